@@ -1,0 +1,82 @@
+"""Which file format some first bytes are. Used at the door and again in the child; the file's name decides nothing.
+
+Does not read the files: see `work.rows` and `work.models`.
+"""
+
+import re
+from enum import StrEnum
+
+SNIFF_BYTES = 4096
+"""How many first bytes are enough to tell."""
+
+
+class DataFormat(StrEnum):
+    """Rows of a table."""
+
+    NPY = "npy"
+    CSV = "csv"
+    JSON = "json"
+
+
+class ModelFormat(StrEnum):
+    """A fitted model."""
+
+    XGBOOST_JSON = "xgboost-json"
+    XGBOOST_UBJ = "xgboost-ubj"
+    LIGHTGBM_TEXT = "lightgbm-text"
+    SKOPS = "skops"
+    PICKLE = "pickle"
+
+
+_FOREIGN = (
+    (b"PAR1", "a Parquet file"),
+    (b"\x1f\x8b", "a gzip file"),
+    (b"BZh", "a bzip2 file"),
+    (b"\xfd7zXZ", "an xz file"),
+    (b"\x28\xb5\x2f\xfd", "a Zstandard file"),
+    (b"\xd0\xcf\x11\xe0", "an old Excel workbook"),
+    (b"\x89HDF", "an HDF5 file"),
+    (b"%PDF", "a PDF file"),
+    (b"ARROW1", "an Arrow file"),
+    (b"Obj\x01", "an Avro file"),
+    (b"PK\x03\x04", "a ZIP archive (an Excel workbook, or an NPZ file)"),
+)
+_PICKLES = (re.compile(rb"\x80[\x02-\x05]"), re.compile(rb"\x78[\x01\x5e\x9c\xda]"))
+
+
+def sniff_data(head: bytes) -> DataFormat | str:
+    """The format of a data file from its first bytes, or a few words on what it is instead."""
+    if head.startswith(b"\x93NUMPY"):
+        return DataFormat.NPY
+    foreign = _foreign(head)
+    if foreign:
+        return foreign
+    text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if text[:1] in (b"{", b"["):
+        return DataFormat.JSON
+    if any(pickle.match(head) for pickle in _PICKLES):
+        return "a pickle file"
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return "UTF-16 text (save it as UTF-8)"
+    if b"\x00" in head:
+        return "a binary file of an unknown kind"
+    return DataFormat.CSV
+
+
+def sniff_model(head: bytes) -> ModelFormat | str:
+    """The format of a model file from its first bytes, or a few words on what it is instead."""
+    if head.startswith(b"PK\x03\x04"):
+        return ModelFormat.SKOPS
+    if head.startswith((b"tree\n", b"tree\r\n")):
+        return ModelFormat.LIGHTGBM_TEXT
+    if re.match(rb"\{[LliIUu]", head):
+        return ModelFormat.XGBOOST_UBJ
+    if head.lstrip()[:1] == b"{":
+        return ModelFormat.XGBOOST_JSON
+    if any(pickle.match(head) for pickle in _PICKLES) or head.startswith(b"\x1f\x8b"):
+        return ModelFormat.PICKLE
+    return _foreign(head) or "a file of an unknown kind"
+
+
+def _foreign(head: bytes) -> str | None:
+    return next((name for magic, name in _FOREIGN if head.startswith(magic)), None)

@@ -1,0 +1,31 @@
+"""What a caller may ask of one job: validated at the door, carried to the child unchanged."""
+
+from typing import Annotated, Literal
+
+import msgspec
+
+ExplainerName = Literal["auto", "tree", "linear", "permutation", "kernel"]
+ModelOutput = Literal["auto", "raw", "probability"]
+Positive = Annotated[int, msgspec.Meta(ge=1)]
+
+
+class Options(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """The `options` object of `POST /analyze`; every field may be left out."""
+
+    explainer: ExplainerName = "auto"
+    """`auto` picks by the model and says in the job which it picked and why."""
+    interactions: bool = False
+    """SHAP interaction values (trees only): a matrix a row instead of a vector."""
+    model_output: ModelOutput = "auto"
+    """What is explained. `auto`: the margin of boosted trees and linear models, the probability of forests and of
+    any other classifier that gives one. `probability`: class probabilities. `raw`: the margin where there is one."""
+    batch_size: Positive | Literal["auto"] | None = None
+    """The most rows in a chunk; without it, the service's SHAP_BATCH_SIZE."""
+    check_additivity: bool = True
+    """Fail the job when base value plus SHAP values miss the model's own output. Without it the miss is reported."""
+    seed: Annotated[int, msgspec.Meta(ge=0, le=2**32 - 1)] = 0
+    """For the sampling explainers (permutation, kernel)."""
+    max_evals: Positive | None = None
+    """Permutation: model evaluations a row; default 500, or one whole permutation where that needs more."""
+    nsamples: Positive | None = None
+    """Kernel: coalitions a row; default 2 x features + 2048."""

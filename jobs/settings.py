@@ -1,0 +1,125 @@
+"""The environment, read and validated once, before anything starts. Used by every process of ours but children.
+
+Names are the environment's in lower case. A size in megabytes stays one here, as the operator wrote it; the
+`*_bytes` properties are what the code uses.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+import msgspec
+
+MIB = 1024 * 1024
+
+Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
+Count = Annotated[int, msgspec.Meta(ge=1)]
+Seconds = Annotated[float, msgspec.Meta(gt=0)]
+LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+
+
+class InvalidSettings(Exception):
+    """The environment is not usable; every fault is listed."""
+
+    def __init__(self, faults: list[str]) -> None:
+        self.faults = faults
+        super().__init__("\n".join(["The environment is not usable:", *(f"  {fault}" for fault in faults)]))
+
+
+class Settings(msgspec.Struct, kw_only=True, frozen=True):
+    """Everything that can be set from outside."""
+
+    redis_url: str = "redis://127.0.0.1:6379/0"
+    redis_health_check_interval: Annotated[int, msgspec.Meta(ge=0)] = 30
+    shap_batch_size: Count | Literal["auto"] = 500
+    aggressive_memory_management: bool = True
+    child_memory_mb: Count | None = None
+    memory_limit_mb: Count | None = None
+    worker_slots: Count | None = None
+    chunk_timeout_s: Seconds = 600.0
+    chunk_max_attempts: Count = 3
+    lease_s: Annotated[float, msgspec.Meta(ge=1)] = 15.0
+    job_ttl_s: Count = 86_400
+    max_upload_mb: Count = 1024
+    api_token: str | None = None
+    admin_token: str | None = None
+    trusted_model_dir: Path | None = None
+    host: str = "127.0.0.1"
+    port: Port = 8000
+    log_level: LogLevel = "INFO"
+    log_format: Literal["json", "console"] | None = None
+    """None: console on a terminal, JSON otherwise."""
+
+    @property
+    def max_upload_bytes(self) -> int:
+        return self.max_upload_mb * MIB
+
+    @property
+    def child_memory_bytes(self) -> int | None:
+        return None if self.child_memory_mb is None else self.child_memory_mb * MIB
+
+    @property
+    def memory_limit_bytes(self) -> int | None:
+        return None if self.memory_limit_mb is None else self.memory_limit_mb * MIB
+
+    @property
+    def redis_address(self) -> str:
+        """REDIS_URL without its password, for logs and messages."""
+        url = urlsplit(self.redis_url)
+        return f"{url.scheme}://{url.hostname or url.path}:{url.port or 6379}{url.path if url.hostname else ''}"
+
+
+def load_settings(env: Mapping[str, str] = os.environ) -> Settings:
+    """Read the settings from the environment; an empty variable counts as unset.
+
+    Raises InvalidSettings, which names every fault at once.
+    """
+    values: dict[str, Any] = {}
+    faults: list[str] = []
+    for field in msgspec.structs.fields(Settings):
+        name = field.encode_name.upper()
+        raw = env.get(name, "").strip()
+        if not raw:
+            continue
+        try:
+            values[field.name] = _convert(raw, field.type)
+        except msgspec.ValidationError as error:
+            faults.append(
+                f"{name}={raw!r}: {error}" if "URL" not in name and "TOKEN" not in name else f"{name}: {error}"
+            )
+    faults += _cross_faults(values)
+    if faults:
+        raise InvalidSettings(faults)
+    return Settings(**values)
+
+
+def _convert(raw: str, kind: Any) -> Any:
+    if kind is bool:
+        raw = {"1": "true", "0": "false", "yes": "true", "no": "false", "on": "true", "off": "false"}.get(
+            raw.lower(), raw.lower()
+        )
+    if kind is LogLevel:
+        raw = raw.upper()
+    return msgspec.convert(raw, kind, strict=False, dec_hook=lambda target, value: target(value))
+
+
+def _cross_faults(values: dict[str, Any]) -> list[str]:
+    """Faults that no single type can name."""
+    faults = []
+    scheme = urlsplit(values.get("redis_url", "redis://")).scheme
+    if scheme not in {"redis", "rediss", "unix"}:
+        faults.append(f"REDIS_URL: it must begin with redis://, rediss:// or unix://, not {scheme}://")
+    host = values.get("host", "127.0.0.1")
+    missing = [name.upper() for name in ("api_token", "admin_token") if name not in values]
+    if host not in LOOPBACK and missing:
+        faults.append(f"HOST={host!r}: without {' and '.join(missing)} the web app listens on loopback only; set both")
+    directory = values.get("trusted_model_dir")
+    if directory is not None and not directory.is_dir():
+        faults.append(f"TRUSTED_MODEL_DIR={str(directory)!r}: there is no such directory")
+    limit, child = values.get("memory_limit_mb"), values.get("child_memory_mb")
+    if limit is not None and child is not None and child >= limit:
+        faults.append(f"CHILD_MEMORY_MB={child}: it must be smaller than MEMORY_LIMIT_MB={limit}")
+    return faults
