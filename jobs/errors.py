@@ -271,8 +271,8 @@ class BackgroundRequired(Problem):
 
 
 class AdditivityFailed(Problem):
-    """Base value plus SHAP values miss the model's own output by up to {largest_error:.3g} (allowed: {tolerance:.3g}), \
-so these values cannot be right. To have them anyway, submit with `check_additivity: false`."""
+    """Base value plus SHAP values miss the model's own output by up to {largest_error:.3g} (allowed: \
+{tolerance:.3g}), so these values cannot be right. To have them anyway, submit with `check_additivity: false`."""
 
     code, status = "additivity", 422
 
