@@ -221,12 +221,14 @@ def frame_length(header: bytes) -> int:
 
 def decode_from_supervisor(body: bytes) -> FromSupervisor:
     """Raises BadFrame."""
-    return _decode(_from_supervisor, body)
+    message: FromSupervisor = _decode(_from_supervisor, body)
+    return message
 
 
 def decode_from_child(body: bytes) -> FromChild:
     """Raises BadFrame."""
-    return _decode(_from_child, body)
+    message: FromChild = _decode(_from_child, body)
+    return message
 
 
 def _decode(decoder: msgspec.msgpack.Decoder[Any], body: bytes) -> Any:

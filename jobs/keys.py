@@ -1,0 +1,101 @@
+"""The Redis schema. Every key of ours is made here and nowhere else.
+
+    shap:ready                      list    ids of the jobs that have pending chunks, rotated for fairness
+    shap:leases                     zset    "<job>/<chunk>" by the lease's deadline, seconds of the server's clock
+    shap:token                      int     the last fencing token
+    shap:jobs                       zset    job ids by creation time, for listing
+    shap:supervisors                zset    supervisor names by their last heartbeat
+    shap:outcomes                   hash    attempts by outcome, over all jobs
+    shap:failures                   list    the last attempts that did not succeed, newest first
+    shap:idempotency:<key>          string  "<fingerprint> <job>"
+    shap:supervisor:<name>          string  snapshot (JSON), expires
+    shap:supervisor:<name>:leased   list    "<job>/<chunk>" that this supervisor is working on
+    shap:blob:<id>                  hash    piece number -> bytes of an upload
+    shap:job:<id>                   hash    the job record, see `records.Job`
+    shap:job:<id>:chunks            hash    chunk id -> JSON record, see `records.Chunk`
+    shap:job:<id>:pending           list    chunk ids that wait for a slot
+    shap:job:<id>:attempts          list    JSON of every attempt, see `outcomes.Attempt`
+    shap:job:<id>:values            hash    "<chunk>:<token>:<piece>" -> bytes of float64
+    shap:job:<id>:results           zset    "<chunk>:<token>" of the committed values, by first row
+    shap:job:<id>:partials          hash    chunk id -> what the summary needs of it (a frame)
+
+While a job lives none of its keys expires; when it ends all get a TTL and its uploads are deleted. An upload that was
+never submitted expires by itself.
+"""
+
+PREFIX = "shap:"
+READY = f"{PREFIX}ready"
+LEASES = f"{PREFIX}leases"
+TOKEN = f"{PREFIX}token"
+JOBS = f"{PREFIX}jobs"
+SUPERVISORS = f"{PREFIX}supervisors"
+OUTCOMES = f"{PREFIX}outcomes"
+FAILURES = f"{PREFIX}failures"
+ENDED_CHANNEL = f"{PREFIX}ended"
+"""Pub/sub channel: the id of every job that ends."""
+
+BLOB_PREFIX = f"{PREFIX}blob:"
+SUPERVISOR_PREFIX = f"{PREFIX}supervisor:"
+
+
+def job(job_id: str) -> str:
+    return f"{PREFIX}job:{job_id}"
+
+
+def chunks(job_id: str) -> str:
+    return f"{job(job_id)}:chunks"
+
+
+def pending(job_id: str) -> str:
+    return f"{job(job_id)}:pending"
+
+
+def attempts(job_id: str) -> str:
+    return f"{job(job_id)}:attempts"
+
+
+def values(job_id: str) -> str:
+    return f"{job(job_id)}:values"
+
+
+def results(job_id: str) -> str:
+    return f"{job(job_id)}:results"
+
+
+def partials(job_id: str) -> str:
+    return f"{job(job_id)}:partials"
+
+
+def blob(blob_id: str) -> str:
+    return f"{BLOB_PREFIX}{blob_id}"
+
+
+def idempotency(key: str) -> str:
+    return f"{PREFIX}idempotency:{key}"
+
+
+def snapshot(supervisor: str) -> str:
+    return f"{SUPERVISOR_PREFIX}{supervisor}"
+
+
+def leased(supervisor: str) -> str:
+    return f"{SUPERVISOR_PREFIX}{supervisor}:leased"
+
+
+def of_job(job_id: str) -> list[str]:
+    """The KEYS that every script on a job takes, in the order that `scripts/prelude.lua` names them."""
+    return [
+        job(job_id),
+        chunks(job_id),
+        pending(job_id),
+        attempts(job_id),
+        values(job_id),
+        results(job_id),
+        partials(job_id),
+        READY,
+        LEASES,
+        TOKEN,
+        JOBS,
+        OUTCOMES,
+        FAILURES,
+    ]

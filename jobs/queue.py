@@ -1,0 +1,175 @@
+"""What a supervisor does with chunks: lease, renew, plan, store values, finish, settle. One script each.
+
+Every call that changes a chunk carries its fencing token; a stale one changes nothing and is answered False. Does not
+decide what follows from an outcome: see `supervisor.decide`.
+"""
+
+from typing import Any, Literal
+
+import msgspec
+
+from jobs import keys
+from jobs.codec import Layout, ModelInfo, Partial, Span
+from jobs.codec import encode as encode_frame
+from jobs.connection import BLOCK_S, RedisClient
+from jobs.outcomes import Attempt
+from jobs.records import Chunk, Job, JobError, job_from_hash, json_text
+from jobs.scripts import source
+
+
+class Lease(msgspec.Struct, kw_only=True):
+    """One chunk of one job, held under a fencing token until it is settled or the lease expires."""
+
+    job_id: str
+    chunk: Chunk
+
+    @property
+    def token(self) -> int:
+        return self.chunk.token
+
+
+class Follows(msgspec.Struct, kw_only=True):
+    """What follows from an attempt that did not succeed."""
+
+    action: Literal["retry", "halve", "fail"]
+    counts: Literal["attempts", "crashes", ""]
+    """The counter that goes up; none when a supervisor shuts down."""
+    chunks: list[Chunk] = []
+    """For `halve`: what takes the chunk's place."""
+    error: JobError | None = None
+    """For `fail`."""
+
+
+class Queue:
+    """The supervisor's side of the store. `blocking` is a client for calls that block."""
+
+    def __init__(
+        self, redis: RedisClient, blocking: RedisClient, *, supervisor: str, lease_s: float, job_ttl_s: int
+    ) -> None:
+        self.redis = redis
+        self.supervisor = supervisor
+        self._blocking = blocking
+        self._lease_s = lease_s
+        self._job_ttl_s = job_ttl_s
+        names = ("lease", "renew", "plan", "put_values", "finish", "settle")
+        self._scripts = {name: redis.register_script(source(name)) for name in names}
+
+    async def next_job(self) -> str | None:
+        """The next job in rotation, waiting up to BLOCK_S for one. Nothing is lost when the reply is."""
+        raw = await self._blocking.blmove(keys.READY, keys.READY, BLOCK_S, "LEFT", "RIGHT")
+        return raw.decode() if raw else None
+
+    async def has_ready(self) -> bool:
+        """Whether any job has pending chunks."""
+        return bool(await self.redis.llen(keys.READY))
+
+    async def lease(self, job_id: str) -> Lease | None:
+        """Take the job's next pending chunk; None when somebody was faster."""
+        raw = await self._run("lease", job_id, self.supervisor, self._lease_s)
+        return None if raw is None else Lease(job_id=job_id, chunk=msgspec.json.decode(raw, type=Chunk))
+
+    async def job(self, job_id: str) -> Job | None:
+        return job_from_hash(await self.redis.hgetall(keys.job(job_id)))
+
+    async def renew(self, lease: Lease) -> bool:
+        return bool(await self._run("renew", lease.job_id, lease.chunk.id, lease.token, self._lease_s))
+
+    async def plan(
+        self, lease: Lease, *, model: ModelInfo, layout: Layout, rows: int, spans: list[Span], attempt: Attempt | None
+    ) -> bool:
+        """Commit an opened job. Without an attempt it goes on: `lease` becomes the single chunk's."""
+        chunks = [Chunk.of_span(span) for span in spans]
+        fields = {"rows": rows, "model": json_text(model), "layout": json_text(layout)}
+        held = await self._run(
+            "plan",
+            lease.job_id,
+            lease.token,
+            self._lease_s,
+            json_text(chunks),
+            "" if attempt is None else json_text(attempt),
+            *(item for pair in fields.items() for item in pair),
+        )
+        if held and attempt is None:
+            (chunk,) = chunks
+            chunk.token, chunk.attempts, chunk.crashes = lease.token, lease.chunk.attempts, lease.chunk.crashes
+            lease.chunk = chunk
+        return bool(held)
+
+    async def put_values(self, lease: Lease, number: int, data: bytes) -> bool:
+        """Store a piece of the chunk's values. Raises redis.exceptions.OutOfMemoryError when Redis is full."""
+        return bool(await self._run("put_values", lease.job_id, lease.chunk.id, lease.token, number, data))
+
+    async def finish(
+        self, lease: Lease, attempt: Attempt, partial: Partial | None, summary: dict[str, Any] | None
+    ) -> bool:
+        """Commit a chunk that succeeded; with a summary the job is finished."""
+        return bool(
+            await self._run(
+                "finish",
+                lease.job_id,
+                lease.chunk.id,
+                lease.token,
+                json_text(attempt),
+                self._job_ttl_s,
+                b"" if partial is None else encode_frame(partial),
+                "" if summary is None else json_text(summary),
+            )
+        )
+
+    async def settle(self, lease: Lease, attempt: Attempt, follows: Follows, *, expired_only: bool = False) -> bool:
+        """Account for an attempt that did not succeed: back into the queue, or the end of its job."""
+        return bool(
+            await self._run(
+                "settle",
+                lease.job_id,
+                lease.chunk.id,
+                lease.token,
+                json_text(attempt),
+                self._job_ttl_s,
+                json_text(follows),
+                "expired" if expired_only else "",
+            )
+        )
+
+    async def partials(self, job_id: str) -> bytes:
+        """Every chunk's Partial as a frame, in the order of the rows."""
+        entries = [raw.decode().split(":")[0] for raw in await self.redis.zrange(keys.results(job_id), 0, -1)]
+        return b"".join(await self.redis.hmget(keys.partials(job_id), entries)) if entries else b""
+
+    async def expired(self) -> list[Lease]:
+        """Leases whose deadline has passed by the server's clock, whoever held them."""
+        seconds, micros = await self.redis.time()
+        members = await self.redis.zrangebyscore(keys.LEASES, "-inf", seconds + micros / 1e6)
+        return await self._leases(members)
+
+    async def own(self) -> list[Lease]:
+        """What an earlier supervisor of this name was working on."""
+        return await self._leases(await self.redis.lrange(keys.leased(self.supervisor), 0, -1))
+
+    async def heartbeat(self, snapshot: dict[str, Any], *, ttl_s: float) -> None:
+        """Publish what the web process shows of this supervisor."""
+        seconds, _ = await self.redis.time()
+        async with self.redis.pipeline(transaction=False) as pipe:
+            pipe.set(keys.snapshot(self.supervisor), json_text(snapshot), px=int(ttl_s * 1000))
+            pipe.zadd(keys.SUPERVISORS, {self.supervisor: seconds})
+            await pipe.execute()
+
+    async def sign_off(self) -> None:
+        """The last act of a supervisor that shuts down in order."""
+        await self.redis.unlink(keys.snapshot(self.supervisor))
+        await self.redis.zrem(keys.SUPERVISORS, self.supervisor)
+
+    async def _leases(self, members: list[bytes]) -> list[Lease]:
+        leases = []
+        for member in members:
+            job_id, chunk_id = member.decode().split("/")
+            raw = await self.redis.hget(keys.chunks(job_id), chunk_id)
+            if raw is None:  # its job is gone for good
+                await self.redis.zrem(keys.LEASES, member)
+                await self.redis.lrem(keys.leased(self.supervisor), 0, member)
+            else:
+                leases.append(Lease(job_id=job_id, chunk=msgspec.json.decode(raw, type=Chunk)))
+        return leases
+
+    async def _run(self, name: str, job_id: str, *args: Any) -> Any:
+        return await self._scripts[name](keys=keys.of_job(job_id), args=[job_id, *args])

@@ -1,0 +1,117 @@
+"""What is kept of jobs and chunks, as typed records. Read by the web process and the supervisor.
+
+Does not write anything: see `store` and `queue`.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import msgspec
+
+from jobs.codec import Layout, ModelInfo, Span
+from jobs.options import Options
+from jobs.states import ENDED, ChunkState, JobState
+
+
+class Blob(msgspec.Struct, kw_only=True, frozen=True):
+    """An upload that lies in the blob store."""
+
+    id: str
+    size: int
+    sha256: str
+
+
+class Input(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
+    """A part of a job: an upload, or the name of an operator's model file."""
+
+    blob: Blob | None = None
+    trusted_name: str | None = None
+
+    @property
+    def identity(self) -> str:
+        return self.blob.sha256 if self.blob else f"trusted:{self.trusted_name}"
+
+
+class Chunk(msgspec.Struct, kw_only=True, omit_defaults=False):
+    """A unit of dispatch and retry: `open`, `close`, or the rows of a span."""
+
+    id: str
+    kind: Literal["open", "rows", "close"]
+    state: ChunkState = ChunkState.PENDING
+    attempts: int = 0
+    crashes: int = 0
+    """Times that a supervisor was lost while it worked on this; counted apart from attempts."""
+    token: int = 0
+    owner: str = ""
+    first: int = 0
+    last: int = 0
+    span_first: int = 0
+    start: int = 0
+    end: int = 0
+
+    @property
+    def span(self) -> Span:
+        return Span(first=self.first, last=self.last, span_first=self.span_first, start=self.start, end=self.end)
+
+    @classmethod
+    def of_span(cls, span: Span) -> "Chunk":
+        return cls(id=span.chunk_id, kind="rows", **msgspec.structs.asdict(span))
+
+
+OPEN = Chunk(id="open", kind="open")
+
+
+class JobError(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """Why a job failed: the code of a problem or of an outcome, a sentence, and the data behind it."""
+
+    code: str
+    message: str
+    detail: dict[str, Any] = {}
+
+
+class Job(msgspec.Struct, kw_only=True):
+    """A job record. Times are seconds since the epoch by Redis's clock."""
+
+    job_id: str
+    state: JobState
+    created_at: float
+    options: Options
+    inputs: dict[str, Input]
+    blobs: list[str]
+    started_at: float | None = None
+    ended_at: float | None = None
+    rows: int | None = None
+    rows_done: int = 0
+    chunks: int | None = None
+    chunks_done: int = 0
+    attempts: int = 0
+    crashes: int = 0
+    peak_bytes: int = 0
+    cap_bytes: int | None = None
+    model: ModelInfo | None = None
+    layout: Layout | None = None
+    error: JobError | None = None
+    summary: dict[str, Any] | None = None
+
+    @property
+    def ended(self) -> bool:
+        return self.state in ENDED
+
+
+_JSON_FIELDS = frozenset({"options", "inputs", "blobs", "model", "layout", "error", "summary"})
+
+
+def job_from_hash(fields: Mapping[bytes, bytes]) -> Job | None:
+    """The record from Redis's fields; None when there are none."""
+    if b"state" not in fields:
+        return None
+    values = {
+        name: msgspec.json.decode(raw) if name in _JSON_FIELDS else raw.decode()
+        for name, raw in ((key.decode(), value) for key, value in fields.items())
+    }
+    return msgspec.convert(values, Job, strict=False)
+
+
+def json_text(value: Any) -> str:
+    """JSON for a field or an argument; msgspec writes NaN and infinity as null."""
+    return msgspec.json.encode(value).decode()

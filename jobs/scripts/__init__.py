@@ -1,0 +1,32 @@
+"""Loads the Lua scripts, one atomic operation a file; `prelude.lua` holds the steps that they share.
+
+All of them name keys that are derived from a job's id, so they need one Redis node, not a cluster.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from jobs.states import CHUNK_TRANSITIONS, JOB_TRANSITIONS
+
+
+@cache
+def source(name: str) -> str:
+    """The text of one script: its shebang, the transition tables, the prelude, then its body."""
+    shebang, body = _text(name).split("\n", 1)
+    tables = [_table("JOB_NEXT", JOB_TRANSITIONS), _table("CHUNK_NEXT", CHUNK_TRANSITIONS)]
+    return "\n".join([shebang, *tables, _text("prelude"), body])
+
+
+def _text(name: str) -> str:
+    return files(__name__).joinpath(f"{name}.lua").read_text(encoding="utf-8")
+
+
+def _table(name: str, transitions: Mapping[Any, frozenset[StrEnum]]) -> str:
+    rows = (
+        f"{before} = {{{', '.join(f'{after} = true' for after in sorted(allowed))}}}"
+        for before, allowed in transitions.items()
+    )
+    return f"local {name} = {{{', '.join(rows)}}}"

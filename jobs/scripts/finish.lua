@@ -1,0 +1,23 @@
+#!lua flags=allow-oom
+-- Commits a chunk that succeeded. The last one puts "close" into the queue; a summary ends the job.
+-- KEYS: the job's (prelude)   ARGV: job id, chunk, token, attempt, ttl seconds, partial, summary ("" for none)
+-- returns 1, or 0 when the token no longer holds the chunk
+local chunk = held(ARGV[2], ARGV[3])
+if not chunk then return 0 end
+local ttl, partial, summary = tonumber(ARGV[5]), ARGV[6], ARGV[7]
+release(chunk, 'done')
+redis.call('HINCRBY', K.job, 'attempts', 1)
+record_attempt(ARGV[4])
+if chunk.kind == 'rows' then
+  redis.call('ZADD', K.results, chunk.first, chunk.id .. ':' .. chunk.token)
+  redis.call('HSET', K.partials, chunk.id, partial)
+  redis.call('HINCRBY', K.job, 'rows_done', chunk.last - chunk.first + 1)
+  redis.call('HINCRBY', K.job, 'chunks_done', 1)
+end
+if summary ~= '' then
+  redis.call('HSET', K.job, 'summary', summary)
+  end_job('finished', ttl)
+elseif redis.call('HGET', K.job, 'chunks_done') == redis.call('HGET', K.job, 'chunks') then
+  enqueue({id = 'close', kind = 'close', state = 'pending', attempts = 0, crashes = 0, token = 0, owner = ''})
+end
+return 1

@@ -1,0 +1,22 @@
+#!lua flags=allow-oom
+-- Commits what the opening attempt found: the chunks take the place of "open".
+-- A single chunk stays with the same attempt, under the same token; several go into the queue.
+-- KEYS: the job's (prelude)
+-- ARGV: job id, token, lease seconds, chunk records (JSON array), attempt ("" when it goes on), then fields and values
+-- returns 1, or 0 when the token no longer holds the chunk
+local open = held('open', ARGV[2])
+if not open then return 0 end
+local owner, token = open.owner, open.token
+release(open, 'done')
+local chunks = cjson.decode(ARGV[4])
+for i = 6, #ARGV, 2 do redis.call('HSET', K.job, ARGV[i], ARGV[i + 1]) end
+redis.call('HSET', K.job, 'chunks', #chunks)
+if ARGV[5] == '' then
+  chunks[1].attempts, chunks[1].crashes = open.attempts, open.crashes
+  lease(chunks[1], owner, token, tonumber(ARGV[3]))
+else
+  redis.call('HINCRBY', K.job, 'attempts', 1)
+  record_attempt(ARGV[5])
+  for _, chunk in ipairs(chunks) do enqueue(chunk) end
+end
+return 1

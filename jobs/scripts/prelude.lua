@@ -1,0 +1,111 @@
+-- Comes before every script on a job: names for its KEYS, the transition tables, and the steps that scripts share.
+-- JOB_NEXT and CHUNK_NEXT are written in front of this from jobs/states.py.
+local K = {
+  job = KEYS[1], chunks = KEYS[2], pending = KEYS[3], attempts = KEYS[4], values = KEYS[5], results = KEYS[6],
+  partials = KEYS[7], ready = KEYS[8], leases = KEYS[9], token = KEYS[10], jobs = KEYS[11], outcomes = KEYS[12],
+  failures = KEYS[13],
+}
+local JOB_ID = ARGV[1]
+local KEPT_FAILURES, KEPT_ATTEMPTS = 50, 10000
+
+local function now()
+  local time = redis.call('TIME')
+  return tonumber(time[1]) + tonumber(time[2]) / 1000000
+end
+
+local function leased_key(owner) return 'shap:supervisor:' .. owner .. ':leased' end
+local function member(chunk_id) return JOB_ID .. '/' .. chunk_id end
+
+local function get_chunk(chunk_id)
+  local raw = redis.call('HGET', K.chunks, chunk_id)
+  return raw and cjson.decode(raw)
+end
+
+local function put_chunk(chunk) redis.call('HSET', K.chunks, chunk.id, cjson.encode(chunk)) end
+
+local function move_chunk(chunk, to)
+  if not CHUNK_NEXT[chunk.state][to] then
+    error('chunk ' .. chunk.id .. ' cannot go from ' .. chunk.state .. ' to ' .. to)
+  end
+  chunk.state = to
+end
+
+-- The chunk, if this token still holds it.
+local function held(chunk_id, token)
+  local chunk = get_chunk(chunk_id)
+  if chunk and chunk.state == 'leased' and chunk.token == tonumber(token) then return chunk end
+  return nil
+end
+
+local function lease(chunk, owner, token, seconds)
+  move_chunk(chunk, 'leased')
+  chunk.owner, chunk.token = owner, token
+  put_chunk(chunk)
+  redis.call('RPUSH', leased_key(owner), member(chunk.id))
+  redis.call('ZADD', K.leases, now() + seconds, member(chunk.id))
+end
+
+local function release(chunk, to)
+  redis.call('LREM', leased_key(chunk.owner), 1, member(chunk.id))
+  redis.call('ZREM', K.leases, member(chunk.id))
+  move_chunk(chunk, to)
+  chunk.owner = ''
+  put_chunk(chunk)
+end
+
+-- Into the queue; the job goes back into rotation with its first pending chunk.
+local function enqueue(chunk, front)
+  put_chunk(chunk)
+  if redis.call('LLEN', K.pending) == 0 then redis.call('RPUSH', K.ready, JOB_ID) end
+  redis.call(front and 'LPUSH' or 'RPUSH', K.pending, chunk.id)
+end
+
+local function record_attempt(raw)
+  local attempt = cjson.decode(raw)
+  redis.call('RPUSH', K.attempts, raw)
+  redis.call('LTRIM', K.attempts, -KEPT_ATTEMPTS, -1)
+  redis.call('HINCRBY', K.outcomes, attempt.outcome, 1)
+  if attempt.outcome ~= 'succeeded' then
+    attempt.job_id = JOB_ID
+    redis.call('LPUSH', K.failures, cjson.encode(attempt))
+    redis.call('LTRIM', K.failures, 0, KEPT_FAILURES - 1)
+  end
+  local peak = attempt.evidence and attempt.evidence.peak_bytes
+  if peak and peak > tonumber(redis.call('HGET', K.job, 'peak_bytes') or 0) then
+    redis.call('HSET', K.job, 'peak_bytes', peak)
+  end
+end
+
+local function drop_values(chunk)
+  local piece = 0
+  while redis.call('HDEL', K.values, chunk.id .. ':' .. chunk.token .. ':' .. piece) == 1 do piece = piece + 1 end
+end
+
+-- The one way out for a job: a terminal state, no chunk left in any list, no upload, and a TTL on all that stays.
+local function end_job(state, ttl)
+  local before = redis.call('HGET', K.job, 'state')
+  if not before or not JOB_NEXT[before][state] then return false end
+  redis.call('HSET', K.job, 'state', state, 'ended_at', now())
+  redis.call('LREM', K.ready, 0, JOB_ID)
+  redis.call('DEL', K.pending)
+  local records = redis.call('HVALS', K.chunks)
+  for _, raw in ipairs(records) do
+    local chunk = cjson.decode(raw)
+    if chunk.state == 'leased' then
+      drop_values(chunk)
+      release(chunk, 'dead')
+    elseif chunk.state == 'pending' then
+      move_chunk(chunk, 'dead')
+      put_chunk(chunk)
+    end
+  end
+  for _, blob in ipairs(cjson.decode(redis.call('HGET', K.job, 'blobs'))) do
+    redis.call('UNLINK', 'shap:blob:' .. blob)
+  end
+  redis.call('UNLINK', K.partials)
+  if state ~= 'finished' then redis.call('UNLINK', K.values, K.results) end
+  for _, key in ipairs({K.chunks, K.attempts, K.values, K.results}) do redis.call('EXPIRE', key, ttl) end
+  redis.call('EXPIRE', K.job, 2 * ttl)  -- outlives its result, to say "expired" rather than "unknown"
+  redis.call('PUBLISH', 'shap:ended', JOB_ID)
+  return true
+end

@@ -1,0 +1,26 @@
+#!lua
+-- Writes a job and its first chunk, once for an idempotency key.
+-- KEYS: the job's (prelude), then the idempotency key ("" for none)
+-- ARGV: job id, fingerprint, ttl seconds, chunk record, number of blobs, the blobs' keys, then the record's fields and values
+-- returns {"created", id} | {"exists", id} | {"mismatch", id} | {"gone", blob key}
+local idempotency, fingerprint, ttl = KEYS[14], ARGV[2], tonumber(ARGV[3])
+if idempotency ~= '' then
+  local known = redis.call('GET', idempotency)
+  if known then
+    local print, id = string.match(known, '^(%S+) (%S+)$')
+    return {print == fingerprint and 'exists' or 'mismatch', id}
+  end
+end
+local blobs = tonumber(ARGV[5])
+for i = 6, 5 + blobs do
+  if redis.call('EXISTS', ARGV[i]) == 0 then return {'gone', ARGV[i]} end
+end
+for i = 6, 5 + blobs do redis.call('PERSIST', ARGV[i]) end
+for i = 6 + blobs, #ARGV, 2 do redis.call('HSET', K.job, ARGV[i], ARGV[i + 1]) end
+local created = now()
+redis.call('HSET', K.job, 'state', 'queued', 'created_at', created)
+redis.call('ZADD', K.jobs, created, JOB_ID)
+redis.call('ZREMRANGEBYSCORE', K.jobs, '-inf', created - 30 * 86400)
+if idempotency ~= '' then redis.call('SET', idempotency, fingerprint .. ' ' .. JOB_ID, 'EX', ttl) end
+enqueue(cjson.decode(ARGV[4]))
+return {'created', JOB_ID}

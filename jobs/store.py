@@ -1,0 +1,184 @@
+"""What callers do with jobs: submit, look, fetch, cancel. Used by the web process.
+
+Does not lease or finish chunks: see `queue`. Every change of state is one Lua script.
+"""
+
+import hashlib
+import secrets
+from collections.abc import AsyncIterator
+from typing import Any
+
+import msgspec
+
+from jobs import errors, keys
+from jobs.connection import RedisClient
+from jobs.options import Options
+from jobs.outcomes import Attempt
+from jobs.records import OPEN, Blob, Input, Job, job_from_hash, json_text
+from jobs.scripts import source
+from jobs.states import JobState
+
+READ_AHEAD = 64
+"""Chunk results listed at once while values are streamed."""
+
+
+class Store:
+    """Operations on jobs, over one Redis client."""
+
+    def __init__(self, redis: RedisClient, *, job_ttl_s: int) -> None:
+        self.redis = redis
+        self.job_ttl_s = job_ttl_s
+        self._submit = redis.register_script(source("submit"))
+        self._cancel = redis.register_script(source("cancel"))
+
+    async def submit(self, inputs: dict[str, Input], options: Options, idempotency_key: str | None = None) -> str:
+        """Write a job over finished uploads and push it on the queue; returns its id.
+
+        With a known idempotency key the earlier job's id, and the new uploads are dropped.
+        Raises IdempotencyMismatch, StorageUnavailable (an upload has expired meanwhile).
+        """
+        job_id = secrets.token_hex(12)
+        blobs = [part.blob for part in inputs.values() if part.blob]
+        record = {
+            "job_id": job_id,
+            "options": json_text(options),
+            "inputs": json_text(inputs),
+            "blobs": json_text([blob.id for blob in blobs]),
+        }
+        status, found = await self._submit(
+            keys=[*keys.of_job(job_id), keys.idempotency(_digest(idempotency_key)) if idempotency_key else ""],
+            args=[
+                job_id,
+                _fingerprint(inputs, options),
+                self.job_ttl_s,
+                json_text(OPEN),
+                len(blobs),
+                *(keys.blob(blob.id) for blob in blobs),
+                *(item for pair in record.items() for item in pair),
+            ],
+        )
+        if status != b"created":
+            await self._drop(blobs)
+        if status == b"mismatch":
+            raise errors.IdempotencyMismatch(job_id=found.decode())
+        if status == b"gone":
+            raise errors.StorageUnavailable()
+        return str(found.decode())
+
+    async def job(self, job_id: str) -> Job:
+        """Raises UnknownJob."""
+        job = job_from_hash(await self.redis.hgetall(keys.job(job_id)))
+        if job is None:
+            raise errors.UnknownJob(job_id=job_id)
+        return job
+
+    async def jobs(self, *, offset: int = 0, limit: int = 50) -> list[Job]:
+        """The newest jobs first; those that have expired are dropped from the index on the way."""
+        ids = [raw.decode() for raw in await self.redis.zrevrange(keys.JOBS, offset, offset + limit - 1)]
+        async with self.redis.pipeline(transaction=False) as pipe:
+            for job_id in ids:
+                pipe.hgetall(keys.job(job_id))
+            found = [job_from_hash(fields) for fields in await pipe.execute()]
+        gone = [job_id for job_id, job in zip(ids, found, strict=True) if job is None]
+        if gone:
+            await self.redis.zrem(keys.JOBS, *gone)
+        return [job for job in found if job]
+
+    async def attempts(self, job_id: str, *, last: int = 100) -> list[Attempt]:
+        """The last attempts of a job, oldest first."""
+        raw = await self.redis.lrange(keys.attempts(job_id), -last, -1)
+        return [msgspec.json.decode(item, type=Attempt) for item in raw]
+
+    async def cancel(self, job_id: str) -> JobState:
+        """Cancel a job that has not ended; returns the state that it is in now. Raises UnknownJob."""
+        state = await self._cancel(keys=keys.of_job(job_id), args=[job_id, self.job_ttl_s])
+        if state is None:
+            raise errors.UnknownJob(job_id=job_id)
+        return JobState(state.decode())
+
+    async def has_values(self, job_id: str) -> bool:
+        return bool(await self.redis.exists(keys.values(job_id)))
+
+    async def values(self, job_id: str, *, row_bytes: int, first: int, last: int) -> AsyncIterator[bytes]:
+        """The values of rows `first` to `last` (inclusive), in order, a piece at a time.
+
+        `row_bytes` is the size of one row's values. Raises ResultExpired when a piece has gone meanwhile.
+        """
+        position = 0
+        while page := await self.redis.zrange(keys.results(job_id), position, position + READ_AHEAD - 1):
+            position += len(page)
+            for entry in page:
+                chunk_first, chunk_last = _rows_of(entry)
+                if chunk_last >= first and chunk_first <= last:
+                    skip = (max(first, chunk_first) - chunk_first) * row_bytes
+                    stop = (min(last, chunk_last) - chunk_first + 1) * row_bytes
+                    async for piece in self._chunk_values(job_id, entry.decode(), skip, stop):
+                        yield piece
+
+    async def _chunk_values(self, job_id: str, entry: str, skip: int, stop: int) -> AsyncIterator[bytes]:
+        """Bytes `skip` to `stop` of one chunk's values."""
+        offset = number = 0
+        while offset < stop:
+            piece = await self.redis.hget(keys.values(job_id), f"{entry}:{number}")
+            if piece is None:
+                raise errors.ResultExpired(job_id=job_id, ttl_s=self.job_ttl_s)
+            wanted = piece[max(skip - offset, 0) : stop - offset]
+            offset, number = offset + len(piece), number + 1
+            if wanted:
+                yield wanted
+
+    async def snapshots(self) -> list[dict[str, Any]]:
+        """The latest snapshot of every supervisor that has sent a heartbeat lately."""
+        names = [raw.decode() for raw in await self.redis.zrange(keys.SUPERVISORS, 0, -1)]
+        raw = await self.redis.mget([keys.snapshot(name) for name in names]) if names else []
+        gone = [name for name, snapshot in zip(names, raw, strict=True) if snapshot is None]
+        if gone:
+            await self.redis.zrem(keys.SUPERVISORS, *gone)
+        return [msgspec.json.decode(snapshot) for snapshot in raw if snapshot]
+
+    async def outcomes(self) -> dict[str, int]:
+        """Attempts by outcome, over all jobs."""
+        counts = await self.redis.hgetall(keys.OUTCOMES)
+        return {name.decode(): int(count) for name, count in counts.items()}
+
+    async def failures(self) -> list[dict[str, Any]]:
+        """The last attempts that did not succeed, newest first, each with its job_id."""
+        return [msgspec.json.decode(raw) for raw in await self.redis.lrange(keys.FAILURES, 0, -1)]
+
+    async def queue(self) -> dict[str, Any]:
+        """Jobs in rotation with their pending chunks, and every lease with its seconds left."""
+        ready = [raw.decode() for raw in await self.redis.lrange(keys.READY, 0, 99)]
+        async with self.redis.pipeline(transaction=False) as pipe:
+            for job_id in ready:
+                pipe.llen(keys.pending(job_id))
+            pipe.zrange(keys.LEASES, 0, 999, withscores=True)
+            pipe.time()
+            *lengths, leases, (seconds, micros) = await pipe.execute()
+        now = seconds + micros / 1e6
+        return {
+            "jobs": [{"job_id": job, "pending": count} for job, count in zip(ready, lengths, strict=True)],
+            "leases": [_lease_view(member.decode(), deadline - now) for member, deadline in leases],
+        }
+
+    async def _drop(self, blobs: list[Blob]) -> None:
+        if blobs:
+            await self.redis.unlink(*(keys.blob(blob.id) for blob in blobs))
+
+
+def _rows_of(entry: bytes) -> tuple[int, int]:
+    first, last = entry.decode().split(":")[0].split("-")
+    return int(first), int(last)
+
+
+def _lease_view(member: str, seconds_left: float) -> dict[str, Any]:
+    job_id, chunk = member.split("/")
+    return {"job_id": job_id, "chunk": chunk, "seconds_left": round(seconds_left, 3)}
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _fingerprint(inputs: dict[str, Input], options: Options) -> str:
+    parts = sorted((name, part.identity) for name, part in inputs.items())
+    return _digest(json_text([parts, options]))
