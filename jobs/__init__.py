@@ -14,3 +14,10 @@ The house from the front door inwards:
 - `logs`: structured logging for every process.
 - `work`: what runs inside a child, and nowhere else.
 """
+
+from importlib.metadata import PackageNotFoundError, version
+
+try:
+    VERSION = version("shap-supervisor")
+except PackageNotFoundError:  # a checkout that is not installed
+    VERSION = "0+unknown"

@@ -46,6 +46,12 @@ class MissingPart(Problem):
     code, status = "missing_part", 400
 
 
+class UnexpectedPart(Problem):
+    """The part {field} {reason}."""
+
+    code, status = "unexpected_part", 400
+
+
 class ModelChoice(Problem):
     """Send either `model` (a file) or `model_id` (a model that the service knows), and only one of them: got {got}."""
 
@@ -162,6 +168,19 @@ class StorageFull(Problem):
 
 
 # --- the data --------------------------------------------------------------------------------------------------
+
+
+class NotUtf8(Problem):
+    """{field} is not UTF-8 text (byte {position}). Save it as UTF-8."""
+
+    code, status = "not_utf8", 422
+
+
+class NoTable(Problem):
+    """{field}: the JSON holds no table: {reason}. Send {{"columns": [...], "data": [[...], ...]}}, a list of records \
+or a list of lists."""
+
+    code, status = "no_table", 422
 
 
 class NoHeader(Problem):
@@ -286,10 +305,10 @@ class ChunkExceedsMemory(Problem):
     code, status = "memory_cap", 507
 
 
-class StaleLease(Problem):
-    """The lease on chunk {chunk} of job {job_id} is no longer held; somebody else has it, or the job has ended."""
+class InputLost(Problem):
+    """An upload of this job is no longer in the job store, so it cannot go on. Submit it again."""
 
-    code, status = "stale_lease", 409
+    code, status = "input_lost", 410
 
 
 def all_problems() -> list[type[Problem]]:

@@ -75,11 +75,19 @@ class Queue:
         return bool(await self._run("renew", lease.job_id, lease.chunk.id, lease.token, self._lease_s))
 
     async def plan(
-        self, lease: Lease, *, model: ModelInfo, layout: Layout, rows: int, spans: list[Span], attempt: Attempt | None
+        self,
+        lease: Lease,
+        *,
+        model: ModelInfo,
+        layout: Layout,
+        rows: int,
+        spans: list[Span],
+        cap_bytes: int,
+        attempt: Attempt | None,
     ) -> bool:
         """Commit an opened job. Without an attempt it goes on: `lease` becomes the single chunk's."""
         chunks = [Chunk.of_span(span) for span in spans]
-        fields = {"rows": rows, "model": json_text(model), "layout": json_text(layout)}
+        fields = {"rows": rows, "cap_bytes": cap_bytes, "model": json_text(model), "layout": json_text(layout)}
         held = await self._run(
             "plan",
             lease.job_id,

@@ -3,6 +3,7 @@
 Does not write anything: see `store` and `queue`.
 """
 
+import math
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -96,6 +97,18 @@ class Job(msgspec.Struct, kw_only=True):
     @property
     def ended(self) -> bool:
         return self.state in ENDED
+
+
+def row_shape(layout: Layout, model: ModelInfo, options: Options) -> tuple[int, ...]:
+    """The shape of one row's values: (F,), (F, K), (F, F) or (F, F, K); one output has no axis of its own."""
+    features, outputs = len(layout.features), len(model.outputs)
+    matrix = (features, features) if options.interactions else (features,)
+    return matrix if outputs == 1 else (*matrix, outputs)
+
+
+def row_bytes(layout: Layout, model: ModelInfo, options: Options) -> int:
+    """The size of one row's values: float64."""
+    return 8 * math.prod(row_shape(layout, model, options))
 
 
 _JSON_FIELDS = frozenset({"options", "inputs", "blobs", "model", "layout", "error", "summary"})

@@ -42,6 +42,10 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True):
     chunk_timeout_s: Seconds = 600.0
     chunk_max_attempts: Count = 3
     lease_s: Annotated[float, msgspec.Meta(ge=1)] = 15.0
+    drain_grace_s: Annotated[float, msgspec.Meta(ge=0)] = 25.0
+    """How long a supervisor that was told to stop lets its children finish."""
+    supervisor_name: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9._-]{1,100}$")] | None = None
+    """None: made from the host's name and the process id."""
     job_ttl_s: Count = 86_400
     max_upload_mb: Count = 1024
     api_token: str | None = None

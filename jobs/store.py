@@ -146,17 +146,19 @@ class Store:
         return [msgspec.json.decode(raw) for raw in await self.redis.lrange(keys.FAILURES, 0, -1)]
 
     async def queue(self) -> dict[str, Any]:
-        """Jobs in rotation with their pending chunks, and every lease with its seconds left."""
+        """Jobs in rotation with their pending chunks and age, and every lease with its seconds left."""
         ready = [raw.decode() for raw in await self.redis.lrange(keys.READY, 0, 99)]
         async with self.redis.pipeline(transaction=False) as pipe:
             for job_id in ready:
                 pipe.llen(keys.pending(job_id))
+                pipe.hget(keys.job(job_id), "created_at")
             pipe.zrange(keys.LEASES, 0, 999, withscores=True)
             pipe.time()
-            *lengths, leases, (seconds, micros) = await pipe.execute()
+            *found, leases, (seconds, micros) = await pipe.execute()
         now = seconds + micros / 1e6
+        rows = zip(ready, found[::2], found[1::2], strict=True)
         return {
-            "jobs": [{"job_id": job, "pending": count} for job, count in zip(ready, lengths, strict=True)],
+            "jobs": [_ready_view(job_id, pending, created, now) for job_id, pending, created in rows],
             "leases": [_lease_view(member.decode(), deadline - now) for member, deadline in leases],
         }
 
@@ -168,6 +170,10 @@ class Store:
 def _rows_of(entry: bytes) -> tuple[int, int]:
     first, last = entry.decode().split(":")[0].split("-")
     return int(first), int(last)
+
+
+def _ready_view(job_id: str, pending: int, created: bytes | None, now: float) -> dict[str, Any]:
+    return {"job_id": job_id, "pending": pending, "age_s": round(now - float(created or now), 3)}
 
 
 def _lease_view(member: str, seconds_left: float) -> dict[str, Any]:

@@ -1,0 +1,295 @@
+"""One attempt, from lease to commit, as a pipeline of named steps. Runs in the supervisor, one task a slot.
+
+    lease -> model in a template -> child -> conversation -> exit -> verdict -> commit or settle
+
+Does not lease, renew or rescue: see `daemon`. Every wait is bounded by the chunk's timer, which kills the child: the
+conversation then ends by itself, as it does for every other kind of death.
+"""
+
+import asyncio
+import time
+from typing import Any
+
+import structlog
+
+from jobs.blobs import BlobGone
+from jobs.codec import Close, Done, Explain, Failed, Layout, ModelInfo, Open, Plan, Request, Values
+from jobs.connection import RedisClient, RedisError
+from jobs.errors import InputLost, Problem
+from jobs.outcomes import Attempt, Evidence, Outcome
+from jobs.queue import Lease, Queue
+from jobs.records import Job, row_bytes
+from jobs.settings import Settings
+from supervisor.conversation import LastWord, results
+from supervisor.decide import decide
+from supervisor.inputs import BytesPart, Parts, job_parts, sizes
+from supervisor.judge import Ending, Verdict, exit_code, exit_signal, judge
+from supervisor.memory import oom_kills
+from supervisor.nest import Nest
+from supervisor.spawner import Child, ForkserverLost
+from supervisor.templates import LoadFailed, wait_for_exit
+from supervisor.watch import Sample
+
+log = structlog.get_logger()
+
+
+class Run:
+    """The state of one attempt while it lasts."""
+
+    def __init__(self, lease: Lease, job: Job, nest: Nest) -> None:
+        self.lease = lease
+        self.job = job
+        self.nest = nest
+        self.started = time.monotonic()
+        self.oom_kills = oom_kills()
+        self.child: Child | None = None
+        self.loading = False
+        self.stopped_as: Outcome | None = None
+        self.inherited_bytes = 0
+        """What the child already had beyond the forkserver's baseline: its model."""
+        self.model: ModelInfo | None = job.model
+        self.layout: Layout | None = job.layout
+        self.plan: Plan | None = None
+        """A plan of several chunks, to be committed when the attempt has succeeded."""
+        self.pieces = 0
+        self.value_bytes = 0
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self.started
+
+    def attend(self, child: Child) -> None:
+        """From now on this is the process to watch, and to kill if the run is stopped."""
+        self.child = child
+        self.nest.watch.add(child)
+        if self.stopped_as:
+            child.kill(self.stopped_as)
+
+    def stop(self, reason: Outcome) -> None:
+        """End the attempt: its process is killed, now or as soon as there is one."""
+        self.stopped_as = self.stopped_as or reason
+        if self.child:
+            self.child.kill(self.stopped_as)
+
+
+class Attempts:
+    """Runs attempts; `running` are those under way, by fencing token."""
+
+    def __init__(self, queue: Queue, redis: RedisClient, settings: Settings, *, cap_bytes: int) -> None:
+        self._queue = queue
+        self._redis = redis
+        self._settings = settings
+        self._cap_bytes = cap_bytes
+        self.running: dict[int, Run] = {}
+        self.draining = False
+
+    async def run(self, lease: Lease, nest: Nest) -> None:
+        """One attempt. Whatever happens, the chunk is settled here, or its lease expires and it is rescued."""
+        job = await self._queue.job(lease.job_id)
+        if job is None or job.ended:
+            return
+        run = Run(lease, job, nest)
+        self.running[lease.token] = run
+        timer = asyncio.get_running_loop().call_later(self._settings.chunk_timeout_s, run.stop, Outcome.TIMED_OUT)
+        try:
+            ending = await self._work(run)
+            await self._commit(run, ending)
+        except RedisError as error:
+            log.warning("attempt_not_committed", job_id=lease.job_id, chunk=lease.chunk.id, error=str(error))
+        finally:
+            timer.cancel()
+            del self.running[lease.token]
+
+    async def _work(self, run: Run) -> Ending:
+        """Everything up to the ending; nothing is written about it yet."""
+        try:
+            if run.lease.chunk.kind == "close":
+                return await self._close(run)
+            return await self._open_or_explain(run)
+        except BlobGone:  # the usual reason is that the job has ended meanwhile; then nothing of this is written
+            return _refused(InputLost())
+        except Problem as problem:
+            return _refused(problem)
+        except LoadFailed as failed:
+            return self._ending(run, failed.child, failed.message)
+        except ForkserverLost:
+            return Ending(parent_lost=True, killed_as=run.stopped_as)
+
+    async def _close(self, run: Run) -> Ending:
+        assert run.job.model
+        assert run.job.layout
+        parts = {"partials": BytesPart(await self._queue.partials(run.job.job_id))}
+        child, _ = await run.nest.forkserver.fork("child", self._cap_bytes)
+        request = Close(sizes=sizes(parts), model=run.job.model, layout=run.job.layout)
+        return await self._converse(run, child, parts, request)
+
+    async def _open_or_explain(self, run: Run) -> Ending:
+        parts = job_parts(self._redis, run.job.inputs, self._settings.trusted_model_dir)
+        trusted = run.job.inputs["model"].trusted_name is not None
+        run.loading = True
+        async with run.nest.templates.borrow(run.job, parts, trusted=trusted, watch=run.attend) as template:
+            run.loading = False
+            run.model = template.model
+            run.inherited_bytes = max(0, template.warm.anon_bytes - run.nest.warm.anon_bytes)
+            child, _ = await template.spawner.fork("child", 0)
+            return await self._converse(run, child, parts, self._request(run, parts))
+
+    def _request(self, run: Run, parts: Parts) -> Request:
+        chunk = run.lease.chunk
+        if chunk.kind == "open":
+            batch_size = run.job.options.batch_size or self._settings.shap_batch_size
+            return Open(sizes=sizes(parts), batch_size=batch_size, cap_bytes=self._cap_bytes)
+        assert run.layout
+        return Explain(sizes=sizes(parts), layout=run.layout, span=chunk.span)
+
+    async def _converse(self, run: Run, child: Child, parts: Parts, request: Request) -> Ending:
+        run.attend(child)
+        last: LastWord | None = None
+        try:
+            await child.pipe.send(request)
+            async for message in results(child, parts):
+                if isinstance(message, Plan):
+                    await self._planned(run, message)
+                elif isinstance(message, Values):
+                    await self._received(run, message)
+                else:
+                    last = message
+            await wait_for_exit(child)
+            return self._ending(run, child, last)
+        finally:
+            child.kill(Outcome.CRASHED)  # only if it is still there: the attempt itself broke off
+            child.close()
+
+    async def _planned(self, run: Run, plan: Plan) -> None:
+        """Several chunks wait for the attempt's success; a single one is explained in this same attempt."""
+        run.layout = plan.layout
+        if len(plan.spans) != 1:
+            run.plan = plan
+        elif not await self._commit_plan(run, plan, attempt=None):
+            run.stop(Outcome.CANCELLED)
+
+    async def _received(self, run: Run, values: Values) -> None:
+        if not await self._queue.put_values(run.lease, run.pieces, values.data):
+            run.stop(Outcome.CANCELLED)
+        run.pieces += 1
+        run.value_bytes += len(values.data)
+
+    def _ending(self, run: Run, child: Child, message: LastWord | None) -> Ending:
+        return Ending(
+            message=message,
+            exited=child.exited.result() if child.exited.done() else None,
+            killed_as=child.killed_as,
+            parent_lost=child.parent_lost,
+            kernel_killed=oom_kills() > run.oom_kills,
+            stderr=child.stderr.text(),
+            vm_peak_bytes=run.nest.watch.of(child).vm_peak_bytes,
+            vm_limit_bytes=run.nest.warm.vm_size_bytes + self._cap_bytes,
+        )
+
+    async def _commit(self, run: Run, ending: Ending) -> None:
+        """Write down what became of it: the result, the plan, or what follows from its failure."""
+        verdict = _unless_incomplete(run, ending, judge(ending))
+        attempt = self._record(run, ending, verdict)
+        held = await self._write(run, ending, verdict, attempt)
+        log.log(
+            20 if verdict.outcome is Outcome.SUCCEEDED else 30,
+            "attempt_ended",
+            job_id=run.job.job_id,
+            chunk=attempt.chunk,
+            attempt=attempt.attempt,
+            outcome=verdict.outcome,
+            child_pid=run.child.pid if run.child else None,
+            peak_bytes=attempt.evidence.peak_bytes,
+            cap_bytes=self._cap_bytes,
+            seconds=attempt.evidence.seconds,
+            **({} if held else {"stale": True}),
+            **({"message": verdict.message} if verdict.message else {}),
+        )
+
+    async def _write(self, run: Run, ending: Ending, verdict: Verdict, attempt: Attempt) -> bool:
+        if verdict.outcome is not Outcome.SUCCEEDED:
+            follows = decide(
+                run.lease.chunk,
+                verdict,
+                attempt.evidence,
+                max_attempts=self._settings.chunk_max_attempts,
+                detail=attempt.detail,
+                loading=run.loading,
+                draining=self.draining,
+            )
+            return await self._queue.settle(run.lease, attempt, follows)
+        if run.plan:
+            return await self._commit_plan(run, run.plan, attempt)
+        assert isinstance(ending.message, Done)
+        return await self._queue.finish(run.lease, attempt, ending.message.partial, ending.message.summary)
+
+    async def _commit_plan(self, run: Run, plan: Plan, attempt: Attempt | None) -> bool:
+        assert run.model
+        return await self._queue.plan(
+            run.lease,
+            model=run.model,
+            layout=plan.layout,
+            rows=plan.rows,
+            spans=plan.spans,
+            cap_bytes=self._cap_bytes,
+            attempt=attempt,
+        )
+
+    def _record(self, run: Run, ending: Ending, verdict: Verdict) -> Attempt:
+        failed = ending.message if isinstance(ending.message, Failed) else None
+        return Attempt(
+            chunk=run.lease.chunk.id,
+            attempt=run.lease.chunk.attempts + 1,
+            outcome=verdict.outcome,
+            supervisor=self._queue.supervisor,
+            code=verdict.code if verdict.outcome is not Outcome.SUCCEEDED else None,
+            message=verdict.message or None,
+            detail=failed.detail if failed else {},
+            evidence=self._evidence(run, ending),
+            ended_at=time.time(),
+        )
+
+    def _evidence(self, run: Run, ending: Ending) -> Evidence:
+        sample = run.nest.watch.of(run.child) if run.child else Sample(since=0)
+        report = ending.message.memory if isinstance(ending.message, Done | Failed) else None
+        own_peak = report.peak_bytes + run.inherited_bytes if report else 0
+        signalled = exit_signal(ending.exited)
+        evidence = Evidence(
+            exit_code=exit_code(ending.exited),
+            signal=signalled.name if signalled else None,
+            seconds=round(run.seconds, 4),
+            cap_bytes=self._cap_bytes,
+            peak_bytes=max(own_peak, sample.peak_growth_bytes),
+            vm_peak_bytes=max(report.vm_peak_bytes if report else 0, sample.vm_peak_bytes),
+            vm_limit_bytes=run.nest.warm.vm_size_bytes + self._cap_bytes,
+            stderr=ending.stderr[-500:] or None,
+        )
+        if report:
+            evidence.vm_hwm_bytes = report.vm_hwm_bytes
+        return evidence
+
+
+def _refused(problem: Problem) -> Ending:
+    """What the supervisor finds wrong with a job counts like what a child finds."""
+    return Ending(message=Failed(kind="refused", code=problem.code, message=problem.message, detail=problem.detail))
+
+
+def _unless_incomplete(run: Run, ending: Ending, verdict: Verdict) -> Verdict:
+    """A child that says it is done but has not sent what belongs to it has not succeeded."""
+    if verdict.outcome is not Outcome.SUCCEEDED or _is_complete(run, ending.message):
+        return verdict
+    return Verdict(outcome=Outcome.CRASHED, code="incomplete", message="The child's result is not complete.")
+
+
+def _is_complete(run: Run, message: Any) -> bool:
+    chunk = run.lease.chunk
+    if not isinstance(message, Done):
+        return False
+    if chunk.kind == "close":
+        return message.summary is not None
+    if chunk.kind == "open":
+        return run.plan is not None and bool(run.plan.spans)
+    assert run.model
+    assert run.layout
+    expected = chunk.span.rows * row_bytes(run.layout, run.model, run.job.options)
+    return message.partial is not None and run.value_bytes == expected

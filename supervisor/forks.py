@@ -1,0 +1,85 @@
+"""What a supervisor and its forking processes say to each other. Used at both ends of a control socket.
+
+Commands carry descriptors and have a fixed size, so that each is received together with its descriptors; events are
+frames. Does not cover what a child says of its work: see `jobs.codec`.
+"""
+
+import struct
+from typing import Literal
+
+import msgspec
+
+COMMAND_BYTES = 256
+MAX_DESCRIPTORS = 3
+HARD_MARGIN_BYTES = 16 * 1024 * 1024
+"""RLIMIT_AS: the hard limit lies this much above the soft one (the cap), room in which a child reports its end."""
+_LENGTH = struct.Struct(">H")
+
+
+class Fork(msgspec.Struct, kw_only=True):
+    """Fork once. Descriptors: the child's connection, its stderr, and for a template its control socket."""
+
+    number: int
+    role: Literal["child", "template"]
+    cap_bytes: int
+    """What it may add to the address space it is forked from; 0: keep the limit that is inherited."""
+
+
+class Warm(msgspec.Struct, tag=True, kw_only=True):
+    """Ready to fork. Sizes in bytes."""
+
+    pid: int
+    rss_bytes: int
+    anon_bytes: int
+    vm_size_bytes: int
+
+
+class Forked(msgspec.Struct, tag=True, kw_only=True):
+    """The command was carried out."""
+
+    number: int
+    pid: int
+
+
+class Exited(msgspec.Struct, tag=True, kw_only=True):
+    """A forked process is gone; `status` is what wait4 said, None when there was no process to begin with."""
+
+    number: int
+    status: int | None
+    max_rss_bytes: int = 0
+    error: str | None = None
+
+
+Event = Warm | Forked | Exited
+
+_encoder = msgspec.msgpack.Encoder()
+_command = msgspec.msgpack.Decoder(Fork)
+_event = msgspec.msgpack.Decoder(Event)
+
+
+def encode_command(fork: Fork) -> bytes:
+    """Always COMMAND_BYTES long."""
+    body = _encoder.encode(fork)
+    return (_LENGTH.pack(len(body)) + body).ljust(COMMAND_BYTES, b"\0")
+
+
+def decode_command(raw: bytes) -> Fork:
+    (length,) = _LENGTH.unpack_from(raw)
+    return _command.decode(raw[_LENGTH.size : _LENGTH.size + length])
+
+
+def encode_event(event: Event) -> bytes:
+    body = _encoder.encode(event)
+    return _LENGTH.pack(len(body)) + body
+
+
+def event_length(header: bytes) -> int:
+    return int(_LENGTH.unpack(header)[0])
+
+
+def decode_event(body: bytes) -> Event:
+    event: Event = _event.decode(body)
+    return event
+
+
+EVENT_HEADER_BYTES = _LENGTH.size

@@ -1,0 +1,255 @@
+"""Stands in for `jobs.work` in a forkserver: children that end as their job's data tells them to.
+
+The data part is a JSON script: {"rows": 4, "per_chunk": 2, "scratch": DIR, "acts": {"0-1": ["sigkill", "ok"]}}. Each
+attempt of a chunk plays the next of its acts, the last one for ever; "open" and "load" are acts too. The value of a
+row is its number, so that order and completeness can be checked.
+"""
+
+import json
+import mmap
+import os
+import resource
+import signal
+import socket
+import struct
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from jobs.codec import (
+    LENGTH,
+    Close,
+    Data,
+    Done,
+    Explain,
+    Failed,
+    FromChild,
+    FromSupervisor,
+    Layout,
+    Load,
+    MemoryReport,
+    ModelInfo,
+    Open,
+    Partial,
+    Plan,
+    Read,
+    Ready,
+    Span,
+    Values,
+    decode_from_supervisor,
+    encode,
+)
+from jobs.planner import cut
+
+MODEL = ModelInfo(
+    family="scripted",
+    name="Scripted",
+    n_features=1,
+    features=["x"],
+    outputs=["y"],
+    base_values=[0.0],
+    explainer="tree",
+    engine="scripted",
+    reason="The test says so.",
+    explains="prediction",
+)
+LAYOUT = Layout(format="json", columns=["x"], features=["x"])
+PARTIAL = Partial(rows=1, abs_sum=[[1.0]], value_sum=[[1.0]], largest_error=0.0, tolerance=1.0)
+MIB = 1024 * 1024
+
+
+def warm() -> None:
+    """Nothing to import."""
+
+
+class Connection:
+    """The child's end of its pipe."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._file = connection.makefile("rwb", buffering=0)
+
+    def send(self, message: FromChild) -> None:
+        self.send_bytes(encode(message))
+
+    def send_bytes(self, raw: bytes) -> None:
+        while raw:
+            raw = raw[self._file.write(raw) or 0 :]
+
+    def receive(self) -> FromSupervisor:
+        (length,) = LENGTH.unpack(self._exactly(LENGTH.size))
+        return decode_from_supervisor(self._exactly(length))
+
+    def read_json(self, part: str, size: int) -> Any:
+        self.send(Read(part, 0, size))
+        answer = self.receive()
+        assert isinstance(answer, Data)
+        return json.loads(answer.data)
+
+    def _exactly(self, length: int) -> bytes:
+        raw = b""
+        while len(raw) < length:
+            piece = self._file.read(length - len(raw))
+            if not piece:
+                os._exit(0)
+            raw += piece
+        return raw
+
+
+def prepare(connection: socket.socket) -> dict[str, Any] | None:
+    pipe = Connection(connection)
+    request = pipe.receive()
+    assert isinstance(request, Load)
+    model = pipe.read_json("model", request.sizes["model"])
+    if play(pipe, model, "load") is None:
+        return None
+    pipe.send(Ready(MODEL))
+    return {"model": model}
+
+
+def run(connection: socket.socket, prepared: Any) -> None:
+    pipe = Connection(connection)
+    request = pipe.receive()
+    if isinstance(request, Close):
+        pipe.send(Done(memory=MemoryReport(), summary={"closed": True, "partial_bytes": request.sizes["partials"]}))
+        return
+    assert isinstance(request, Open | Explain)
+    script = pipe.read_json("data", request.sizes["data"])
+    if isinstance(request, Open):
+        opened(pipe, script)
+    else:
+        explained(pipe, script, request.span, summary=None)
+
+
+def opened(pipe: Connection, script: dict[str, Any]) -> None:
+    if play(pipe, script, "open") is None:
+        return
+    spans = [
+        Span(first=first, last=last, span_first=first, start=0, end=1)
+        for first, last in cut(script["rows"], script["per_chunk"])
+    ]
+    pipe.send(Plan(layout=LAYOUT, rows=script["rows"], spans=spans))
+    if len(spans) == 1:
+        explained(pipe, script, spans[0], summary={"closed": True})
+    else:
+        pipe.send(Done(memory=MemoryReport()))
+
+
+def explained(pipe: Connection, script: dict[str, Any], span: Span, summary: dict[str, Any] | None) -> None:
+    act = play(pipe, script, span.chunk_id)
+    if act is None:
+        return
+    rows = range(span.first, span.last + (0 if act == "short" else 1))
+    for row in rows:  # a piece a row: pieces need not be whole chunks
+        pipe.send(Values(struct.pack("<d", row)))
+    pipe.send(Done(memory=MemoryReport(peak_bytes=1234), partial=PARTIAL, summary=summary))
+
+
+def play(pipe: Connection, script: dict[str, Any], name: str) -> str | None:
+    """Do what the script says; None when nothing follows."""
+    acts = script.get("acts", {}).get(name, ["ok"])
+    act, _, argument = acts[min(_times_before(script, name), len(acts) - 1)].partition(":")
+    if act in ("ok", "short"):
+        return str(act)
+    getattr(Acts, act)(pipe, argument)
+    return "ok" if act == "wait" else None
+
+
+def _times_before(script: dict[str, Any], name: str) -> int:
+    """How often this was played before; each attempt leaves a file, for a child has no other memory."""
+    if "scratch" not in script:
+        return 0
+    played = len(list(Path(script["scratch"]).glob(f"{name}.*")))
+    (Path(script["scratch"]) / f"{name}.{played}").write_text(str(os.getpid()))
+    return played
+
+
+class Acts:
+    """Ways to end."""
+
+    @staticmethod
+    def refuse(pipe: Connection, _: str) -> None:
+        pipe.send(Failed(kind="refused", code="not_numeric", message="data: row 3", detail={"row": 3}))
+
+    @staticmethod
+    def report_memory(pipe: Connection, _: str) -> None:
+        """What a library does that finds the cap."""
+        try:
+            bytearray(8 * 1024 * MIB)
+        except MemoryError as error:
+            pipe.send(Failed(kind="memory", code="memory_cap", message=f"MemoryError: {error}"))
+
+    @staticmethod
+    def bad_alloc(_: Connection, __: str) -> None:
+        print("terminate called after throwing an instance of 'std::bad_alloc'", file=sys.stderr, flush=True)
+        os.abort()
+
+    @staticmethod
+    def fail(pipe: Connection, _: str) -> None:
+        pipe.send(Failed(kind="raised", code="raised", message="ValueError: as told"))
+
+    @staticmethod
+    def leave(_: Connection, code: str) -> None:
+        os._exit(int(code))
+
+    @staticmethod
+    def sigkill(_: Connection, __: str) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    @staticmethod
+    def sigsegv(_: Connection, __: str) -> None:
+        os.kill(os.getpid(), signal.SIGSEGV)
+
+    @staticmethod
+    def grow(_: Connection, megabytes: str) -> None:
+        """Between the soft limit, which a child may lift, and the hard one only the watch sees it."""
+        _, hard = resource.getrlimit(resource.RLIMIT_AS)
+        resource.setrlimit(resource.RLIMIT_AS, (hard, hard))
+        memory = mmap.mmap(-1, int(megabytes) * MIB, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        for page in range(0, len(memory), mmap.PAGESIZE):
+            memory[page] = 1
+        time.sleep(60)
+
+    @staticmethod
+    def hang(_: Connection, __: str) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        time.sleep(600)
+
+    @staticmethod
+    def grandchild(_: Connection, path: str) -> None:
+        """Leave a process behind, whose pid is written down."""
+        pid = os.fork()
+        if pid == 0:
+            time.sleep(600)
+        Path(path).write_text(str(pid))
+        os._exit(3)
+
+    @staticmethod
+    def wait(_: Connection, path: str) -> None:
+        """Go on when the file is there."""
+        while not Path(path).exists():
+            time.sleep(0.01)
+
+    @staticmethod
+    def garbage(pipe: Connection, _: str) -> None:
+        pipe.send_bytes(LENGTH.pack(5) + b"\xc1\xc1\xc1\xc1\xc1")
+        time.sleep(60)
+
+    @staticmethod
+    def look_around(pipe: Connection, path: str) -> None:
+        """Write down what this child can see: descriptors, environment, group, limits."""
+        seen = {
+            "descriptors": {
+                name: os.readlink(f"/proc/self/fd/{name}")
+                for name in os.listdir("/proc/self/fd")
+                if os.path.lexists(f"/proc/self/fd/{name}")
+            },
+            "environment": dict(os.environ),
+            "process_group": os.getpgid(0),
+            "pid": os.getpid(),
+            "limit": resource.getrlimit(resource.RLIMIT_AS),
+            "oom_score_adj": int(Path("/proc/self/oom_score_adj").read_text()),
+            "modules": sorted(sys.modules),
+        }
+        Path(path).write_text(json.dumps(seen))
+        pipe.send(Failed(kind="refused", code="looked", message="looked around"))

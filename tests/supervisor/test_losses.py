@@ -1,0 +1,184 @@
+"""What happens when processes die that are not the chunk's fault: forkserver, template, supervisor, Redis' client."""
+
+import asyncio
+import os
+import signal
+from pathlib import Path
+
+import psutil
+import pytest
+
+from jobs.outcomes import Outcome
+from jobs.states import JobState
+from supervisor.rescue import rescue
+from tests.supervisor.conftest import Service
+
+pytestmark = pytest.mark.anyio
+
+
+async def blocked_job(service: Service, tmp_path: Path, **script: object) -> str:
+    """A job whose chunk 0-1 waits for the file `go`; returns when a child is waiting."""
+    go = tmp_path / "go"
+    job_id = await service.submit({"acts": {"0-1": [f"wait:{go}"]}, "scratch": str(tmp_path), **script})
+    await service.until(lambda: (tmp_path / "0-1.0").exists())
+    return job_id
+
+
+def waiting_child(tmp_path: Path) -> psutil.Process:
+    return psutil.Process(int((tmp_path / "0-1.0").read_text()))
+
+
+async def test_a_job_survives_the_death_of_the_forkserver(service: Service, tmp_path: Path) -> None:
+    async with service.supervisor():
+        job_id = await blocked_job(service, tmp_path)
+        child = waiting_child(tmp_path)
+        template = child.parent()
+        assert template
+        forkserver = template.parent()
+        assert forkserver
+        forkserver.send_signal(signal.SIGKILL)
+        (tmp_path / "go").touch()
+        job = await service.ended(job_id)
+    assert job.state is JobState.FINISHED
+    assert await service.values(job) == [0, 1, 2, 3]
+    assert job.crashes >= 1
+    assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
+
+
+async def test_a_job_survives_the_death_of_its_template(service: Service, tmp_path: Path) -> None:
+    async with service.supervisor():
+        job_id = await blocked_job(service, tmp_path)
+        child = waiting_child(tmp_path)
+        os.kill(child.ppid(), signal.SIGKILL)
+        (tmp_path / "go").touch()
+        job = await service.ended(job_id)
+    assert job.state is JobState.FINISHED
+    assert await service.values(job) == [0, 1, 2, 3]
+
+
+async def test_a_cancelled_job_loses_its_child_and_its_uploads(service: Service, tmp_path: Path) -> None:
+    async with service.supervisor():
+        job_id = await blocked_job(service, tmp_path)
+        child = waiting_child(tmp_path)
+        assert await service.store.cancel(job_id) is JobState.CANCELLED
+        await service.until(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE)
+        other = await service.ended(await service.submit({}))
+        assert other.state is JobState.FINISHED
+        assert (await service.store.job(job_id)).state is JobState.CANCELLED
+    assert not await service.redis.keys("shap:blob:*")
+    for key in await service.redis.keys(f"shap:job:{job_id}*"):
+        assert await service.redis.ttl(key) > 0
+
+
+async def test_an_expired_lease_is_rescued_and_the_late_finisher_refused(service: Service, tmp_path: Path) -> None:
+    """A supervisor that leased and went silent; another one rescues the chunk."""
+    gone = service.queue("gone", lease_s=1.0)
+    job_id = await service.submit({"rows": 2})
+    lease = await gone.lease(job_id)
+    assert lease
+    async with service.supervisor("rescuer"):
+        job = await service.ended(job_id)
+    assert job.state is JobState.FINISHED
+    assert job.crashes == 1
+    assert not await gone.renew(lease)
+    assert not await gone.put_values(lease, 0, b"12345678")
+    lost = [attempt for attempt in await service.store.attempts(job_id) if attempt.outcome is Outcome.SUPERVISOR_LOST]
+    assert [attempt.supervisor for attempt in lost] == ["gone"]
+
+
+async def test_a_restarted_supervisor_takes_up_its_own_list_at_once(service: Service) -> None:
+    job_id = await service.submit({"rows": 2})
+    assert await service.queue("sup", lease_s=600.0).lease(job_id)
+    async with service.supervisor("sup"):
+        job = await service.ended(job_id)
+    assert job.state is JobState.FINISHED
+
+
+async def test_a_chunk_that_takes_supervisors_down_is_poison(service: Service) -> None:
+    job_id = await service.submit({"rows": 2})
+    for _ in range(4):
+        queue = service.queue("gone", lease_s=0.05)
+        assert await queue.lease(job_id)
+        await asyncio.sleep(0.1)
+        assert await rescue(queue, max_attempts=3) == 1
+    assert await queue.lease(job_id)
+    async with service.supervisor("gone"):
+        job = await service.ended(job_id)
+    assert job.state is JobState.FAILED
+    assert job.error
+    assert job.error.code == "supervisor_lost"
+
+
+async def test_burst_drains_the_queue_and_leaves(service: Service) -> None:
+    ids = [await service.submit({"rows": 5, "per_chunk": 1}) for _ in range(3)]
+    async with service.supervisor(burst=True):
+        async with asyncio.timeout(30):
+            await service.daemons["sup"]
+    assert [(await service.store.job(job_id)).state for job_id in ids] == [JobState.FINISHED] * 3
+    assert not await service.redis.keys("shap:supervisor:*")
+
+
+async def test_sigterm_waits_for_the_children_and_leases_no_more(service: Service, tmp_path: Path) -> None:
+    async with service.supervisor():
+        job_id = await blocked_job(service, tmp_path)
+        os.kill(os.getpid(), signal.SIGTERM)
+        await asyncio.sleep(0.1)
+        (tmp_path / "go").touch()
+        async with asyncio.timeout(10):
+            await service.daemons["sup"]
+    job = await service.store.job(job_id)
+    assert job.state is JobState.STARTED
+    assert job.crashes == 0
+    chunks = await service.redis.hgetall(f"shap:job:{job_id}:chunks")
+    assert b'"state":"done"' in chunks[b"0-1"]
+    async with service.supervisor("next"):
+        assert (await service.ended(job_id)).state is JobState.FINISHED
+
+
+async def test_a_second_sigterm_hands_chunks_back_at_once_and_costs_nothing(service: Service, tmp_path: Path) -> None:
+    async with service.supervisor():
+        job_id = await blocked_job(service, tmp_path)
+        os.kill(os.getpid(), signal.SIGTERM)
+        await asyncio.sleep(0.1)
+        os.kill(os.getpid(), signal.SIGTERM)
+        async with asyncio.timeout(10):
+            await service.daemons["sup"]
+    (tmp_path / "go").touch()
+    assert (await service.store.job(job_id)).crashes == 0
+    async with service.supervisor("next"):
+        job = await service.ended(job_id)
+    assert job.state is JobState.FINISHED
+    assert {attempt.outcome for attempt in await service.store.attempts(job_id)} == {
+        Outcome.SUCCEEDED,
+        Outcome.SUPERVISOR_LOST,
+    }
+
+
+async def test_two_supervisors_share_one_job(service: Service) -> None:
+    async with service.supervisor("one"), service.supervisor("two"):
+        job_id = await service.submit({"rows": 60, "per_chunk": 1})
+        job = await service.ended(job_id)
+    assert await service.values(job) == list(range(60))
+    owners = {attempt.supervisor for attempt in await service.store.attempts(job_id)}
+    assert owners == {"one", "two"}
+
+
+async def test_jobs_share_the_slots_fairly(service: Service) -> None:
+    long = await service.submit({"rows": 200, "per_chunk": 1})
+    short = await service.submit({"rows": 4, "per_chunk": 1})
+    async with service.supervisor():
+        await service.ended(short)
+        assert (await service.store.job(long)).rows_done < 100
+        assert (await service.ended(long)).state is JobState.FINISHED
+
+
+async def test_nothing_is_left_behind_when_a_job_has_ended(service: Service) -> None:
+    async with service.supervisor():
+        for script in ({}, {"acts": {"open": ["refuse"]}}):
+            await service.ended(await service.submit(script))
+    kept = {key.decode() for key in await service.redis.keys("shap:job:*")}
+    for key in kept:
+        assert 0 < await service.redis.ttl(key) <= 120
+    assert not await service.redis.keys("shap:blob:*")
+    assert not await service.redis.zcard("shap:leases")
+    assert not await service.redis.llen("shap:ready")

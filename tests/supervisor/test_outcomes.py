@@ -1,0 +1,176 @@
+"""Every way in which a child can end, played by scripted children in real processes."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from jobs.outcomes import Outcome
+from jobs.states import JobState
+from tests.supervisor.conftest import Service
+
+pytestmark = pytest.mark.anyio
+
+
+async def play(service: Service, acts: dict[str, list[str]], tmp_path: Path, **script: Any) -> Any:
+    """Run a job whose chunks do as told; returns its record and its attempts."""
+    async with service.supervisor(chunk_timeout_s=script.pop("timeout", 30.0)):
+        job_id = await service.submit({"acts": acts, "scratch": str(tmp_path), **script})
+        return await service.ended(job_id), await service.store.attempts(job_id)
+
+
+async def test_a_job_of_several_chunks_gives_every_row_once_in_order(service: Service) -> None:
+    async with service.supervisor():
+        job = await service.ended(await service.submit({"rows": 11, "per_chunk": 2}))
+        assert job.state is JobState.FINISHED
+        assert (job.rows, job.rows_done, job.chunks, job.chunks_done) == (11, 11, 6, 6)
+        assert await service.values(job) == list(range(11))
+        assert job.attempts == 8  # open, six chunks, close
+        assert job.summary
+        assert job.summary["closed"]
+        assert job.peak_bytes >= 1234
+
+
+async def test_a_small_job_takes_one_child(service: Service) -> None:
+    async with service.supervisor():
+        job = await service.ended(await service.submit({"rows": 2, "per_chunk": 2}))
+        assert job.state is JobState.FINISHED
+        assert job.attempts == 1
+        assert await service.values(job) == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("act", "outcome", "code"),
+    [
+        ("fail", Outcome.RAISED, "raised"),
+        ("sigkill", Outcome.CRASHED, "crashed"),
+        ("sigsegv", Outcome.CRASHED, "crashed"),
+        ("leave:3", Outcome.CRASHED, "crashed"),
+        ("leave:0", Outcome.CRASHED, "crashed"),
+        ("garbage", Outcome.CRASHED, "crashed"),
+        ("short", Outcome.CRASHED, "incomplete"),
+    ],
+)
+async def test_a_chunk_that_fails_once_is_tried_again(
+    service: Service, tmp_path: Path, act: str, outcome: Outcome, code: str
+) -> None:
+    job, attempts = await play(service, {"0-1": [act, "ok"]}, tmp_path)
+    assert job.state is JobState.FINISHED
+    assert await service.values(job) == [0, 1, 2, 3]
+    (failed,) = [attempt for attempt in attempts if attempt.outcome is not Outcome.SUCCEEDED]
+    assert (failed.chunk, failed.outcome, failed.code, failed.attempt) == ("0-1", outcome, code, 1)
+
+
+@pytest.mark.parametrize(("act", "code"), [("fail", "raised"), ("sigsegv", "crashed"), ("leave:3", "crashed")])
+async def test_a_chunk_that_always_fails_ends_its_job_by_name(
+    service: Service, tmp_path: Path, act: str, code: str
+) -> None:
+    job, attempts = await play(service, {"2-3": [act]}, tmp_path)
+    assert job.state is JobState.FAILED
+    assert job.error.code == code
+    assert job.error.detail["attempts"] == 3
+    assert len([attempt for attempt in attempts if attempt.chunk == "2-3"]) == 3
+
+
+async def test_a_refusal_ends_the_job_at_once(service: Service, tmp_path: Path) -> None:
+    job, attempts = await play(service, {"open": ["refuse"]}, tmp_path)
+    assert (job.state, job.error.code, job.error.detail) == (JobState.FAILED, "not_numeric", {"row": 3})
+    assert len(attempts) == 1
+
+
+@pytest.mark.parametrize("act", ["report_memory", "bad_alloc"])
+async def test_a_chunk_that_runs_out_of_memory_is_halved(service: Service, tmp_path: Path, act: str) -> None:
+    job, attempts = await play(service, {"0-7": [act], "0-3": [act]}, tmp_path, rows=8, per_chunk=8)
+    assert job.state is JobState.FINISHED
+    assert await service.values(job) == list(range(8))
+    failed = [(attempt.chunk, attempt.outcome) for attempt in attempts if attempt.outcome is not Outcome.SUCCEEDED]
+    assert failed == [("0-7", Outcome.MEMORY_CAP), ("0-3", Outcome.MEMORY_CAP)]
+    assert job.chunks == job.chunks_done == 3
+
+
+async def test_a_row_that_fits_no_cap_fails_its_job_with_the_evidence(service: Service, tmp_path: Path) -> None:
+    acts = {name: ["report_memory"] for name in ("0-3", "0-1", "0-0")}
+    async with service.supervisor():
+        greedy = await service.submit({"acts": acts, "scratch": str(tmp_path), "per_chunk": 4})
+        honest = await service.submit({"rows": 6})
+        job, other = await service.ended(greedy), await service.ended(honest)
+    assert job.state is JobState.FAILED
+    assert job.error
+    assert job.error.code == "memory_cap"
+    evidence = job.error.detail["evidence"]
+    assert evidence["cap_bytes"] == 128 * 1024 * 1024
+    assert evidence["vm_limit_bytes"] > evidence["cap_bytes"]
+    assert other.state is JobState.FINISHED
+
+
+async def test_the_watch_kills_what_grows_past_the_cap(service: Service, tmp_path: Path) -> None:
+    job, attempts = await play(service, {"0-1": ["grow:136"], "2-3": ["ok"]}, tmp_path)
+    assert job.state is JobState.FINISHED
+    (failed,) = [attempt for attempt in attempts if attempt.outcome is not Outcome.SUCCEEDED]
+    assert failed.outcome is Outcome.MEMORY_WATCH
+    assert failed.evidence.signal == "SIGKILL"
+    assert failed.evidence.peak_bytes > failed.evidence.cap_bytes
+
+
+async def test_a_hanging_chunk_is_killed_and_halved(service: Service, tmp_path: Path) -> None:
+    job, attempts = await play(service, {"0-3": ["hang"]}, tmp_path, per_chunk=4, timeout=0.5)
+    assert job.state is JobState.FINISHED
+    assert [attempt.outcome for attempt in attempts][0] is Outcome.TIMED_OUT
+
+
+async def test_a_chunk_that_always_hangs_ends_its_job(service: Service, tmp_path: Path) -> None:
+    acts = {name: ["hang"] for name in ("0-3", "0-1", "0-0", "1-1")}
+    job, _ = await play(service, acts, tmp_path, per_chunk=4, timeout=0.5)
+    assert (job.state, job.error.code) == (JobState.FAILED, "timed_out")
+
+
+@pytest.mark.parametrize(
+    ("act", "state", "code"),
+    [
+        ("refuse", JobState.FAILED, "not_numeric"),
+        ("report_memory", JobState.FAILED, "memory_cap"),
+        ("bad_alloc", JobState.FAILED, "memory_cap"),
+        ("sigsegv", JobState.FAILED, "crashed"),
+        ("hang", JobState.FAILED, "timed_out"),
+    ],
+)
+async def test_a_model_that_does_not_load_ends_its_job_by_name(
+    service: Service, act: str, state: JobState, code: str
+) -> None:
+    async with service.supervisor(chunk_timeout_s=1.0):
+        job_id = await service.submit({}, model={"acts": {"load": [act]}})
+        job = await service.ended(job_id)
+        attempts = await service.store.attempts(job_id)
+    assert job.state is state
+    assert job.error
+    assert job.error.code == code
+    assert len(attempts) == (3 if code in ("crashed", "timed_out") else 1)
+
+
+async def test_grandchildren_do_not_outlive_their_child(service: Service, tmp_path: Path) -> None:
+    pid_file = tmp_path / "grandchild"
+    job, _ = await play(service, {"0-1": [f"grandchild:{pid_file}", "ok"]}, tmp_path)
+    assert job.state is JobState.FINISHED
+    pid = int(pid_file.read_text())
+    assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+
+
+async def test_a_child_sees_nothing_but_its_pipe(service: Service, tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setenv("REDIS_URL", service.url)
+    monkeypatch.setenv("API_TOKEN", "secret")
+    monkeypatch.setenv("ADMIN_TOKEN", "secret")
+    seen_file = tmp_path / "seen"
+    await play(service, {"open": [f"look_around:{seen_file}"]}, tmp_path)
+    seen = json.loads(seen_file.read_text())
+    assert not {"REDIS_URL", "API_TOKEN", "ADMIN_TOKEN"} & set(seen["environment"])
+    others = {name: target for name, target in seen["descriptors"].items() if int(name) > 2}
+    sockets = [target for target in others.values() if target.startswith("socket:")]
+    assert len(sockets) == 1
+    assert all(target.startswith(("socket:", "/proc/")) for target in others.values()), others
+    assert seen["process_group"] == seen["pid"]
+    assert seen["oom_score_adj"] == 1000
+    soft, hard = seen["limit"]
+    assert 0 < soft < hard
+    assert "redis" not in seen["modules"]
