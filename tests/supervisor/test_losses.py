@@ -20,7 +20,7 @@ async def blocked_job(service: Service, tmp_path: Path, **script: object) -> str
     """A job whose chunk 0-1 waits for the file `go`; returns when a child is waiting."""
     go = tmp_path / "go"
     job_id = await service.submit({"acts": {"0-1": [f"wait:{go}"]}, "scratch": str(tmp_path), **script})
-    await service.until(lambda: (tmp_path / "0-1.0").exists())
+    await service.until((tmp_path / "0-1.0").exists)
     return job_id
 
 

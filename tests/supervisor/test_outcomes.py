@@ -117,7 +117,7 @@ async def test_the_watch_kills_what_grows_past_the_cap(service: Service, tmp_pat
 async def test_a_hanging_chunk_is_killed_and_halved(service: Service, tmp_path: Path) -> None:
     job, attempts = await play(service, {"0-3": ["hang"]}, tmp_path, per_chunk=4, timeout=0.5)
     assert job.state is JobState.FINISHED
-    assert [attempt.outcome for attempt in attempts][0] is Outcome.TIMED_OUT
+    assert next(attempt.outcome for attempt in attempts) is Outcome.TIMED_OUT
 
 
 async def test_a_chunk_that_always_hangs_ends_its_job(service: Service, tmp_path: Path) -> None:

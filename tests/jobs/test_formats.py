@@ -1,0 +1,57 @@
+"""Formats are known by content."""
+
+import pytest
+
+from jobs.formats import DataFormat, ModelFormat, sniff_data, sniff_model
+
+
+@pytest.mark.parametrize(
+    ("head", "found"),
+    [
+        (b"\x93NUMPY\x01\x00", DataFormat.NPY),
+        (b"a,b\n1,2\n", DataFormat.CSV),
+        (b"\xef\xbb\xbfa,b\n1,2\n", DataFormat.CSV),
+        (b' \n{"columns": []}', DataFormat.JSON),
+        (b"[[1, 2]]", DataFormat.JSON),
+    ],
+)
+def test_data(head: bytes, found: DataFormat) -> None:
+    assert sniff_data(head) is found
+
+
+@pytest.mark.parametrize(
+    ("head", "words"),
+    [
+        (b"PAR1\0\0", "Parquet"),
+        (b"\x1f\x8b\x08", "gzip"),
+        (b"PK\x03\x04", "ZIP"),
+        (b"\x80\x04\x95", "pickle"),
+        (b"\xff\xfea\0", "UTF-16"),
+        (b"\x01\x00\x02", "binary"),
+    ],
+)
+def test_data_that_is_something_else_is_named(head: bytes, words: str) -> None:
+    found = sniff_data(head)
+    assert not isinstance(found, DataFormat)
+    assert words in found
+
+
+@pytest.mark.parametrize(
+    ("head", "found"),
+    [
+        (b'{"learner": {}}', ModelFormat.XGBOOST_JSON),
+        (b"{L\x00\x00", ModelFormat.XGBOOST_UBJ),
+        (b"{i\x07learner", ModelFormat.XGBOOST_UBJ),
+        (b"tree\nversion=v4\n", ModelFormat.LIGHTGBM_TEXT),
+        (b"PK\x03\x04", ModelFormat.SKOPS),
+        (b"\x80\x04\x95", ModelFormat.PICKLE),
+        (b"\x78\x9c\x00", ModelFormat.PICKLE),
+    ],
+)
+def test_models(head: bytes, found: ModelFormat) -> None:
+    assert sniff_model(head) is found
+
+
+def test_a_model_that_is_something_else_is_named() -> None:
+    assert "unknown" in sniff_model(b"hello")
+    assert "HDF5" in sniff_model(b"\x89HDF\r\n")

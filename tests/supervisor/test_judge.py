@@ -1,0 +1,111 @@
+"""From evidence to an outcome, and from an outcome to what follows: pure, so played by the table."""
+
+import signal
+from typing import Any
+
+import pytest
+
+from jobs.codec import Done, Failed, MemoryReport
+from jobs.outcomes import Evidence, Outcome
+from jobs.records import OPEN, Chunk
+from supervisor.decide import MAX_CRASHES, decide
+from supervisor.forks import Exited
+from supervisor.judge import Ending, Verdict, judge
+
+MIB = 1024 * 1024
+LIMIT = 500 * MIB
+BAD_ALLOC = "terminate called after throwing an instance of 'std::bad_alloc'"
+
+
+def by_signal(number: signal.Signals) -> Exited:
+    return Exited(number=1, status=int(number))
+
+
+def by_exit(code: int) -> Exited:
+    return Exited(number=1, status=code << 8)
+
+
+@pytest.mark.parametrize(
+    ("ending", "outcome"),
+    [
+        (Ending(message=Done(memory=MemoryReport())), Outcome.SUCCEEDED),
+        (Ending(message=Failed(kind="refused", code="no_rows", message="")), Outcome.REFUSED),
+        (Ending(message=Failed(kind="memory", code="memory_cap", message="")), Outcome.MEMORY_CAP),
+        (Ending(message=Failed(kind="raised", code="raised", message="")), Outcome.RAISED),
+        (Ending(exited=by_signal(signal.SIGKILL), killed_as=Outcome.MEMORY_WATCH), Outcome.MEMORY_WATCH),
+        (Ending(exited=by_signal(signal.SIGKILL), killed_as=Outcome.TIMED_OUT), Outcome.TIMED_OUT),
+        (Ending(exited=by_signal(signal.SIGKILL), kernel_killed=True), Outcome.OOM_KILLED),
+        (Ending(exited=by_signal(signal.SIGKILL)), Outcome.CRASHED),
+        (Ending(exited=by_signal(signal.SIGABRT), stderr=BAD_ALLOC), Outcome.MEMORY_CAP),
+        (Ending(exited=by_signal(signal.SIGABRT), stderr="LLVM ERROR: out of memory"), Outcome.MEMORY_CAP),
+        (Ending(exited=by_exit(1), stderr="Cannot allocate memory"), Outcome.MEMORY_CAP),
+        (Ending(exited=by_signal(signal.SIGABRT), stderr="assertion failed"), Outcome.CRASHED),
+        (
+            Ending(exited=by_signal(signal.SIGSEGV), vm_peak_bytes=LIMIT - MIB, vm_limit_bytes=LIMIT),
+            Outcome.MEMORY_CAP,
+        ),
+        (
+            Ending(exited=by_signal(signal.SIGSEGV), vm_peak_bytes=LIMIT // 2, vm_limit_bytes=LIMIT),
+            Outcome.CRASHED,
+        ),
+        (Ending(exited=by_exit(0)), Outcome.CRASHED),
+        (Ending(parent_lost=True), Outcome.CRASHED),
+    ],
+)
+def test_the_cause_is_named(ending: Ending, outcome: Outcome) -> None:
+    assert judge(ending).outcome is outcome
+
+
+ROWS = Chunk(id="0-9", kind="rows", first=0, last=9, span_first=0, start=0, end=100)
+ROW = Chunk(id="4-4", kind="rows", first=4, last=4, span_first=0, start=0, end=100)
+
+
+def follows(chunk: Chunk, outcome: Outcome, **circumstances: Any) -> Any:
+    verdict = Verdict(outcome=outcome, code=circumstances.pop("code", outcome.value), message="")
+    return decide(chunk, verdict, Evidence(), max_attempts=3, detail={}, **circumstances)
+
+
+@pytest.mark.parametrize("outcome", [Outcome.MEMORY_CAP, Outcome.MEMORY_WATCH, Outcome.OOM_KILLED])
+def test_rows_that_ran_out_of_memory_are_halved_over_the_same_bytes(outcome: Outcome) -> None:
+    after = follows(ROWS, outcome)
+    assert (after.action, after.counts) == ("halve", "attempts")
+    assert [(chunk.id, chunk.span_first, chunk.start, chunk.end) for chunk in after.chunks] == [
+        ("0-4", 0, 0, 100),
+        ("5-9", 0, 0, 100),
+    ]
+
+
+@pytest.mark.parametrize(("chunk", "loading"), [(ROW, False), (ROWS, True), (OPEN, False)])
+def test_what_cannot_be_halved_fails_by_its_cause(chunk: Chunk, loading: bool) -> None:
+    after = follows(chunk, Outcome.MEMORY_CAP, loading=loading)
+    assert (after.action, after.error.code) == ("fail", "memory_cap")
+    assert after.error.detail["at"] == ("loading the model" if loading else f"chunk {chunk.id}")
+
+
+def test_a_kill_by_the_kernel_may_have_been_a_neighbours_fault() -> None:
+    assert follows(ROW, Outcome.OOM_KILLED).action == "retry"
+
+
+@pytest.mark.parametrize("outcome", [Outcome.RAISED, Outcome.CRASHED, Outcome.OOM_KILLED])
+def test_a_poison_chunk_ends_after_its_last_attempt(outcome: Outcome) -> None:
+    row = Chunk(id="4-4", kind="rows", first=4, last=4)
+    assert follows(row, outcome).action == "retry"
+    row.attempts = 2
+    assert (follows(row, outcome).action, follows(row, outcome).counts) == ("fail", "attempts")
+
+
+def test_a_timeout_halves_and_remembers() -> None:
+    after = follows(ROWS, Outcome.TIMED_OUT)
+    assert [chunk.attempts for chunk in after.chunks] == [1, 1]
+
+
+def test_losing_the_supervisor_is_counted_apart_and_a_shutdown_not_at_all() -> None:
+    assert follows(ROWS, Outcome.SUPERVISOR_LOST).counts == "crashes"
+    assert follows(ROWS, Outcome.CRASHED, code="parent_lost").counts == "crashes"
+    assert follows(ROWS, Outcome.SUPERVISOR_LOST, draining=True).counts == ""
+    crashed = Chunk(id="0-9", kind="rows", first=0, last=9, crashes=MAX_CRASHES - 1)
+    assert (follows(crashed, Outcome.SUPERVISOR_LOST).action) == "fail"
+
+
+def test_a_refusal_is_final() -> None:
+    assert follows(ROWS, Outcome.REFUSED, code="not_numeric").error.code == "not_numeric"
