@@ -1,5 +1,8 @@
 """The transition tables are whole, and the scripts carry them."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from jobs.scripts import source
@@ -36,3 +39,11 @@ def test_scripts_begin_with_their_shebang_and_carry_the_tables(name: str) -> Non
 @pytest.mark.parametrize("name", ["lease", "renew", "plan", "finish", "settle", "cancel"])
 def test_scripts_that_end_things_run_in_a_full_redis(name: str) -> None:
     assert source(name).startswith("#!lua flags=allow-oom")
+
+
+@pytest.mark.parametrize(("title", "table"), [("## Job", JOB_TRANSITIONS), ("## Chunk", CHUNK_TRANSITIONS)])
+def test_the_pictures_show_the_tables(title: str, table: dict[str, frozenset[str]]) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "states.md").read_text()
+    picture = text.split(title)[1].split("```")[1]
+    drawn = {tuple(arrow) for arrow in re.findall(r"^ +(\w+) --> (\w+)", picture, re.MULTILINE)}
+    assert drawn == {(str(before), str(after)) for before, allowed in table.items() for after in allowed}
