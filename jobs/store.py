@@ -146,20 +146,24 @@ class Store:
         return [msgspec.json.decode(raw) for raw in await self.redis.lrange(keys.FAILURES, 0, -1)]
 
     async def queue(self) -> dict[str, Any]:
-        """Jobs in rotation with their pending chunks and age, and every lease with its seconds left."""
+        """The next jobs in rotation with pending chunks and age, the next leases to expire, and how many of both."""
         ready = [raw.decode() for raw in await self.redis.lrange(keys.READY, 0, 99)]
         async with self.redis.pipeline(transaction=False) as pipe:
             for job_id in ready:
                 pipe.llen(keys.pending(job_id))
                 pipe.hget(keys.job(job_id), "created_at")
+            pipe.llen(keys.READY)
+            pipe.zcard(keys.LEASES)
             pipe.zrange(keys.LEASES, 0, 999, withscores=True)
             pipe.time()
-            *found, leases, (seconds, micros) = await pipe.execute()
+            *found, jobs_total, leases_total, leases, (seconds, micros) = await pipe.execute()
         now = seconds + micros / 1e6
         rows = zip(ready, found[::2], found[1::2], strict=True)
         return {
             "jobs": [_ready_view(job_id, pending, created, now) for job_id, pending, created in rows],
+            "jobs_total": jobs_total,
             "leases": [_lease_view(member.decode(), deadline - now) for member, deadline in leases],
+            "leases_total": leases_total,
         }
 
     async def _drop(self, blobs: list[Blob]) -> None:

@@ -11,6 +11,7 @@ import signal
 import socket
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Literal
 
 import structlog
@@ -52,6 +53,8 @@ INHERITED = (
     "NUMBA_CACHE_DIR",
 )
 """All that the forkserver gets of our environment: no Redis address, no token."""
+ROOT = Path(__file__).parent.parent
+"""Where our packages are, installed or not."""
 WARM_TIMEOUT_S = 120.0
 
 
@@ -183,6 +186,7 @@ async def start_forkserver(work_module: str, env: Mapping[str, str] = os.environ
     ours, theirs = socket.socketpair()
     process = await asyncio.create_subprocess_exec(
         sys.executable,
+        "-P",  # the working directory may hold anything
         "-m",
         "supervisor.forkserver",
         str(theirs.fileno()),
@@ -190,7 +194,7 @@ async def start_forkserver(work_module: str, env: Mapping[str, str] = os.environ
         pass_fds=[theirs.fileno()],
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.DEVNULL,
-        env={name: env[name] for name in INHERITED if name in env} | dict.fromkeys(THREAD_LIMITS, "1"),
+        env=_environment(env),
     )
     theirs.close()
     spawner = Spawner(ours)
@@ -204,6 +208,12 @@ async def start_forkserver(work_module: str, env: Mapping[str, str] = os.environ
         raise
     log.info("forkserver_warm", pid=warm.pid, rss_bytes=warm.rss_bytes, vm_size_bytes=warm.vm_size_bytes)
     return spawner, warm
+
+
+def _environment(env: Mapping[str, str]) -> dict[str, str]:
+    kept = {name: env[name] for name in INHERITED if name in env}
+    path = os.pathsep.join(filter(None, [str(ROOT), kept.get("PYTHONPATH")]))
+    return kept | dict.fromkeys(THREAD_LIMITS, "1") | {"PYTHONPATH": path}
 
 
 def kill_group(pid: int) -> None:
