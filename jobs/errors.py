@@ -220,7 +220,8 @@ class NotNumeric(Problem):
 
 
 class InfiniteValue(Problem):
-    """{field}: row {row}, column {column} is infinite. Only finite numbers and missing values can be explained."""
+    """{field}: row {row}, column {column} is infinite, or too large for 32-bit floats, in which most models compute. \
+Only finite numbers and missing values can be explained."""
 
     code, status = "infinite_value", 422
 

@@ -1,0 +1,39 @@
+"""What runs inside a child, and nowhere else. Importing this package is light; each entry point imports what it needs.
+
+    forkserver: warm() ──fork──▶ template: prepare() ──fork──▶ child: run(), one chunk, then gone
+
+- `preload`: the imports, once, in the forkserver.
+- `attempt`: the pipeline of a template and of a child; every failure becomes a `Failed` message here.
+- `pipe`: the socket; a job's parts as files. `memory`: the account that a child gives of itself.
+- `rows/`: data files: one format a file, cut into byte ranges, read back into numbers in the model's order.
+- `models/`: model files: one family a file, every index checked before native code follows it.
+- `explainers/`: which explainer, and the values through `shap`; `additivity`: checked against the real model.
+- `summary`: the global picture out of the chunks' partials.
+"""
+
+import socket
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from jobs.work.attempt import Prepared
+
+
+def warm() -> None:
+    """Import everything an attempt may need. Raises when that fails or leaves a second thread behind."""
+    from jobs.work import preload
+
+    preload.warm()
+
+
+def prepare(connection: socket.socket) -> "Prepared | None":
+    """In a template: answer `Load` with `Ready` and return what chunks need, or with `Failed` and return None."""
+    from jobs.work import attempt
+
+    return attempt.prepare(connection)
+
+
+def run(connection: socket.socket, prepared: "Prepared | None") -> None:
+    """In a child: do one `Open`, `Explain` or `Close` (which needs nothing prepared) and send how it ended."""
+    from jobs.work import attempt
+
+    attempt.run(connection, prepared)

@@ -1,0 +1,198 @@
+"""What a template and a child do, from the first message to the last. Every failure becomes a message here.
+
+Does not fork, set caps or watch: see `supervisor`. A socket that breaks ends the process with PipeClosed, as there
+is nobody left to tell.
+"""
+
+import socket
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from jobs import planner
+from jobs.codec import (
+    PIECE_BYTES,
+    Close,
+    Done,
+    Explain,
+    Failed,
+    Layout,
+    Load,
+    MemoryReport,
+    ModelInfo,
+    Open,
+    Plan,
+    Ready,
+    Span,
+    Values,
+)
+from jobs.errors import AdditivityFailed, Problem
+from jobs.options import Options
+from jobs.work import memory, models, summary
+from jobs.work.models.model import Model, Rows
+from jobs.work.pipe import Pipe, PipeClosed
+from jobs.work.rows import Source, layout, open_table, read_rows
+
+if TYPE_CHECKING:
+    from jobs.work.explainers import Explainer
+
+WHOLE = 2**62
+"""More rows than any background: it is read as one span."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """What a template holds for the children forked from it."""
+
+    options: Options
+    model: Model
+    explainer: "Explainer"
+    info: ModelInfo
+
+
+def prepare(connection: socket.socket) -> Prepared | None:
+    """Receive Load; load the model, read the background, build the explainer; answer Ready, or Failed and None."""
+    pipe, start = Pipe(connection), memory.anonymous_bytes()
+    try:
+        request = pipe.receive()
+        if not isinstance(request, Load):
+            raise PipeClosed(f"{type(request).__name__} instead of Load")
+        prepared = _prepare(pipe, request)
+    except PipeClosed:
+        raise
+    except Exception as error:  # whatever it is, the job must hear of it
+        _report(pipe, error, start)
+        return None
+    pipe.send(Ready(prepared.info))
+    return prepared
+
+
+def run(connection: socket.socket, prepared: Prepared | None) -> None:
+    """Receive one Open, Explain or Close, do it, and send how it ended: Done or Failed."""
+    pipe, start = Pipe(connection), memory.anonymous_bytes()
+    try:
+        match pipe.receive():
+            case Open() as request if prepared:
+                done = _open(pipe, request, prepared)
+            case Explain() as request if prepared:
+                done = _explain(pipe, _source(pipe, "data", request.sizes), request.span, request.layout, prepared)
+            case Close() as request:
+                done = _close(pipe, request)
+            case request:
+                raise PipeClosed(f"{type(request).__name__} is no request for this child")
+        done.memory = memory.report(start)
+        pipe.send(done)
+    except PipeClosed:
+        raise
+    except Exception as error:  # whatever it is, the job must hear of it
+        _report(pipe, error, start)
+
+
+def _prepare(pipe: Pipe, request: Load) -> Prepared:
+    from jobs.work import explainers
+
+    model = models.load(_source(pipe, "model", request.sizes), trusted=request.trusted)
+    background = _background(pipe, request, model)
+    kind, reason = explainers.choose(model, request.options, has_background=background is not None)
+    explainer = explainers.build(kind, model, request.options, background)
+    info = ModelInfo(
+        family=model.family,
+        name=model.name,
+        n_features=model.n_features,
+        features=model.features,
+        outputs=explainer.output.names,
+        base_values=explainer.base_values,
+        explainer=kind,
+        engine=explainer.engine,
+        reason=reason,
+        explains=explainer.explains,
+    )
+    return Prepared(options=request.options, model=model, explainer=explainer, info=info)
+
+
+def _background(pipe: Pipe, request: Load, model: Model) -> Rows | None:
+    if "background" not in request.sizes:
+        return None
+    source = _source(pipe, "background", request.sizes)
+    table = open_table(source, WHOLE)
+    return _rows(source, table.spans[0], layout.lay_out(table, model, source.field), model)
+
+
+def _open(pipe: Pipe, request: Open, prepared: Prepared) -> Done:
+    source, model = _source(pipe, "data", request.sizes), prepared.model
+    per_chunk = planner.rows_per_chunk(
+        request.batch_size,
+        request.cap_bytes,
+        features=model.n_features,
+        outputs=len(prepared.info.outputs),
+        interactions=prepared.options.interactions,
+    )
+    table = open_table(source, per_chunk)
+    found = layout.lay_out(table, model, source.field)
+    pipe.send(Plan(layout=found, rows=table.rows, spans=table.spans))
+    if len(table.spans) > 1:
+        return Done(memory=MemoryReport())
+    done = _explain(pipe, source, table.spans[0], found, prepared)
+    if done.partial:
+        done.summary = summary.summarize([done.partial], prepared.info, found)
+    return done
+
+
+def _explain(pipe: Pipe, source: Source, span: Span, found: Layout, prepared: Prepared) -> Done:
+    rows = _rows(source, span, found, prepared.model)
+    from jobs.work.explainers import additivity
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        values = prepared.explainer.explain(rows, span.first)
+        miss = additivity.largest_miss(prepared.explainer, rows, values)
+    if prepared.options.check_additivity and not miss.ok:
+        raise AdditivityFailed(largest_error=miss.error, tolerance=miss.tolerance)
+    _send_values(pipe, values)
+    return Done(memory=MemoryReport(), partial=summary.partial(values, miss.error, miss.tolerance))
+
+
+def _close(pipe: Pipe, request: Close) -> Done:
+    source = _source(pipe, "partials", request.sizes)
+    total = summary.summarize(summary.read_partials(source.file), request.model, request.layout)
+    return Done(memory=MemoryReport(), summary=total)
+
+
+def _source(pipe: Pipe, part: str, sizes: dict[str, int]) -> Source:
+    size = sizes.get(part, 0)
+    return Source(field=part, file=pipe.part(part, size), size=size)
+
+
+def _rows(source: Source, span: Span, found: Layout, model: Model) -> Rows:
+    """The span's rows in the model's order, checked."""
+    rows = layout.arrange(read_rows(source, span, found), found)
+    layout.check_values(rows, span.first, found, model, source.field)
+    return rows
+
+
+def _send_values(pipe: Pipe, values: Rows) -> None:
+    """Without the last axis where there is one output; see `codec.Values`."""
+    raw = np.ascontiguousarray(values, dtype="<f8").data.cast("B")
+    for start in range(0, len(raw), PIECE_BYTES):
+        pipe.send(Values(bytes(raw[start : start + PIECE_BYTES])))
+
+
+def _report(pipe: Pipe, error: Exception, start: int) -> None:
+    """Tell what went wrong; nothing of the failed work may be held on to while there is no memory left."""
+    kind, code, message, detail = _name(error)
+    error.__traceback__ = None
+    if kind == "memory":
+        memory.make_room_to_report()
+    pipe.send(Failed(kind=kind, code=code, message=message, detail=detail, memory=memory.report(start)))
+
+
+def _name(error: Exception) -> tuple[str, str, str, dict[str, object]]:
+    """Kind, code, message, detail."""
+    if isinstance(error, Problem):
+        return "refused", error.code, error.message, error.detail
+    text = f"{type(error).__name__}: {error}".removesuffix(": ")
+    if memory.is_out_of_memory(error):
+        return "memory", "memory_cap", text, {}
+    return "raised", "raised", text, {}

@@ -1,0 +1,120 @@
+"""Any model with a background, by asking it: shap.PermutationExplainer and shap.KernelExplainer.
+
+Used in templates and children. What a row is given never depends on how the rows were cut into chunks, so that a
+halved chunk, a retried one and a larger batch_size all give the same values.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import shap
+
+from jobs.errors import InvalidOptions, UnsupportedCombination
+from jobs.options import Options
+from jobs.work.models.model import Model, Output, Rows
+
+BLOCK_ROWS = 1_000
+"""Rows that share a seed: block b begins with seed + b, so that a chunk draws at most this many rows ahead."""
+DEFAULT_MAX_EVALS = 500
+SEEDS = 2**32
+
+
+def pick_output(model: Model, model_output: str) -> str:
+    """What is explained: the probability, else the prediction, else (SVC, ...) the decision function; for `raw` the
+    margin where there is one. Raises UnsupportedCombination.
+    """
+    if model_output == "probability" and "probability" not in model.outputs:
+        reason = "it gives no probabilities"
+        raise UnsupportedCombination(asked="model_output=probability", model=model.name, reason=reason)
+    wanted = ("probability", "prediction", "margin")
+    order = ("margin", *wanted) if model_output == "raw" else wanted
+    return next(key for key in order if key in model.outputs)
+
+
+def _flat(output: Output) -> Callable[[Rows], Rows]:
+    """One output as shap wants it: without an axis of its own."""
+    return (lambda rows: output.call(rows)[:, 0]) if len(output.names) == 1 else output.call
+
+
+def _mean(output: Output, background: Rows) -> list[float]:
+    return [float(value) for value in output.call(background).mean(axis=0)]
+
+
+class _AllVary(shap.maskers.Independent):  # type: ignore[misc]
+    """Every feature takes part in the permutations, also one that a row shares with the whole background.
+
+    shap leaves such a feature out, and then draws fewer random numbers for that row: what follows would depend on
+    rows that another chunk holds. Its value stays zero, as swapping equals changes nothing.
+    """
+
+    def invariants(self, x: Any) -> npt.NDArray[np.bool_]:
+        same: npt.NDArray[np.bool_] = super().invariants(x)
+        same[0, same.all(axis=0)] = False
+        return same
+
+
+class PermutationShap:
+    """Equals `shap.PermutationExplainer(f, masker, seed=seed)(rows, max_evals)` over the first BLOCK_ROWS rows, as
+    long as no feature is constant over the background and equal in a row (see _AllVary).
+    """
+
+    engine = "shap.PermutationExplainer"
+    relative_error = 1e-6
+
+    def __init__(self, model: Model, options: Options, background: Rows) -> None:
+        least = 2 * model.n_features + 1
+        self._max_evals = options.max_evals or max(DEFAULT_MAX_EVALS, least)
+        if self._max_evals < least:
+            reason = f"max_evals={self._max_evals}: one permutation of {model.n_features} features needs {least}"
+            raise InvalidOptions(reason=reason)
+        self._shuffles = self._max_evals // least
+        self._seed = options.seed
+        self.explains = pick_output(model, options.model_output)
+        self.output = model.outputs[self.explains]
+        self.base_values = _mean(self.output, background)
+        masker = _AllVary(background, max_samples=len(background))
+        self._explainer = shap.PermutationExplainer(_flat(self.output), masker, seed=options.seed)
+
+    def explain(self, rows: Rows, first: int) -> Rows:
+        """See `Explainer.explain`."""
+        parts, done = [], 0
+        while done < len(rows):
+            block, inside = divmod(first + done, BLOCK_ROWS)
+            part = rows[done : done + BLOCK_ROWS - inside]
+            np.random.seed((self._seed + block) % SEEDS)  # shap draws from the global generator
+            self._skip(inside, rows.shape[1])
+            parts.append(self._explainer(part, max_evals=self._max_evals, silent=True).values)
+            done += len(part)
+        return np.concatenate(parts).astype(np.float64, order="C").reshape(*rows.shape, -1)
+
+    def _skip(self, rows: int, features: int) -> None:
+        """Draw what the rows before this chunk in its block draw: a shuffle of all features for each permutation."""
+        order = np.arange(features)
+        for _ in range(rows * self._shuffles):
+            np.random.shuffle(order)
+
+
+class KernelShap:
+    """shap.KernelExplainer without its default l1_reg, which zeroes all but ten features; seeded for every row."""
+
+    engine = "shap.KernelExplainer"
+    relative_error = 1e-6
+
+    def __init__(self, model: Model, options: Options, background: Rows) -> None:
+        self._nsamples = options.nsamples or "auto"
+        self._seed = options.seed
+        self.explains = pick_output(model, options.model_output)
+        self.output = model.outputs[self.explains]
+        self.base_values = _mean(self.output, background)
+        self._explainer = shap.KernelExplainer(_flat(self.output), background)
+
+    def explain(self, rows: Rows, first: int) -> Rows:
+        """See `Explainer.explain`."""
+        return np.stack([self._row(row, first + index) for index, row in enumerate(rows)]).reshape(*rows.shape, -1)
+
+    def _row(self, row: Rows, index: int) -> Rows:
+        np.random.seed((self._seed + index) % SEEDS)  # shap draws from the global generator
+        values = self._explainer.shap_values(row[None], nsamples=self._nsamples, l1_reg=False, silent=True)
+        return np.array(values[0], dtype=np.float64)

@@ -1,0 +1,185 @@
+"""LightGBM's text models: every tree checked, then loaded by LightGBM with one thread. Used in templates.
+
+Splits on categories are supported as far as LightGBM itself explains them (path-dependent); linear leaves are not.
+"""
+
+import re
+from typing import Any
+
+import lightgbm as lgb
+import numpy as np
+import numpy.typing as npt
+
+from jobs.errors import UnreadableModel, UnsupportedModel
+from jobs.work import memory
+from jobs.work.models import trees
+from jobs.work.models.model import Model, Output, class_names, given_names, output
+
+FORMAT = "lightgbm-text"
+_IDENTITY = ("regression", "regression_l1", "huber", "fair", "quantile", "mape")
+_PER_LEAF = ("leaf_value",)
+_PER_SPLIT = ("split_feature", "threshold", "decision_type", "left_child", "right_child")
+_OPTIONAL_PER_LEAF = ("leaf_weight", "leaf_count")
+_OPTIONAL_PER_SPLIT = ("split_gain", "internal_value", "internal_weight", "internal_count")
+CATEGORICAL = 1
+"""The bit of decision_type that marks a split on categories; its threshold is then an index."""
+
+
+def load(raw: bytes) -> Model:
+    """Raises UnreadableModel and UnsupportedModel."""
+    try:
+        text = raw.decode().replace("\r\n", "\n")
+        _check(text)
+        # Without tree_sizes LightGBM reads the trees one after the other, as they were checked.
+        booster = lgb.Booster(model_str=re.sub(r"(?m)^tree_sizes=.*\n", "", text, count=1))
+    except MemoryError:
+        raise
+    except (ValueError, KeyError, IndexError, OverflowError, lgb.basic.LightGBMError) as error:
+        if memory.is_out_of_memory(error):
+            raise
+        reason = f"it has no {error}" if isinstance(error, KeyError) else str(error)[:300]
+        raise UnreadableModel(format=FORMAT, reason=reason) from None
+    return describe(booster)
+
+
+def describe(booster: lgb.Booster, classes: Any = None) -> Model:
+    """A loaded booster as a Model; `classes` where a wrapper knows its labels. Raises UnsupportedModel."""
+    lgb.basic._LIB.LGBM_SetMaxThreads(1)  # type: ignore[attr-defined]
+    objective = re.match(r"\S*", str(_objective(booster)))
+    name = objective[0] if objective else ""
+    if not booster.num_trees():
+        raise UnsupportedModel(model="LightGBM", reason="it has no trees")
+    return Model(
+        family="lightgbm",
+        name=f"LightGBM ({name})" if name else "LightGBM",
+        estimator=booster,
+        n_features=booster.num_feature(),
+        features=given_names(booster.feature_name()),
+        outputs=_outputs(booster, name, classes),
+        takes_missing=True,
+    )
+
+
+def _objective(booster: lgb.Booster) -> str:
+    """As the file has it, e.g. `binary sigmoid:1` or `regression sqrt`."""
+    found = re.search(r"(?m)^objective=(.*)$", booster.model_to_string(num_iteration=1))
+    return found[1] if found else ""
+
+
+def _outputs(booster: lgb.Booster, objective: str, classes: Any) -> dict[str, Output]:
+    count = booster.num_model_per_iteration()
+
+    def margin(rows: Any) -> Any:
+        return booster.predict(rows, raw_score=True, num_threads=1)
+
+    def prediction(rows: Any) -> Any:
+        return booster.predict(rows, num_threads=1)
+
+    if objective in ("binary", "multiclass", "multiclassova", "cross_entropy"):
+        names = class_names(count, classes)
+        return {"margin": output(margin, names), "probability": output(prediction, names)}
+    if objective in _IDENTITY and "sqrt" not in _objective(booster):
+        return {"prediction": output(margin, ["prediction"])}
+    names = ["margin"] if count == 1 else [str(index) for index in range(count)]
+    return {"margin": output(margin, names), "prediction": output(prediction, names)}
+
+
+def _check(text: str) -> None:
+    """Raises ValueError or KeyError for a file that LightGBM should not see."""
+    head, *blocks = re.split(r"(?m)^Tree=", text)
+    header = _pairs(re.sub(r"\n+", "\n", head))
+    n_features = int(header["max_feature_idx"]) + 1
+    per_round = int(header["num_tree_per_iteration"])
+    for name in ("feature_names", "feature_infos"):
+        if len(header[name].split()) != n_features:
+            raise ValueError(f"{len(header[name].split())} {name} for {n_features} features")
+    if not blocks or "\nend of trees" not in blocks[-1]:
+        raise ValueError("the file is truncated: `end of trees` is missing")
+    if per_round < 1 or len(blocks) % per_round:
+        raise ValueError(f"{len(blocks)} trees, {per_round} a round")
+    for index, block in enumerate(blocks):
+        try:
+            _check_tree(block, index, n_features)
+        except ValueError as error:
+            raise ValueError(f"tree {index}: {error}") from None
+
+
+def _pairs(text: str) -> dict[str, str]:
+    """The `key=value` lines up to the first blank line after them. Raises ValueError for a key that comes twice."""
+    pairs: dict[str, str] = {}
+    for line in text.strip("\n").split("\n\n", 1)[0].split("\n"):
+        key, equals, value = line.partition("=")
+        if equals and key in pairs:
+            raise ValueError(f"{key} twice")
+        pairs[key] = value
+    return pairs
+
+
+def _check_tree(block: str, index: int, n_features: int) -> None:
+    number, _, body = block.partition("\n")
+    tree = _pairs(body)
+    if int(number) != index:
+        raise ValueError(f"it is numbered {number}")
+    if int(tree.get("is_linear", "0")):
+        raise ValueError("linear leaves (linear_tree) are not supported")
+    leaves = int(tree["num_leaves"])
+    if leaves < 1:
+        raise ValueError("it has no leaves")
+    for name in _PER_LEAF:
+        trees.check_finite(f"a value in {name}", _floats(tree, name, leaves))
+    for name in _PER_SPLIT:
+        trees.check_finite(f"a value in {name}", _floats(tree, name, leaves - 1))
+    for names, size in ((_OPTIONAL_PER_LEAF, leaves), (_OPTIONAL_PER_SPLIT, leaves - 1)):
+        for name in names:
+            if tree.get(name, "").strip():
+                trees.check_finite(f"a value in {name}", _floats(tree, name, size))
+    if leaves > 1:
+        _check_splits(tree, leaves, n_features)
+        _check_categories(tree)
+
+
+def _check_splits(tree: dict[str, str], leaves: int, n_features: int) -> None:
+    """Leaf l is written as child ~l; as a node it comes after the splits, so that one check serves all families."""
+    splits = leaves - 1
+    ends = np.full(leaves, trees.LEAF, np.int64)
+    left, right = (_children(tree[name], splits) for name in ("left_child", "right_child"))
+    used = np.concatenate((left, right))
+    if len(np.unique(used)) != splits + leaves - 1:
+        raise trees.BadTree("a leaf with two parents, or none")
+    features = np.concatenate((_ints(tree["split_feature"]), ends))
+    trees.check_tree(np.concatenate((left, ends)), np.concatenate((right, ends)), features, n_features)
+
+
+def _children(text: str, splits: int) -> trees.Ints:
+    children = _ints(text)
+    return np.where(children < 0, splits + ~children, np.where(children < splits, children, -2))
+
+
+def _check_categories(tree: dict[str, str]) -> None:
+    categorical = (_ints(tree["decision_type"]) & CATEGORICAL) > 0
+    count = int(tree.get("num_cat", "0"))
+    if not categorical.any() and not count:
+        return
+    thresholds = _floats(tree, "threshold", len(categorical))[categorical]
+    trees.check_range("a set of categories", thresholds.astype(np.int64), count)
+    starts, words = _ints(tree["cat_boundaries"]), _ints(tree["cat_threshold"])
+    if len(starts) != count + 1 or starts[0] != 0 or starts[-1] != len(words) or (np.diff(starts) < 0).any():
+        raise trees.BadTree("sets of categories that do not match")
+
+
+def _floats(tree: dict[str, str], name: str, size: int) -> npt.NDArray[np.float64]:
+    values = np.asarray(_words(tree.get(name, "")), np.float64)
+    if len(values) != size:
+        raise trees.BadTree(f"{len(values)} values in {name} instead of {size}")
+    return values
+
+
+def _ints(text: str) -> trees.Ints:
+    return np.asarray(_words(text), np.int64)
+
+
+def _words(text: str) -> list[str]:
+    """Numbers as LightGBM reads them; what Python would read differently (`1_0`, other alphabets) is refused."""
+    if not re.fullmatch(r"[-+.0-9eEinfa ]*", text):
+        raise trees.BadTree(f"not numbers: {text[:40]!r}")
+    return text.split()

@@ -1,0 +1,67 @@
+"""One fitted model, whatever its family: what the explainers and the additivity check need of it. Used in children."""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Rows = npt.NDArray[np.float64]
+"""(rows, features), in the model's order of features."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Output:
+    """One way to ask a model: `call` maps (rows, features) to (rows, outputs), float64, one name an output."""
+
+    call: Callable[[Rows], Rows]
+    names: list[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model:
+    """A model that was loaded and checked.
+
+    `outputs` holds what the model can be asked for: `margin`, `probability`, `prediction`. A single margin is named
+    for the positive class where there is one, otherwise "margin"; a regression's output is "prediction".
+    """
+
+    family: str
+    name: str
+    estimator: Any
+    n_features: int
+    features: list[str] | None
+    outputs: dict[str, Output]
+    takes_missing: bool
+    single_precision: bool = False
+    """Rows are cut to float32 by the model itself, so explainers must see them cut too."""
+    relative_error: float = 1e-6
+    """What its own contributions may miss its own output by: see `explainers.additivity`."""
+
+
+def as_columns(values: Any) -> Rows:
+    """(rows,) or (rows, outputs) as float64 (rows, outputs)."""
+    array = np.asarray(values, dtype=np.float64)
+    return array[:, None] if array.ndim == 1 else array
+
+
+def output(call: Callable[[Rows], Any], names: Sequence[str]) -> Output:
+    return Output(call=lambda rows: as_columns(call(rows)), names=list(names))
+
+
+def given_names(names: Sequence[str] | None) -> list[str] | None:
+    """The names as a user gave them; None for those that a library makes up (Column_0, f0, ...)."""
+    if not names:
+        return None
+    made_up = all(re.fullmatch(rf"(Column_|f){index}", str(name)) for index, name in enumerate(names))
+    return None if made_up else [str(name) for name in names]
+
+
+def class_names(count: int, classes: Sequence[Any] | None = None) -> list[str]:
+    """Names for the outputs of a classifier with `count` outputs; with one output, that of the positive class."""
+    labels = [str(label) for label in classes] if classes is not None else [str(i) for i in range(max(2, count))]
+    if count == 1:
+        return labels[-1:]
+    return labels if len(labels) == count else [str(index) for index in range(count)]

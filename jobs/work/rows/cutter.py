@@ -1,0 +1,38 @@
+"""Cuts rows into spans while they are being found. Used by the child that opens a job.
+
+Does not know formats: a row is the byte at which it begins.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from jobs import planner
+from jobs.codec import Span
+from jobs.errors import TooManyChunks
+
+
+class Cutter:
+    """Takes the starts of rows in order, and keeps only every `per_chunk`th."""
+
+    def __init__(self, per_chunk: int) -> None:
+        self._per_chunk = per_chunk
+        self._starts: list[int] = []
+        self.rows = 0
+
+    def add(self, starts: Sequence[int] | npt.NDArray[np.int64]) -> None:
+        """More rows, by the byte each begins at."""
+        if len(self._starts) <= planner.MAX_CHUNKS:
+            next_cut = -self.rows % self._per_chunk
+            self._starts.extend(int(start) for start in starts[next_cut :: self._per_chunk])
+        self.rows += len(starts)
+
+    def spans(self, end: int) -> list[Span]:
+        """The spans; `end` is the byte after the last row. Raises TooManyChunks."""
+        chunks = -(-self.rows // self._per_chunk)
+        if chunks > planner.MAX_CHUNKS:
+            raise TooManyChunks(rows=self.rows, batch_size=self._per_chunk, chunks=chunks, limit=planner.MAX_CHUNKS)
+        ends = [*self._starts[1:], end]
+        cuts = zip(planner.cut(self.rows, self._per_chunk), self._starts, ends, strict=True)
+        return [Span(first=a, last=b, span_first=a, start=start, end=stop) for (a, b), start, stop in cuts]
