@@ -107,7 +107,7 @@ class Daemon:
             for task in background:
                 task.cancel()
             _, background = await asyncio.wait(background, timeout=RETRY_S)
-        self._nests.close()
+        await self._nests.close()
         with contextlib.suppress(RedisError):
             await self._queue.sign_off()
         log.info("supervisor_stopped", supervisor=self._queue.supervisor)

@@ -51,9 +51,10 @@ class Nests:
             log.error("forkserver_lost", child_pid=self.current.warm.pid)
             self.current = self._build(*await self._start_again())
 
-    def close(self) -> None:
+    async def close(self) -> None:
+        """Nothing that was forked is left behind."""
         self.current.templates.evict(0)
-        self.current.forkserver.close()
+        await self.current.forkserver.leave()
 
     async def _start_again(self) -> tuple[Spawner, Warm]:
         while True:

@@ -56,6 +56,7 @@ INHERITED = (
 ROOT = Path(__file__).parent.parent
 """Where our packages are, installed or not."""
 WARM_TIMEOUT_S = 120.0
+LEAVE_TIMEOUT_S = 2.0
 
 
 class ForkserverLost(Exception):
@@ -92,8 +93,10 @@ class Child:
 class Spawner:
     """Forks children on command, and hears of their exits."""
 
-    def __init__(self, control: socket.socket) -> None:
+    def __init__(self, control: socket.socket, process: asyncio.subprocess.Process | None = None) -> None:
         self._control = control
+        self._process = process
+        """The forkserver's; a template's process belongs to the forkserver."""
         self._children: dict[int, Child] = {}
         self._next_number = 0
         self.warm: asyncio.Future[Warm] = asyncio.get_running_loop().create_future()
@@ -136,6 +139,17 @@ class Spawner:
         """Let the forking process go; it kills what it has forked and leaves."""
         self._events.cancel()
         self._lose()
+
+    async def leave(self) -> None:
+        """Close, and see the forkserver out: bounded, for a process that is stopped does not go by itself."""
+        self.close()
+        if self._process:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LEAVE_TIMEOUT_S):
+                    await self._process.wait()
+                    return
+            self._process.kill()
+            await self._process.wait()
 
     async def _listen(self) -> None:
         reader, writer = await asyncio.open_unix_connection(sock=self._control.dup())
@@ -197,14 +211,12 @@ async def start_forkserver(work_module: str, env: Mapping[str, str] = os.environ
         env=_environment(env),
     )
     theirs.close()
-    spawner = Spawner(ours)
+    spawner = Spawner(ours, process)
     try:
         async with asyncio.timeout(WARM_TIMEOUT_S):
             warm = await spawner.warm
     except BaseException:
-        spawner.close()
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
+        await spawner.leave()
         raise
     log.info("forkserver_warm", pid=warm.pid, rss_bytes=warm.rss_bytes, vm_size_bytes=warm.vm_size_bytes)
     return spawner, warm
