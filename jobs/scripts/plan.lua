@@ -5,10 +5,12 @@
 -- ARGV: job id, token, lease seconds, chunk records (JSON array), attempt ("" when it goes on), then fields and values
 -- returns 1, or 0 when the token no longer holds the chunk
 local open = held('open', ARGV[2])
-if not open then return 0 end
+local chunks = cjson.decode(ARGV[4])
+if not open then  -- sent again, because the reply was lost? Then the single chunk is ours already
+  return ARGV[5] == '' and held(chunks[1].id, ARGV[2]) and 1 or 0
+end
 local owner, token = open.owner, open.token
 release(open, 'done')
-local chunks = cjson.decode(ARGV[4])
 for i = 6, #ARGV, 2 do redis.call('HSET', K.job, ARGV[i], ARGV[i + 1]) end
 redis.call('HSET', K.job, 'chunks', #chunks)
 if ARGV[5] == '' then

@@ -4,6 +4,7 @@
 -- ARGV: job id, fingerprint, ttl seconds, chunk record, number of blobs, the blobs' keys, then the record's fields and values
 -- returns {"created", id} | {"exists", id} | {"mismatch", id} | {"gone", blob key}
 local idempotency, fingerprint, ttl = KEYS[14], ARGV[2], tonumber(ARGV[3])
+if redis.call('EXISTS', K.job) == 1 then return {'created', JOB_ID} end  -- sent again, because the reply was lost
 if idempotency ~= '' then
   local known = redis.call('GET', idempotency)
   if known then

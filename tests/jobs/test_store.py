@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from typing import Any
 
 import pytest
 
@@ -175,6 +176,34 @@ async def test_a_failed_job_leaves_no_chunk_and_no_upload(bench: Bench) -> None:
     for key in await bench.redis.keys(f"shap:job:{job_id}*"):
         assert await bench.redis.ttl(key) > 0
     assert not await bench.store.has_values(job_id)
+
+
+async def test_scripts_that_were_sent_twice_do_what_one_would_have_done(bench: Bench) -> None:
+    """redis-py sends again when a reply is lost."""
+    for name in ("_submit", "_cancel"):
+        setattr(bench.store, name, twice(getattr(bench.store, name)))
+    scripts = bench.queue._scripts
+    for name in set(scripts) - {"lease"}:
+        scripts[name] = twice(scripts[name])
+    job_id = await bench.submit(key="k")
+    assert (await places(bench, job_id))["pending"] == ["open"]
+    held = await opened(bench, job_id, span(0, 4))
+    assert held.chunk.id == "0-4"
+    await bench.queue.put_values(held, 0, b"a" * 40)
+    retry = Follows(action="retry", counts="attempts")
+    await bench.queue.settle(held, attempt("0-4", Outcome.RAISED), retry)
+    assert (await places(bench, job_id))["pending"] == ["0-4"]
+    await finish(bench, await lease(bench, job_id), b"aaaaaaaa", {"top": 1})
+    job = await bench.store.job(job_id)
+    assert (job.state, job.attempts, job.rows_done) == (JobState.FINISHED, 2, 5)
+
+
+def twice(script: Any) -> Any:
+    async def call(**arguments: Any) -> Any:
+        await script(**arguments)
+        return await script(**arguments)
+
+    return call
 
 
 async def test_only_an_expired_lease_can_be_rescued(bench: Bench) -> None:

@@ -1,0 +1,101 @@
+"""POST /analyze: takes a submission as it streams in, puts its job on the queue, and waits for it where asked to.
+
+Used in the web process. Does not read bodies itself: see `upload` and `json_body`.
+"""
+
+import structlog
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api import json_body, models, reading, results, upload
+from api.parts import Parts, read_options
+from api.presenting import ended_document
+from api.replies import Json
+from api.resources import Resources, resources
+from jobs.connection import UNAVAILABLE, OutOfMemoryError
+from jobs.errors import Problem, UnsupportedMediaType
+from jobs.records import Input, Job
+from jobs.states import JobState
+
+READERS = {upload.MEDIA_TYPE: upload.read, json_body.MEDIA_TYPE: json_body.read}
+SUPPORTED = ", ".join(READERS)
+log = structlog.get_logger()
+
+
+async def analyze(request: Request) -> Response:
+    """202 with the job, or 200 with its result when the caller waits and it ends in time."""
+    house = resources(request)
+    wait_s = reading.preferred_wait(request)
+    media_type = results.negotiate(request) if wait_s else ""
+    key = reading.idempotency_key(request)
+    async with Parts(house.redis) as parts:
+        await _read(request, parts, house.settings.max_upload_bytes)
+        job_id = await _submit(house, parts, key)
+    job = await _wait(house, job_id, wait_s)
+    if job is None:
+        return await _accepted(house, job_id, replayable=key is not None)
+    return await _ended(request, job, media_type, wait_s)
+
+
+async def _read(request: Request, parts: Parts, limit_bytes: int) -> None:
+    """Refuses what can be refused before the first byte of the body."""
+    encoding = request.headers.get("content-encoding", "identity").strip().lower()
+    if encoding != "identity":
+        raise UnsupportedMediaType(field="The request body", found=f"Content-Encoding {encoding}", supported="identity")
+    content_type = request.headers.get("content-type", "").split(";")[0].strip().lower()
+    reader = READERS.get(content_type)
+    if reader is None:
+        found = content_type or "a body without Content-Type"
+        raise UnsupportedMediaType(field="The request body", found=found, supported=SUPPORTED)
+    upload.check_size(reading.content_length(request), limit_bytes)
+    await reader(request, parts, limit_bytes)
+    parts.check_complete()
+
+
+async def _submit(house: Resources, parts: Parts, key: str | None) -> str:
+    options = read_options(parts.field("options"))
+    inputs = parts.inputs()
+    model_id = parts.field("model_id")
+    if model_id is not None:
+        inputs["model"] = Input(trusted_name=await models.resolve(model_id, house.settings, house.store))
+    # From here on the uploads may be a job's, even if the reply gets lost; then they expire by themselves.
+    parts.handed_over = True
+    try:
+        job_id = await house.store.submit(inputs, options, key)
+    except OutOfMemoryError:
+        await parts.discard()
+        raise
+    log.info("job_submitted", job_id=job_id, bytes=sum(part.blob.size for part in inputs.values() if part.blob))
+    return job_id
+
+
+async def _wait(house: Resources, job_id: str, wait_s: float) -> Job | None:
+    """The job has been accepted: trouble from here on must not read like a refusal."""
+    if not wait_s:
+        return None
+    try:
+        return await house.endings.wait(house.store, job_id, wait_s)
+    except (*UNAVAILABLE, Problem) as error:
+        log.warning("wait_abandoned", job_id=job_id, error=str(error))
+        return None
+
+
+async def _accepted(house: Resources, job_id: str, *, replayable: bool) -> Response:
+    state = JobState.QUEUED
+    if replayable:  # an Idempotency-Key may have found an older job
+        try:
+            state = (await house.store.job(job_id)).state
+        except (*UNAVAILABLE, Problem):
+            log.warning("state_unknown", job_id=job_id)
+    headers = {"Location": f"/jobs/{job_id}", "Retry-After": "1"}
+    return Json({"job_id": job_id, "status": state}, 202, headers)
+
+
+async def _ended(request: Request, job: Job, media_type: str, wait_s: float) -> Response:
+    if job.state is JobState.FINISHED:
+        response = await results.respond(request, job, media_type)
+    else:
+        response = Json(ended_document(job))
+    response.headers["Preference-Applied"] = f"wait={wait_s:.0f}"
+    response.headers["Location"] = f"/jobs/{job.job_id}"
+    return response

@@ -1,0 +1,137 @@
+"""Judges a part by its first bytes, while it is still being uploaded. Pure; used in the web process.
+
+Refuses early what no child could read. Does not read rows or models: what passes here may still be refused there.
+"""
+
+import csv
+import json
+from typing import Protocol
+
+import msgspec
+
+from api import npy
+from jobs.codec import PIECE_BYTES
+from jobs.errors import BadNpy, EmptyPart, MalformedJson, NoHeader, PickleRefused, UnsupportedMediaType
+from jobs.formats import SNIFF_BYTES, DataFormat, ModelFormat, sniff_data, sniff_model
+
+DATA_FORMATS = "CSV with a header, NPY, JSON"
+MODEL_FORMATS = "XGBoost JSON or UBJSON, LightGBM text, skops"
+SHOWN_CHARS = 80
+
+
+class Head(Protocol):
+    """Sees a part's bytes as they pass."""
+
+    def feed(self, data: bytes) -> None: ...
+    def close(self) -> None: ...
+
+
+class ModelHead:
+    """Raises EmptyPart, PickleRefused, UnsupportedMediaType."""
+
+    def __init__(self, field: str) -> None:
+        self._field = field
+        self._head = b""
+        self._settled = False
+
+    def feed(self, data: bytes) -> None:
+        if not self._settled:
+            self._head += data[: SNIFF_BYTES - len(self._head)]
+            if len(self._head) >= SNIFF_BYTES:
+                self._judge()
+
+    def close(self) -> None:
+        if not self._head:
+            raise EmptyPart(field=self._field)
+        if not self._settled:
+            self._judge()
+
+    def _judge(self) -> None:
+        self._settled = True
+        found = sniff_model(self._head)
+        if found is ModelFormat.PICKLE:
+            raise PickleRefused(field=self._field)
+        if not isinstance(found, ModelFormat):
+            raise UnsupportedMediaType(field=self._field, found=found, supported=MODEL_FORMATS)
+
+
+class DataHead:
+    """Raises EmptyPart, UnsupportedMediaType, NoHeader, BadNpy, NoRows, MalformedJson."""
+
+    def __init__(self, field: str) -> None:
+        self._field = field
+        self._head = bytearray()
+        self._size = 0
+        self._format: DataFormat | None = None
+        self._header_seen = False
+        self._npy: npy.Header | None = None
+
+    def feed(self, data: bytes) -> None:
+        self._size += len(data)
+        room = PIECE_BYTES - len(self._head)
+        if room <= 0 or self._header_seen:
+            return
+        self._head += data[:room]
+        if self._format is None and len(self._head) >= SNIFF_BYTES:
+            self._recognise()
+        if self._format is DataFormat.CSV and (b"\n" in self._head or len(self._head) == PIECE_BYTES):
+            self._check_header()
+
+    def close(self) -> None:
+        if not self._size or (self._size == len(self._head) and not self._head.strip()):
+            raise EmptyPart(field=self._field)
+        if self._format is None:
+            self._recognise()
+        if self._format is DataFormat.CSV and not self._header_seen:
+            self._check_header()
+        if self._format is DataFormat.JSON and self._size == len(self._head):
+            _check_json(bytes(self._head), self._field)
+        if self._npy and self._size < self._npy.file_bytes:
+            reason = f"the file is truncated: {self._size} bytes instead of {self._npy.file_bytes}"
+            raise BadNpy(field=self._field, reason=reason)
+
+    def _recognise(self) -> None:
+        found = sniff_data(bytes(self._head[:SNIFF_BYTES]))
+        if not isinstance(found, DataFormat):
+            raise UnsupportedMediaType(field=self._field, found=found, supported=DATA_FORMATS)
+        self._format = found
+        if found is DataFormat.NPY:
+            self._npy = npy.read_header(bytes(self._head[:SNIFF_BYTES]), self._field)
+
+    def _check_header(self) -> None:
+        self._header_seen = True
+        line = bytes(self._head).removeprefix(b"\xef\xbb\xbf").lstrip(b"\r\n").split(b"\n", 1)[0]
+        text = line.decode(errors="replace").removesuffix("\r")
+        if _all_numbers(text):
+            raise NoHeader(field=self._field, line=text[:SHOWN_CHARS])
+
+
+def _all_numbers(line: str) -> bool:
+    try:
+        names = next(csv.reader([line]), [])
+        return bool(names) and all(_is_number(name) for name in names)
+    except csv.Error:
+        return False
+
+
+def _is_number(name: str) -> bool:
+    try:
+        float(name)
+    except ValueError:
+        return False
+    return True
+
+
+def _check_json(raw: bytes, field: str) -> None:
+    """Quickly; and once more with the standard library, which takes Python's NaN as children do."""
+    try:
+        msgspec.json.decode(raw, type=msgspec.Raw)
+    except (msgspec.DecodeError, RecursionError):
+        _check_json_carefully(raw, field)
+
+
+def _check_json_carefully(raw: bytes, field: str) -> None:
+    try:
+        json.loads(raw.decode("utf-8-sig"))
+    except (ValueError, RecursionError) as error:
+        raise MalformedJson(field=field, reason=str(error)) from None

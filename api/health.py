@@ -1,0 +1,109 @@
+"""Health of the service as the web process sees it: is the process there, can it take work, and the whole picture.
+
+Every look at Redis ends within CHECK_S. `/livez` never asks Redis: a store that is away must not get this process
+restarted. Does not judge memory: see `admin`.
+"""
+
+import asyncio
+import time
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api.replies import HealthJson, Json
+from api.resources import resources
+from jobs import VERSION
+from jobs.connection import UNAVAILABLE, RedisClient, RedisError
+from jobs.store import Store
+
+CHECK_S = 1.5
+PASS, WARN, FAIL = "pass", "warn", "fail"
+SAFE_POLICY = "noeviction"
+Check = dict[str, Any]
+
+
+async def livez(_: Request) -> Response:
+    """The process answers."""
+    return Json({"status": PASS})
+
+
+async def readyz(request: Request) -> Response:
+    """Redis answers and a supervisor is there to work: `status`, and what is `missing`."""
+    house = resources(request)
+    try:
+        async with asyncio.timeout(CHECK_S):
+            await house.redis.ping()
+            missing = [] if _working(await house.store.snapshots()) else ["supervisors"]
+    except (RedisError, OSError):
+        missing = ["redis"]
+    return HealthJson({"status": FAIL if missing else PASS, "missing": missing}, 503 if missing else 200)
+
+
+async def health(request: Request) -> Response:
+    """`status`, `version` and `checks`: redis, eviction, supervisors, queue. 503 only when Redis is away."""
+    house = resources(request)
+    try:
+        async with asyncio.timeout(CHECK_S):
+            checks = await _checks(house.redis, house.store)
+    except (RedisError, OSError) as error:
+        checks = {"redis": {"status": FAIL, "output": str(error) or "no answer in time"}}
+    found = {check["status"] for check in checks.values()}
+    status = next(status for status in (FAIL, WARN, PASS) if status in found)
+    document = {"status": status, "version": VERSION, "checks": checks}
+    return HealthJson(document, 503 if status == FAIL else 200)
+
+
+async def _checks(redis: RedisClient, store: Store) -> dict[str, Check]:
+    start = time.perf_counter()
+    await redis.ping()
+    latency = time.perf_counter() - start
+    return {
+        "redis": {"status": PASS, "latency_seconds": round(latency, 4)},
+        "eviction": _eviction((await redis_memory(redis))["policy"]),
+        "supervisors": _supervisors(await store.snapshots()),
+        "queue": _queue(await store.queue()),
+    }
+
+
+async def redis_memory(redis: RedisClient) -> dict[str, Any]:
+    """used_memory_bytes, maxmemory_bytes and policy; null where this Redis does not tell."""
+    try:
+        found = await redis.info("memory")
+    except UNAVAILABLE:
+        raise
+    except RedisError:
+        found = {}
+    return {
+        "used_memory_bytes": found.get("used_memory"),
+        "maxmemory_bytes": found.get("maxmemory"),
+        "policy": found.get("maxmemory_policy"),
+    }
+
+
+def _eviction(policy: str | None) -> Check:
+    """Any other policy deletes jobs when memory is short."""
+    if policy in (None, SAFE_POLICY):
+        return {"status": PASS, "policy": policy}
+    return {"status": WARN, "policy": policy, "output": f"set maxmemory-policy to {SAFE_POLICY}, or jobs may be lost"}
+
+
+def _supervisors(snapshots: list[dict[str, Any]]) -> Check:
+    working = _working(snapshots)
+    check = {"status": PASS, "count": len(snapshots), "draining": len(snapshots) - working}
+    return check if working else check | {"status": WARN, "output": "no supervisor takes work; jobs wait"}
+
+
+def _working(snapshots: list[dict[str, Any]]) -> int:
+    return sum(not snapshot.get("draining") for snapshot in snapshots)
+
+
+def _queue(queue: dict[str, Any]) -> Check:
+    jobs = queue["jobs"]
+    return {
+        "status": PASS,
+        "jobs": queue["jobs_total"],
+        "pending_chunks": sum(job["pending"] for job in jobs),
+        "leased_chunks": queue["leases_total"],
+        "oldest_seconds": max((job["age_s"] for job in jobs), default=None),
+    }

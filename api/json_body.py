@@ -1,0 +1,79 @@
+"""Reads a small submission as one JSON object and hands each member on as the bytes it came in.
+
+Used in the web process, which never builds rows of it. Does not judge what is in a part: see `parts` and `heads`.
+"""
+
+import msgspec
+from starlette.requests import Request
+
+from api import reading
+from api.parts import Parts
+from jobs.errors import InvalidParameter, MalformedJson, TooLarge, UnexpectedPart
+
+MEDIA_TYPE = "application/json"
+MAX_BYTES = 8 * 1024 * 1024
+NOTHING = msgspec.Raw(b"null")
+_SHAPES = {
+    "data": (b"{[", 'an object with "columns" and "data", or a list of rows'),
+    "background": (b"{[", 'an object with "columns" and "data", or a list of rows'),
+    "model": (b"{", "the object that XGBoost saves as JSON; send other models as multipart/form-data"),
+    "options": (b"{", "an object"),
+}
+
+
+class Submission(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """The body's members, not looked into."""
+
+    data: msgspec.Raw = NOTHING
+    model: msgspec.Raw = NOTHING
+    background: msgspec.Raw = NOTHING
+    options: msgspec.Raw = NOTHING
+    model_id: str | None = None
+
+
+async def read(request: Request, parts: Parts, limit_bytes: int) -> None:
+    """Raises TooLarge, MalformedJson, InvalidParameter, UnexpectedPart, and whatever a part is refused for."""
+    submission = _decode(await _body(request, min(limit_bytes, MAX_BYTES)))
+    if submission.model_id is not None:
+        await _feed(parts, "model_id", submission.model_id.encode("utf-8", "replace"))
+    for name in ("options", "model", "background", "data"):
+        raw = bytes(getattr(submission, name))
+        if raw != b"null":
+            _check_shape(name, raw)
+            await _feed(parts, name, raw)
+
+
+async def _body(request: Request, limit_bytes: int) -> bytearray:
+    check_size(reading.content_length(request), limit_bytes)
+    body = bytearray()
+    async for data in request.stream():
+        body += data
+        check_size(len(body), limit_bytes)
+    return body
+
+
+def check_size(size: int, limit_bytes: int) -> None:
+    """Raises TooLarge."""
+    if size > limit_bytes:
+        raise TooLarge(field="The JSON body", limit_bytes=limit_bytes, way_out="Send multipart/form-data.")
+
+
+def _decode(body: bytearray) -> Submission:
+    try:
+        return msgspec.json.decode(body, type=Submission)
+    except msgspec.ValidationError as error:
+        raise UnexpectedPart(field="body", reason=f"does not have the members it should: {error}") from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise MalformedJson(field="The body", reason=str(error)) from None
+
+
+def _check_shape(name: str, raw: bytes) -> None:
+    begins, description = _SHAPES[name]
+    if raw[:1] not in [bytes([begin]) for begin in begins]:
+        raise InvalidParameter(field=name, reason=f"it must be {description}")
+
+
+async def _feed(parts: Parts, name: str, raw: bytes) -> None:
+    part = parts.begin(name)
+    await part.write(raw)
+    await part.finish()

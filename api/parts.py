@@ -1,0 +1,136 @@
+"""The parts of one submission as they arrive: files on their way to the blob store, and small fields.
+
+What is written before a failure is taken back. Used in the web process. Does not read bodies: see `upload` and
+`json_body`.
+"""
+
+import re
+from contextlib import suppress
+from types import TracebackType
+from typing import Protocol
+
+import anyio
+import msgspec
+
+from api.heads import DataHead, Head, ModelHead
+from jobs.blobs import BlobWriter
+from jobs.connection import RedisClient, RedisError
+from jobs.errors import InvalidOptions, MalformedJson, MissingPart, ModelChoice, TooLarge, UnexpectedPart
+from jobs.options import Options
+from jobs.records import Input
+
+FILES = ("data", "model", "background")
+FIELDS = ("model_id", "options")
+MAX_FIELD_BYTES = 64 * 1024
+DISCARD_TIMEOUT_S = 5.0
+_EITHER = frozenset({"model", "model_id"})
+_NAMED_FIELD = re.compile(r"`(?:\$\.)?(\w+)[^`]*`$")
+
+
+class Part(Protocol):
+    """Takes one part's bytes."""
+
+    async def write(self, data: bytes) -> None: ...
+    async def finish(self) -> None: ...
+
+
+class FilePart:
+    """A file: looked at while it passes, and held for at most a piece."""
+
+    def __init__(self, name: str, redis: RedisClient) -> None:
+        self.input: Input | None = None
+        self._writer = BlobWriter(redis)
+        self._head: Head = ModelHead(name) if name == "model" else DataHead(name)
+
+    async def write(self, data: bytes) -> None:
+        self._head.feed(data)
+        await self._writer.write(data)
+
+    async def finish(self) -> None:
+        self._head.close()
+        self.input = Input(blob=await self._writer.finish())
+
+    async def discard(self) -> None:
+        await self._writer.discard()
+
+
+class FieldPart:
+    """A short text. Raises TooLarge."""
+
+    def __init__(self, name: str) -> None:
+        self.value = b""
+        self._name = name
+
+    async def write(self, data: bytes) -> None:
+        self.value += data
+        if len(self.value) > MAX_FIELD_BYTES:
+            way_out = "Send rows and models as files, in `data` and `model`."
+            raise TooLarge(field=self._name, limit_bytes=MAX_FIELD_BYTES, way_out=way_out)
+
+    async def finish(self) -> None:
+        """Nothing is left to do."""
+
+
+class Parts:
+    """Collects one submission. As a context it discards every file again unless it was `handed_over`."""
+
+    def __init__(self, redis: RedisClient) -> None:
+        self.handed_over = False
+        self._redis = redis
+        self._parts: dict[str, FilePart | FieldPart] = {}
+
+    async def __aenter__(self) -> "Parts":
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None
+    ) -> None:
+        if kind is not None and not self.handed_over:
+            await self.discard()
+
+    def begin(self, name: str) -> Part:
+        """Raises UnexpectedPart and ModelChoice."""
+        if name not in FILES + FIELDS:
+            raise UnexpectedPart(field=name[:100], reason=f"is not known; known parts: {', '.join(FILES + FIELDS)}")
+        if name in self._parts:
+            raise UnexpectedPart(field=name, reason="was sent twice")
+        if {*self._parts, name} >= _EITHER:
+            raise ModelChoice(got="both")
+        self._parts[name] = FilePart(name, self._redis) if name in FILES else FieldPart(name)
+        return self._parts[name]
+
+    def check_complete(self) -> None:
+        """Raises MissingPart and ModelChoice."""
+        if "data" not in self._parts:
+            raise MissingPart(field="data", way_out="Send the rows to explain as the file part `data`.")
+        if not _EITHER & self._parts.keys():
+            raise ModelChoice(got="neither")
+
+    def inputs(self) -> dict[str, Input]:
+        """The files that have arrived, by name."""
+        files = ((name, part) for name, part in self._parts.items() if isinstance(part, FilePart))
+        return {name: part.input for name, part in files if part.input}
+
+    def field(self, name: str) -> bytes | None:
+        part = self._parts.get(name)
+        return part.value if isinstance(part, FieldPart) else None
+
+    async def discard(self) -> None:
+        """Also when the request is being cancelled. What Redis does not hear of expires by itself."""
+        with anyio.move_on_after(DISCARD_TIMEOUT_S, shield=True), suppress(RedisError, OSError):
+            for part in self._parts.values():
+                if isinstance(part, FilePart):
+                    await part.discard()
+
+
+def read_options(raw: bytes | None) -> Options:
+    """Raises InvalidOptions and MalformedJson."""
+    if not raw or not raw.strip():
+        return Options()
+    try:
+        return msgspec.json.decode(raw, type=Options)
+    except msgspec.ValidationError as error:
+        named = _NAMED_FIELD.search(str(error))
+        raise InvalidOptions(reason=str(error), **({"field": named[1]} if named else {})) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise MalformedJson(field="options", reason=str(error)) from None

@@ -1,0 +1,133 @@
+"""Jobs as documents of the web process: what a caller sees of a record. Pure.
+
+A status document has
+
+    job_id, status                         queued, started, finished, failed or cancelled
+    created_at, started_at, ended_at       RFC 3339 in UTC, or null
+    seconds                                from start to end, or so far; null before the start
+    rows, rows_done, chunks, chunks_done   rows and chunks are null until the job is opened
+    features, outputs                      their numbers; null until the job is opened
+    attempts, crashes                      attempts that ended; supervisors that were lost over it
+    peak_child_bytes, cap_bytes            the most that a child added, and what it may add
+    explainer, engine, reason, explains    how it is explained, and what the values add up to
+    model                                  {family, name}
+    options                                those that differ from the defaults
+    error                                  {code, message, detail} of a failed job, else null
+    attempt_log                            (not in lists) the last attempts, oldest first
+    links                                  {self, result, summary}
+
+Does not fetch anything: see `jobs.store`.
+"""
+
+import re
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from jobs.outcomes import Attempt
+from jobs.records import Job
+
+_TRACEBACK = re.compile(
+    r"^[\s|+-]*(Traceback \(most recent call last\)|Exception Group Traceback|File \".*\", line \d+"
+    r"|During handling of the above exception|The above exception was the direct cause"
+    r"|\[Previous line repeated|[~^]+\s*$)"
+)
+
+
+def status_document(job: Job, now: float, attempts: list[Attempt] | None = None) -> dict[str, Any]:
+    """A job as it stands; with `attempts` also its log."""
+    log = {} if attempts is None else {"attempt_log": [attempt_document(attempt) for attempt in attempts]}
+    return {**_progress(job, now), **_explained(job), "error": job.error, **log, "links": links(job.job_id)}
+
+
+def ended_document(job: Job) -> dict[str, Any]:
+    """A job that has ended without a result."""
+    return {"job_id": job.job_id, "status": job.state, "error": job.error}
+
+
+def links(job_id: str) -> dict[str, str]:
+    own = f"/jobs/{job_id}"
+    return {"self": own, "result": f"{own}/result", "summary": f"{own}/summary"}
+
+
+def _progress(job: Job, now: float) -> dict[str, Any]:
+    return {
+        "job_id": job.job_id,
+        "status": job.state,
+        "created_at": timestamp(job.created_at),
+        "started_at": timestamp(job.started_at),
+        "ended_at": timestamp(job.ended_at),
+        "seconds": _seconds(job, now),
+        "rows": job.rows,
+        "rows_done": job.rows_done,
+        "chunks": job.chunks,
+        "chunks_done": job.chunks_done,
+        "attempts": job.attempts,
+        "crashes": job.crashes,
+        "peak_child_bytes": job.peak_bytes,
+        "cap_bytes": job.cap_bytes,
+    }
+
+
+def _explained(job: Job) -> dict[str, Any]:
+    model = job.model
+    return {
+        "features": len(job.layout.features) if job.layout else None,
+        "outputs": len(model.outputs) if model else None,
+        "explainer": model.explainer if model else None,
+        "engine": model.engine if model else None,
+        "reason": model.reason if model else None,
+        "explains": model.explains if model else None,
+        "model": {"family": model.family, "name": model.name} if model else None,
+        "options": job.options,
+    }
+
+
+def attempt_document(attempt: Attempt) -> dict[str, Any]:
+    """One run of a chunk, and what is known of its end."""
+    evidence = msgspec.to_builtins(attempt.evidence)
+    return {
+        "chunk": attempt.chunk,
+        "attempt": attempt.attempt,
+        "outcome": attempt.outcome,
+        "supervisor": attempt.supervisor,
+        "code": attempt.code,
+        "message": attempt.message,
+        "detail": attempt.detail,
+        "seconds": attempt.evidence.seconds,
+        "ended_at": timestamp(attempt.ended_at or None),
+        "evidence": without_traceback(evidence),
+    }
+
+
+def without_traceback(evidence: dict[str, Any]) -> dict[str, Any]:
+    """Evidence whose stderr keeps what libraries said and loses where in the code they said it."""
+    if not isinstance(evidence.get("stderr"), str):
+        return evidence
+    return evidence | {"stderr": _strip_traceback(evidence["stderr"])}
+
+
+def _strip_traceback(text: str) -> str:
+    """A frame is its `File` line and the indented lines of code below it."""
+    kept, in_frame = [], False
+    for line in text.splitlines():
+        if _TRACEBACK.match(line):
+            in_frame = True
+        elif not in_frame or (line.strip() and not line[0].isspace()):
+            in_frame = False
+            kept.append(line)
+    return "\n".join(kept)
+
+
+def timestamp(seconds: float | None) -> str | None:
+    """RFC 3339 in UTC, to the millisecond."""
+    if seconds is None:
+        return None
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _seconds(job: Job, now: float) -> float | None:
+    if job.started_at is None:
+        return None
+    return round(max((job.ended_at or now) - job.started_at, 0.0), 3)

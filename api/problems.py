@@ -1,0 +1,116 @@
+"""Every error of the web process as an RFC 9457 problem: never a traceback, never a 500 for bad input.
+
+A problem is `application/problem+json` with
+
+    type     urn:shap-supervisor:problem:<code>, stable
+    title    the code in words, the same for every occurrence
+    status   the HTTP status again
+    code     for programs: see `jobs.errors`
+    detail   for people: what is wrong with this request, and the way out
+    data     the values in `detail`, by name; left out when there are none
+
+Does not cover why a job failed: that is in the job's own `error`.
+"""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.types import ExceptionHandler
+
+from api.replies import Json
+from jobs import errors
+from jobs.connection import UNAVAILABLE, OutOfMemoryError
+
+TYPE = "urn:shap-supervisor:problem:"
+AWAY_RETRY_S, FULL_RETRY_S = 2, 10
+_RETRY_AFTER: dict[type[errors.Problem], int] = {
+    errors.StorageUnavailable: AWAY_RETRY_S,
+    errors.StorageFull: FULL_RETRY_S,
+    errors.NotReady: 1,
+}
+log = structlog.get_logger()
+
+
+class ProblemJson(Json):
+    media_type = "application/problem+json"
+
+
+def document(problem: errors.Problem) -> dict[str, Any]:
+    """The members of a problem."""
+    members = {
+        "type": f"{TYPE}{problem.code}",
+        "title": problem.code.replace("_", " ").capitalize(),
+        "status": problem.status,
+        "code": problem.code,
+        "detail": problem.message,
+    }
+    return members | ({"data": problem.detail} if problem.detail else {})
+
+
+def respond(problem: errors.Problem, *, more: Mapping[str, Any] | None = None) -> Response:
+    """The answer to a problem; `more` adds members for clients that know no problems."""
+    return ProblemJson({**document(problem), **(more or {})}, problem.status, _headers(problem))
+
+
+def _headers(problem: errors.Problem) -> dict[str, str]:
+    headers = {}
+    if isinstance(problem, errors.Unauthorized):
+        headers["WWW-Authenticate"] = "Bearer"
+    if type(problem) in _RETRY_AFTER:
+        headers["Retry-After"] = str(_RETRY_AFTER[type(problem)])
+    return headers
+
+
+async def _problem(_: Request, error: Exception) -> Response:
+    assert isinstance(error, errors.Problem)
+    return respond(error)
+
+
+async def _away(request: Request, error: Exception) -> Response:
+    log.warning("storage_unavailable", path=request.url.path, error=str(error))
+    return respond(errors.StorageUnavailable())
+
+
+async def _full(request: Request, error: Exception) -> Response:
+    log.warning("storage_full", path=request.url.path, error=str(error))
+    return respond(errors.StorageFull())
+
+
+async def _http(request: Request, error: Exception) -> Response:
+    """Starlette's own: unknown routes and methods."""
+    assert isinstance(error, HTTPException)
+    if error.status_code == HTTPStatus.NOT_FOUND:
+        return respond(errors.NotFound(path=request.url.path))
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        allowed = (error.headers or {}).get("Allow", "")
+        response = respond(errors.MethodNotAllowed(method=request.method, allowed=allowed))
+        response.headers["Allow"] = allowed
+        return response
+    title = HTTPStatus(error.status_code).phrase
+    members = {"type": "about:blank", "title": title, "status": error.status_code, "detail": error.detail}
+    return ProblemJson(members, error.status_code, error.headers)
+
+
+async def _disconnected(_: Request, __: Exception) -> Response:
+    """Nobody reads this; it only ends the request in order."""
+    return respond(errors.MalformedRequest(reason="the connection was closed before its end"))
+
+
+async def _unexpected(_: Request, __: Exception) -> Response:
+    """Ours to mend: the server logs it with its traceback, the body says nothing of it."""
+    return respond(errors.Problem())
+
+
+HANDLERS: dict[Any, ExceptionHandler] = {
+    errors.Problem: _problem,
+    HTTPException: _http,
+    ClientDisconnect: _disconnected,
+    OutOfMemoryError: _full,
+    **dict.fromkeys(UNAVAILABLE, _away),
+    Exception: _unexpected,
+}

@@ -1,0 +1,72 @@
+"""Values from paths, queries and headers, checked before anything is done with them. Used in the web process.
+
+Does not read bodies: see `upload` and `json_body`.
+"""
+
+import re
+
+from starlette.requests import Request
+
+from jobs.errors import InvalidParameter, UnknownJob
+
+MAX_WAIT_S = 60.0
+MAX_KEY_CHARS = 255
+MAX_DIGITS = 18
+_JOB_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_ROWS = re.compile(r"(\d{1,12})-(\d{1,12})", re.ASCII)
+_WAIT = re.compile(r'(?:^|[,;])\s*wait\s*=\s*"?(\d{1,9})"?\s*(?=$|[,;])', re.IGNORECASE | re.ASCII)
+
+
+def job_id(request: Request) -> str:
+    """From the path. Raises UnknownJob for what can be no job's id: nothing else may become part of a key."""
+    found: str = request.path_params["job_id"]
+    if not _JOB_ID.fullmatch(found):
+        raise UnknownJob(job_id=found)
+    return found
+
+
+def whole_number(request: Request, name: str, *, default: int, least: int, most: int) -> int:
+    """A number from the query. Raises InvalidParameter."""
+    raw = request.query_params.get(name)
+    if raw is None:
+        return default
+    if not (raw.isascii() and raw.isdigit() and len(raw) <= len(str(most))) or not least <= int(raw) <= most:
+        raise InvalidParameter(field=name, reason=f"it must be a whole number from {least} to {most}")
+    return int(raw)
+
+
+def row_range(request: Request, rows: int) -> tuple[int, int]:
+    """`rows=a-b`: first and last row, from 0 and inclusive, by default all. Raises InvalidParameter."""
+    raw = request.query_params.get("rows")
+    if raw is None:
+        return 0, rows - 1
+    found = _ROWS.fullmatch(raw)
+    if not found:
+        raise InvalidParameter(field="rows", reason="it must be two row numbers, like rows=0-99 (from 0, inclusive)")
+    first, last = int(found[1]), int(found[2])
+    if first > last:
+        raise InvalidParameter(field="rows", reason="the first row comes after the last")
+    if first >= rows:
+        raise InvalidParameter(field="rows", reason=f"the job has {rows} rows, 0 to {rows - 1}")
+    return first, min(last, rows - 1)
+
+
+def preferred_wait(request: Request) -> float:
+    """Seconds from `Prefer: wait=N` (RFC 7240), at most MAX_WAIT_S; 0 without. What cannot be read is ignored."""
+    found = _WAIT.search(", ".join(request.headers.getlist("prefer")))
+    return min(float(found[1]), MAX_WAIT_S) if found else 0.0
+
+
+def idempotency_key(request: Request) -> str | None:
+    """Raises InvalidParameter."""
+    key = request.headers.get("idempotency-key")
+    if key is not None and not (0 < len(key) <= MAX_KEY_CHARS and key.isprintable()):
+        reason = f"it must be 1 to {MAX_KEY_CHARS} printable characters"
+        raise InvalidParameter(field="Idempotency-Key", reason=reason)
+    return key
+
+
+def content_length(request: Request) -> int:
+    """What the client says that it sends; 0 where it does not say."""
+    raw = request.headers.get("content-length", "")
+    return int(raw) if raw.isascii() and raw.isdigit() and len(raw) <= MAX_DIGITS else 0

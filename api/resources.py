@@ -1,0 +1,28 @@
+"""What lives as long as the web process: settings, the store, and the subscription to ended jobs.
+
+Does not make them: see `app`.
+"""
+
+from dataclasses import dataclass
+
+from starlette.requests import Request
+
+from api.endings import Endings
+from jobs.connection import RedisClient
+from jobs.settings import Settings
+from jobs.store import Store
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resources:
+    """Made when the process starts, closed when it ends."""
+
+    settings: Settings
+    redis: RedisClient
+    store: Store
+    endings: Endings
+
+
+def resources(request: Request) -> Resources:
+    found: Resources = request.scope["state"]["resources"]
+    return found

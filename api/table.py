@@ -1,0 +1,92 @@
+"""The shape of a job's values, and their bytes cut anew along it. Used in the web process.
+
+Values are float64 in C order: (rows, F), (rows, F, K), (rows, F, F) or (rows, F, F, K). They are handled in *lines*:
+what one row, or one matrix row of an interaction, holds: F or F x K numbers. Does not write formats: see `writers`.
+"""
+
+import math
+from collections.abc import AsyncIterator
+from typing import NamedTuple
+
+from jobs.records import Job, row_shape
+
+FLOAT_BYTES = 8
+BATCH_BYTES = 32 * 1024
+"""Converted to text at once: about a millisecond in which the process answers nobody else."""
+
+
+class Table(NamedTuple):
+    """Rows `first` to `last` (inclusive) of a finished job."""
+
+    job_id: str
+    explainer: str
+    engine: str
+    features: list[str]
+    outputs: list[str]
+    base_values: list[float]
+    interactions: bool
+    row_shape: tuple[int, ...]
+    first: int
+    last: int
+
+    @classmethod
+    def of_job(cls, job: Job, first: int, last: int) -> "Table":
+        assert job.model
+        assert job.layout
+        return cls(
+            job_id=job.job_id,
+            explainer=job.model.explainer,
+            engine=job.model.engine,
+            features=job.layout.features,
+            outputs=job.model.outputs,
+            base_values=job.model.base_values,
+            interactions=job.options.interactions,
+            row_shape=row_shape(job.layout, job.model, job.options),
+            first=first,
+            last=last,
+        )
+
+    @property
+    def rows(self) -> int:
+        return self.last - self.first + 1
+
+    @property
+    def shape(self) -> list[int]:
+        return [self.rows, *self.row_shape]
+
+    @property
+    def line_values(self) -> int:
+        return len(self.features) * len(self.outputs)
+
+    @property
+    def lines_per_row(self) -> int:
+        return len(self.features) if self.interactions else 1
+
+    @property
+    def row_bytes(self) -> int:
+        return math.prod(self.row_shape) * FLOAT_BYTES
+
+    @property
+    def values_bytes(self) -> int:
+        return self.rows * self.row_bytes
+
+
+class Incomplete(Exception):
+    """Some values have gone while they were being sent."""
+
+
+async def batches(pieces: AsyncIterator[bytes], line_bytes: int, total_bytes: int) -> AsyncIterator[bytes]:
+    """The same bytes in whole lines, about BATCH_BYTES at once. Raises Incomplete when they end early."""
+    batch_bytes = max(BATCH_BYTES // line_bytes, 1) * line_bytes
+    rest = bytearray()
+    sent = 0
+    async for piece in pieces:
+        rest += piece
+        while len(rest) >= batch_bytes:
+            yield bytes(rest[:batch_bytes])
+            del rest[:batch_bytes]
+            sent += batch_bytes
+    if sent + len(rest) != total_bytes:
+        raise Incomplete(f"{sent + len(rest)} bytes instead of {total_bytes}")
+    if rest:
+        yield bytes(rest)

