@@ -1,0 +1,66 @@
+# Every command of this project. Each sets up what it needs, once; nothing is installed outside $(VENV).
+
+PYTHON = python3
+VENV = .venv
+BIN = $(VENV)/bin
+PIP = $(BIN)/python -m pip --disable-pip-version-check install --quiet
+
+.PHONY: help install demo test check coverage up bench clean
+
+help:
+	@echo 'make demo      set up, and explain a real data set end to end'
+	@echo 'make test      set up, and run every test'
+	@echo 'make up        set up, and run the service on http://127.0.0.1:8000 until Ctrl-C'
+	@echo 'make install   only set up: $(BIN)/shap-supervisor'
+	@echo 'make check     format, lint, types and import contracts'
+	@echo 'make coverage  run every test and report the lines that none reached'
+	@echo 'make bench     measure against shap in one process'
+	@echo 'make clean     remove what these commands made'
+	@echo
+	@echo 'Another Python: make install PYTHON=python3.13 VENV=.venv-3.13'
+
+install: $(VENV)/.installed
+
+demo: $(VENV)/.installed
+	@$(BIN)/shap-supervisor demo
+
+up: $(VENV)/.installed
+	@exec $(BIN)/shap-supervisor up
+
+test: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.installed-dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+coverage: $(VENV)/.installed-dev
+	$(BIN)/coverage run -m pytest
+	$(BIN)/coverage report
+
+bench: $(VENV)/.installed-dev
+	@$(BIN)/python -m bench
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/.python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo 'shap-supervisor needs Python 3.11 or newer, and "$(PYTHON)" is not.'; \
+	  echo 'Name one that is: make install PYTHON=python3.12'; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { \
+	  echo 'No virtual environment could be made: on Debian and Ubuntu install python3-venv first.'; exit 1; }
+	@touch $@
+
+$(VENV)/.installed: $(VENV)/.python requirements.txt setup.cfg pyproject.toml
+	@echo 'Installing into $(VENV), once: this takes a minute or two.'
+	@$(PIP) -r requirements.txt
+	@$(PIP) --no-deps --editable .
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.txt
+	@$(PIP) -r requirements-dev.txt
+	@touch $@

@@ -1,0 +1,89 @@
+"""What is asked of one job: the options that `submit` and `run` share. Runs in the command's own process.
+
+Does not judge the values of options: the service does, and names what is wrong.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from cli.client import Client, Document
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+EXISTING = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """Files and options of one job."""
+
+    files: dict[str, Path]
+    model_id: str | None
+    options: Document
+
+    def submit(self, client: Client) -> str:
+        """The new job's id. Raises Refused, Unreachable."""
+        return str(client.submit(self.files, self.options, model_id=self.model_id)["job_id"])
+
+
+class OptionPair(click.ParamType[tuple[str, Any]]):
+    """`name=value`; the value is JSON where it can be read as JSON, and text otherwise."""
+
+    name = "key=value"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, Any]:
+        name, sign, text = str(value).partition("=")
+        if not sign or not name:
+            self.fail(f"{value!r} is not key=value.", param, ctx)
+        try:
+            return name, json.loads(text)
+        except ValueError:
+            return name, text
+
+
+_OPTIONS = (
+    click.option("--model", type=EXISTING, help="Model file: XGBoost JSON or UBJSON, LightGBM text, skops."),
+    click.option("--model-id", help="Instead of --model: a model that the service knows by this name."),
+    click.option("--data", type=EXISTING, required=True, help="Rows to explain: CSV with a header, NPY or JSON."),
+    click.option("--background", type=EXISTING, help="Typical rows, for explainers that need a background."),
+    click.option("--interactions", is_flag=True, help="SHAP interaction values (tree models)."),
+    click.option("--explainer", help="auto, tree, linear, permutation or kernel."),
+    click.option("--batch-size", help="The most rows in a chunk: a number, or auto."),
+    click.option("--option", "pairs", type=OptionPair(), multiple=True, help="Any other option, e.g. seed=7."),
+)
+
+
+def analysis_options(command: Command) -> Command:
+    """The options of an analysis, on a command whose keyword arguments go to `analysis`."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+def analysis(
+    *,
+    model: Path | None,
+    model_id: str | None,
+    data: Path,
+    background: Path | None,
+    interactions: bool,
+    explainer: str | None,
+    batch_size: str | None,
+    pairs: tuple[tuple[str, Any], ...],
+) -> Analysis:
+    """The analysis that the command line describes. Raises click.UsageError."""
+    if (model is None) == (model_id is None):
+        raise click.UsageError("Give either --model FILE or --model-id NAME.")
+    files = {"model": model, "data": data, "background": background}
+    options = dict(pairs)
+    if interactions:
+        options["interactions"] = True
+    if explainer:
+        options["explainer"] = explainer
+    if batch_size:
+        options["batch_size"] = int(batch_size) if batch_size.isdigit() else batch_size
+    return Analysis({name: path for name, path in files.items() if path}, model_id, options)

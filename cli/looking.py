@@ -1,0 +1,87 @@
+"""`status`, `wait`, `result`, `cancel` and `info`: a job, or the service, as they are now.
+
+Runs in the command's own process.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+from cli.client import Document
+from cli.follow import Progressing, follow, require_finished
+from cli.output import FORMATS, fetch, output_option
+from cli.tables import facts, job_facts, out
+from cli.target import connect, url_option
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print the service's own document.")
+
+
+@click.command()
+@click.argument("job_id")
+@json_option
+@url_option
+def status(job_id: str, as_json: bool, url: str | None) -> None:
+    """Show how far a job is, and why it failed."""
+    with connect(url) as client:
+        _show(client.job(job_id), as_json)
+
+
+@click.command()
+@click.argument("job_id")
+@click.option("--timeout", "timeout_s", type=click.FloatRange(min=0), help="Seconds; without it, as long as it takes.")
+@json_option
+@url_option
+def wait(job_id: str, timeout_s: float | None, as_json: bool, url: str | None) -> None:
+    """Wait until a job has ended; the exit code says how it did."""
+    with connect(url) as client, Progressing() as progress:
+        job = follow(client, job_id, timeout_s=timeout_s, show=progress.show)
+    _show(job, as_json)
+    require_finished(job)
+
+
+@click.command()
+@click.argument("job_id")
+@output_option
+@click.option("--rows", help="First and last row, from 0, e.g. 0-99.")
+@url_option
+def result(job_id: str, output: Path | None, rows: str | None, url: str | None) -> None:
+    """Fetch a job's values: into a file, or as CSV to standard output."""
+    with connect(url) as client:
+        if output:
+            fetch(client, job_id, output, rows=rows)
+        else:
+            client.download(job_id, sys.stdout.buffer, accept=FORMATS[".csv"], rows=rows)
+
+
+@click.command()
+@click.argument("job_id")
+@url_option
+def cancel(job_id: str, url: str | None) -> None:
+    """Cancel a job that has not ended."""
+    with connect(url) as client:
+        click.echo(client.cancel(job_id).get("status", "cancelled"))
+
+
+@click.command()
+@json_option
+@url_option
+def info(as_json: bool, url: str | None) -> None:
+    """Show the service's address and health."""
+    with connect(url) as client:
+        health = client.health()
+    if as_json:
+        click.echo(json.dumps(health))
+        return
+    pairs = [(name, value) for name, value in health.items() if not isinstance(value, dict | list)]
+    out.print(facts([("address", client.url), *pairs]))
+    for name, check in (health.get("checks") or {}).items():
+        out.print(facts([(name, json.dumps(check))]))
+
+
+def _show(job: Document, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(job))
+    else:
+        out.print(job_facts(job))

@@ -1,0 +1,53 @@
+"""The command `shap-supervisor`: its group, and the last place where an error becomes one line and an exit code.
+
+Exit codes: 0 done, 1 the job failed, 2 wrong usage or refused, 3 unreachable, 4 timeout.
+"""
+
+import sys
+
+import click
+
+from cli import demo, doctor, looking, run, serving, submitting
+from jobs import VERSION
+from jobs.settings import InvalidSettings
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(VERSION, prog_name="shap-supervisor")
+def cli() -> None:
+    """SHAP for tabular models, as a service that keeps its word about memory.
+
+    \b
+    shap-supervisor demo        explain a real data set end to end
+    shap-supervisor run ...     explain your own files, and stop again
+    shap-supervisor up          run the service here until Ctrl-C
+    """
+
+
+for command in (
+    serving.up,
+    demo.demo,
+    run.run,
+    serving.worker,
+    serving.web,
+    submitting.submit,
+    looking.status,
+    looking.wait,
+    looking.result,
+    looking.cancel,
+    looking.info,
+    doctor.doctor,
+):
+    cli.add_command(command)
+
+
+def main() -> None:
+    """Entry point: never a traceback for what a user can mend."""
+    try:
+        cli(prog_name="shap-supervisor")
+    except InvalidSettings as error:
+        click.echo(str(error), err=True)
+        sys.exit(click.UsageError.exit_code)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(0)

@@ -1,0 +1,51 @@
+"""Where a result goes: the file's ending says which format is asked for. Runs in the command's own process.
+
+The service makes the format; this only writes the bytes as they come, under a temporary name until all have arrived.
+"""
+
+import os
+import tempfile
+from pathlib import Path
+from typing import IO, Any
+
+import click
+
+from cli.client import Client
+
+FORMATS = {".npy": "application/x-npy", ".csv": "text/csv", ".json": "application/json"}
+
+
+class OutputPath(click.ParamType[Path]):
+    """A file whose ending names one of the formats."""
+
+    name = "path.npy|.csv|.json"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        path = Path(value)
+        if path.suffix.lower() not in FORMATS:
+            self.fail(f"{path}: the name must end in {', '.join(FORMATS)}.", param, ctx)
+        if not path.absolute().parent.is_dir():
+            self.fail(f"{path.parent}: there is no such directory.", param, ctx)
+        return path
+
+
+output_option = click.option("--output", type=OutputPath(), help="File for the values.")
+
+
+def fetch(client: Client, job_id: str, output: Path | None, *, rows: str | None = None) -> int:
+    """Write the values to `output`, or read and drop them without one; returns their size in bytes."""
+    if output is None:
+        with open(os.devnull, "wb") as sink:
+            return client.download(job_id, sink, accept=FORMATS[".npy"], rows=rows)
+    with tempfile.NamedTemporaryFile(dir=output.absolute().parent, prefix=f".{output.name}.", delete=False) as sink:
+        return _fetch_into(client, job_id, output, sink, rows)
+
+
+def _fetch_into(client: Client, job_id: str, output: Path, sink: IO[bytes], rows: str | None) -> int:
+    try:
+        size = client.download(job_id, sink, accept=FORMATS[output.suffix.lower()], rows=rows)
+        os.replace(sink.name, output)
+    except BaseException:
+        os.unlink(sink.name)
+        raise
+    return size

@@ -1,0 +1,80 @@
+"""`run`: a private service for one job, and its values. Runs in the command's own process; see `stack` for the rest."""
+
+import contextlib
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import click
+
+from cli.analysis import Analysis, analysis, analysis_options
+from cli.client import Client, Document
+from cli.failures import Failure
+from cli.follow import Progressing, follow, require_finished
+from cli.output import fetch, output_option
+from cli.signals import leaving_on_signals
+from cli.stack import Stack
+from cli.tables import job_report, out
+from cli.target import connect, url_option
+
+COPIED = ("rows", "features", "outputs", "peak_child_bytes", "chunks", "attempts", "engine", "error")
+"""Fields of the job's document that --json repeats."""
+
+Tend = Callable[[], None]
+
+
+@click.command()
+@analysis_options
+@output_option
+@click.option("--timeout", "timeout_s", type=click.FloatRange(min=0), help="Seconds; without it, as long as it takes.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object as the last line.")
+@url_option
+def run(output: Path | None, timeout_s: float | None, as_json: bool, url: str | None, **asked: Any) -> None:
+    """Explain your own files: start a private service, submit, wait, fetch, stop.
+
+    With --url (or SHAP_SUPERVISOR_URL) that service is used instead of a private one.
+    """
+    wanted = analysis(**asked)
+    report: Document = {"job_id": None, "status": None, "seconds": None, **dict.fromkeys(COPIED)}
+    try:
+        with leaving_on_signals(), Progressing() as progress, _service(url, progress) as (client, tend):
+            following = partial(follow, client, timeout_s=timeout_s, show=progress.show, meanwhile=tend)
+            job = _explain(client, wanted, following, output, report)
+            summary = None if as_json or output else client.summary(job["job_id"])
+    except Failure as failure:
+        report["error"] = report["error"] or {"code": failure.code, "message": failure.message}
+        raise
+    finally:
+        if as_json:
+            click.echo(json.dumps(report))
+    if summary:
+        out.print(job_report(job, summary))
+
+
+def _explain(
+    client: Client, wanted: Analysis, following: Callable[[str], Document], output: Path | None, report: Document
+) -> Document:
+    """Submit, follow and fetch; whatever is known by then is in `report`, however this ends."""
+    started = time.monotonic()
+    report["job_id"] = job_id = wanted.submit(client)
+    job = following(job_id)
+    report.update({"status": job["status"], **{name: job.get(name) for name in COPIED}})
+    require_finished(job)
+    fetch(client, job_id, output)
+    report["seconds"] = round(time.monotonic() - started, 4)
+    return job
+
+
+@contextlib.contextmanager
+def _service(url: str | None, progress: Progressing) -> Iterator[tuple[Client, Tend]]:
+    """The service at `url`, or a private one for as long as this lasts."""
+    if url:
+        with connect(url) as client:
+            yield client, lambda: None
+        return
+    with Stack(os.environ, private=True) as stack, connect(stack.url) as client:
+        yield client, lambda: stack.tend(progress.say)

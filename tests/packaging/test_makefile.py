@@ -1,0 +1,29 @@
+"""The Makefile's first step: which Python it takes, and what it says about one that is too old."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="there is no make here")
+
+
+def make(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["make", *arguments], cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+
+
+def test_an_old_python_is_named_before_anything_is_installed(tmp_path):
+    old = tmp_path / "python3.9"
+    old.write_text("#!/bin/sh\nexit 1\n")
+    old.chmod(0o755)
+    ended = make("install", f"PYTHON={old}", f"VENV={tmp_path}/venv")
+    assert ended.returncode != 0
+    assert "Python 3.11 or newer" in ended.stdout
+    assert not (tmp_path / "venv").exists()
+
+
+def test_help_is_the_default():
+    assert make().stdout == make("help").stdout
+    assert "make demo" in make().stdout
