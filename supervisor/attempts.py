@@ -65,6 +65,12 @@ class Run:
         if self.stopped_as:
             child.kill(self.stopped_as)
 
+    def end(self) -> None:
+        """Nothing of this attempt is left running, not even when it broke off."""
+        if self.child:
+            self.child.kill(Outcome.CRASHED)
+            self.child.close()
+
     def stop(self, reason: Outcome) -> None:
         """End the attempt: its process is killed, now or as soon as there is one."""
         self.stopped_as = self.stopped_as or reason
@@ -94,10 +100,13 @@ class Attempts:
         try:
             ending = await self._work(run)
             await self._commit(run, ending)
+            if run.child:
+                await wait_for_exit(run.child)
         except RedisError as error:
             log.warning("attempt_not_committed", job_id=lease.job_id, chunk=lease.chunk.id, error=str(error))
         finally:
             timer.cancel()
+            run.end()
             del self.running[lease.token]
 
     async def _work(self, run: Run) -> Ending:
@@ -128,7 +137,7 @@ class Attempts:
         trusted = run.job.inputs["model"].trusted_name is not None
         run.loading = True
         async with run.nest.templates.borrow(run.job, parts, trusted=trusted, watch=run.attend) as template:
-            run.loading = False
+            run.loading, run.child = False, None  # the template is not this attempt's to kill any more
             run.model = template.model
             run.inherited_bytes = max(0, template.warm.anon_bytes - run.nest.warm.anon_bytes)
             child, _ = await template.spawner.fork("child", 0)
@@ -145,20 +154,17 @@ class Attempts:
     async def _converse(self, run: Run, child: Child, parts: Parts, request: Request) -> Ending:
         run.attend(child)
         last: LastWord | None = None
-        try:
-            await child.pipe.send(request)
-            async for message in results(child, parts):
-                if isinstance(message, Plan):
-                    await self._planned(run, message)
-                elif isinstance(message, Values):
-                    await self._received(run, message)
-                else:
-                    last = message
+        await child.pipe.send(request)
+        async for message in results(child, parts):
+            if isinstance(message, Plan):
+                await self._planned(run, message)
+            elif isinstance(message, Values):
+                await self._received(run, message)
+            else:
+                last = message
+        if not isinstance(last, Done):  # how it ended is evidence; a child that is done may go while we commit
             await wait_for_exit(child)
-            return self._ending(run, child, last)
-        finally:
-            child.kill(Outcome.CRASHED)  # only if it is still there: the attempt itself broke off
-            child.close()
+        return self._ending(run, child, last)
 
     async def _planned(self, run: Run, plan: Plan) -> None:
         """Several chunks wait for the attempt's success; a single one is explained in this same attempt."""
