@@ -140,8 +140,7 @@ class Attempts:
             run.loading, run.child = False, None  # the template is not this attempt's to kill any more
             run.model = template.model
             run.inherited_bytes = max(0, template.warm.anon_bytes - run.nest.warm.anon_bytes)
-            child, _ = await template.spawner.fork("child", 0)
-            return await self._converse(run, child, parts, self._request(run, parts))
+            return await self._converse(run, await template.take(), parts, self._request(run, parts))
 
     def _request(self, run: Run, parts: Parts) -> Request:
         chunk = run.lease.chunk

@@ -37,6 +37,30 @@ class Template:
         self.warm = warm
         self.users = 0
         self.idle_since = now
+        self._spare: Child | None = None
+        self._forking: asyncio.Task[None] | None = None
+
+    async def take(self) -> Child:
+        """A child for one chunk: the one that waits ahead, and another is forked to wait. Raises ForkserverLost."""
+        if self._forking:
+            await self._forking
+        child, self._spare = self._spare, None
+        if child is None or child.exited.done():
+            child, _ = await self.spawner.fork("child", 0)
+        self._forking = asyncio.create_task(self._fork_spare())
+        return child
+
+    def close(self) -> None:
+        """Let it go, and what it has forked."""
+        self.spawner.close()
+        for child in (self.child, self._spare):
+            if child:
+                child.kill(Outcome.CANCELLED)
+                child.close()
+
+    async def _fork_spare(self) -> None:
+        with contextlib.suppress(ForkserverLost):  # whoever takes a child finds out by itself
+            self._spare, _ = await self.spawner.fork("child", 0)
 
 
 class LoadFailed(Exception):
@@ -131,9 +155,7 @@ class Templates:
 
     def _drop(self, template: Template) -> None:
         del self._loaded[template.key]
-        template.spawner.close()
-        template.child.kill(Outcome.CANCELLED)
-        template.child.close()
+        template.close()
 
 
 async def wait_for_exit(child: Child) -> None:

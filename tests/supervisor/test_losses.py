@@ -28,6 +28,10 @@ def waiting_child(tmp_path: Path) -> psutil.Process:
     return psutil.Process(int((tmp_path / "0-1.0").read_text()))
 
 
+def gone(process: psutil.Process) -> bool:
+    return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+
+
 async def test_a_job_survives_the_death_of_the_forkserver(service: Service, tmp_path: Path) -> None:
     async with service.supervisor():
         job_id = await blocked_job(service, tmp_path)
@@ -37,12 +41,12 @@ async def test_a_job_survives_the_death_of_the_forkserver(service: Service, tmp_
         forkserver = template.parent()
         assert forkserver
         forkserver.send_signal(signal.SIGKILL)
+        await service.until(lambda: gone(child))
         (tmp_path / "go").touch()
         job = await service.ended(job_id)
     assert job.state is JobState.FINISHED
     assert await service.values(job) == [0, 1, 2, 3]
     assert job.crashes >= 1
-    assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
 
 
 async def test_a_job_survives_the_death_of_its_template(service: Service, tmp_path: Path) -> None:
@@ -50,6 +54,7 @@ async def test_a_job_survives_the_death_of_its_template(service: Service, tmp_pa
         job_id = await blocked_job(service, tmp_path)
         child = waiting_child(tmp_path)
         os.kill(child.ppid(), signal.SIGKILL)
+        await service.until(lambda: gone(child))
         (tmp_path / "go").touch()
         job = await service.ended(job_id)
     assert job.state is JobState.FINISHED
@@ -61,7 +66,7 @@ async def test_a_cancelled_job_loses_its_child_and_its_uploads(service: Service,
         job_id = await blocked_job(service, tmp_path)
         child = waiting_child(tmp_path)
         assert await service.store.cancel(job_id) is JobState.CANCELLED
-        await service.until(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE)
+        await service.until(lambda: gone(child))
         other = await service.ended(await service.submit({}))
         assert other.state is JobState.FINISHED
         assert (await service.store.job(job_id)).state is JobState.CANCELLED
@@ -182,3 +187,17 @@ async def test_nothing_is_left_behind_when_a_job_has_ended(service: Service) -> 
     assert not await service.redis.keys("shap:blob:*")
     assert not await service.redis.zcard("shap:leases")
     assert not await service.redis.llen("shap:ready")
+
+
+async def test_a_child_waits_ahead_and_goes_with_its_template(service: Service) -> None:
+    async with service.supervisor() as daemon:
+        await service.ended(await service.submit({"rows": 2}))
+        (template,) = daemon._nests.current.templates.loaded
+        process = psutil.Process(template.child.pid)
+        (spare,) = await service.until(process.children)
+        first = await service.ended(await service.submit({"rows": 2}))
+        assert first.state is JobState.FINISHED
+        await service.until(lambda: gone(spare))
+        (next_spare,) = await service.until(lambda: [child for child in process.children() if not gone(child)])
+    assert gone(next_spare)
+    assert gone(process)
