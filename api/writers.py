@@ -51,10 +51,10 @@ class JsonWriter:
         out = bytearray()
         for line in _lines(batch, table.line_values):
             out += b"," if self._line else b""
-            out += b"[" if per_row > 1 and self._line % per_row == 0 else b""
+            out += b"[" if table.interactions and self._line % per_row == 0 else b""
             out += _encode(_nested(line, len(table.outputs)))
             self._line += 1
-            out += b"]" if per_row > 1 and self._line % per_row == 0 else b""
+            out += b"]" if table.interactions and self._line % per_row == 0 else b""
         return bytes(out)
 
     def end(self) -> bytes:

@@ -199,7 +199,6 @@ def _die_with_parent() -> None:
 def _reset_signals() -> None:
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _be_killed_first() -> None:
@@ -242,7 +241,8 @@ def _assert_single_thread() -> None:
 
 def main(control_descriptor: str, work_module: str) -> NoReturn:
     _die_with_parent()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the supervisor's business
+    for number in (signal.SIGINT, signal.SIGTERM):  # a terminal and some platforms send them to every process:
+        signal.signal(number, signal.SIG_IGN)  # it is the supervisor's business what becomes of us and our children
     control = socket.socket(fileno=int(control_descriptor))
     work = importlib.import_module(work_module)
     work.warm()

@@ -140,6 +140,19 @@ async def test_sigterm_waits_for_the_children_and_leases_no_more(service: Servic
         assert (await service.ended(job_id)).state is JobState.FINISHED
 
 
+async def test_a_sigterm_that_every_process_gets_is_the_supervisors_business(service: Service, tmp_path: Path) -> None:
+    """Some platforms signal all processes of a container at once."""
+    async with service.supervisor():
+        job_id = await blocked_job(service, tmp_path)
+        child = waiting_child(tmp_path)
+        for process in (child, *child.parents()[:2]):
+            process.terminate()
+        (tmp_path / "go").touch()
+        job = await service.ended(job_id)
+    assert (job.state, job.crashes) == (JobState.FINISHED, 0)
+    assert {attempt.outcome for attempt in await service.store.attempts(job_id)} == {Outcome.SUCCEEDED}
+
+
 async def test_a_second_sigterm_hands_chunks_back_at_once_and_costs_nothing(service: Service, tmp_path: Path) -> None:
     async with service.supervisor():
         job_id = await blocked_job(service, tmp_path)
