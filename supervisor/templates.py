@@ -47,7 +47,8 @@ class Template:
         child, self._spare = self._spare, None
         if child is None or child.exited.done():
             child, _ = await self.spawner.fork("child", 0)
-        self._forking = asyncio.create_task(self._fork_spare())
+        if self._spare is None and (self._forking is None or self._forking.done()):
+            self._forking = asyncio.create_task(self._fork_spare())
         return child
 
     def close(self) -> None:

@@ -214,3 +214,14 @@ async def test_a_child_waits_ahead_and_goes_with_its_template(service: Service) 
         (next_spare,) = await service.until(lambda: [child for child in process.children() if not gone(child)])
     assert gone(next_spare)
     assert gone(process)
+
+
+async def test_two_slots_on_one_template_keep_one_child_ahead(service: Service, tmp_path: Path) -> None:
+    async with service.supervisor() as daemon:
+        job = await service.ended(await service.submit({"rows": 60, "per_chunk": 1}))
+        assert job.state is JobState.FINISHED
+        (template,) = daemon._nests.current.templates.loaded
+        process = psutil.Process(template.child.pid)
+        await service.until(lambda: len([child for child in process.children() if not gone(child)]) == 1)
+        await asyncio.sleep(0.2)
+        assert len(process.children()) == 1
