@@ -216,12 +216,15 @@ async def test_a_child_waits_ahead_and_goes_with_its_template(service: Service) 
     assert gone(process)
 
 
-async def test_two_slots_on_one_template_keep_one_child_ahead(service: Service, tmp_path: Path) -> None:
+async def test_slots_that_take_children_at_once_leave_one_ahead(service: Service) -> None:
     async with service.supervisor() as daemon:
-        job = await service.ended(await service.submit({"rows": 60, "per_chunk": 1}))
-        assert job.state is JobState.FINISHED
+        await service.ended(await service.submit({"rows": 2}))
         (template,) = daemon._nests.current.templates.loaded
         process = psutil.Process(template.child.pid)
-        await service.until(lambda: len([child for child in process.children() if not gone(child)]) == 1)
-        await asyncio.sleep(0.2)
-        assert len(process.children()) == 1
+        taken = await asyncio.gather(*(template.take() for _ in range(3)))
+        await template._forking  # type: ignore[misc]
+        assert len({child.pid for child in taken}) == 3
+        await service.until(lambda: len(process.children()) == 4)
+        for child in taken:
+            child.kill(Outcome.CANCELLED)
+            child.close()
