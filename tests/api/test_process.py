@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from jobs import keys
+from jobs.blobs import BATCH_BYTES
 from jobs.codec import PIECE_BYTES
 from tests.api.conftest import CSV, MODEL, Web
 from tests.api.player import Player
@@ -112,8 +113,8 @@ def test_a_client_that_hangs_up_leaves_nothing(web: Web, keyspace: Any) -> None:
 def test_a_store_that_fills_up_at_the_very_end(web: Web, keyspace: Any) -> None:
     """The uploads are in and the job itself is refused: they must not stay behind."""
     with socket.create_connection(("127.0.0.1", web.port), timeout=10) as connection:
-        whole_piece = b"a,b\n" + b"1,2\n" * (PIECE_BYTES // 4 - 1)
-        begin = b'--b\r\nContent-Disposition: form-data; name="model_id"\r\n\r\nm\r\n' + part("data", whole_piece)
+        whole_batch = b"a,b\n" + b"1,2\n" * (BATCH_BYTES // 4 - 1)
+        begin = b'--b\r\nContent-Disposition: form-data; name="model_id"\r\n\r\nm\r\n' + part("data", whole_batch)
         end = b"\r\n--b--\r\n"
         head = b"POST /analyze HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=b\r\n"
         connection.sendall(head + b"Content-Length: %d\r\n\r\n" % len(begin + end) + begin)
