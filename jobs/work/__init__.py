@@ -1,0 +1,1 @@
+"""What runs inside a child, and nowhere else."""

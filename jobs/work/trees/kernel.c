@@ -1,0 +1,243 @@
+/* Exact SHAP values of tree ensembles in O(splits x Q) a row; called by engine.py, which explains the mathematics.
+
+   For one leaf of value v, with P the distinct features on its path, c_j the product of cover shares along the edges
+   that split on j, and h_j whether the row follows all of those edges:
+
+       phi_i += v (h_i - c_i) integral over [0, 1] of the product over j != i of (c_j + t (h_j - c_j)) dt
+
+   The integrand is a polynomial in t, so a sum over Q Gauss-Legendre nodes is exact, or as exact as is needed.
+   One walk over the tree does it for LANES rows at once. Downwards goes P[q], the weight of node q times the product
+   of the factors of all edges above; upwards comes G[q], what the subtree is worth at node q. At a split with factor F
+   for its near side and P as it arrives:
+
+       P_near = P F    P_far = P - P_near    D = G_near - G_far    G = G_far + F D    phi_f += (h - c) sum_q P D
+
+   A feature that was split on above, with (h_e, c_e) accumulated there, has its old factor divided out:
+   F = (c_e c + t (h_e h - c_e c)) / (c_e + t (h_e - c_e)), and phi_f += h_e (h c_e - c_e c) sum_q P D / (...)^2. Both
+   quotients take one of two values, by h_e, so the divisions are done once a split and not once a row.
+
+   A tree is first compiled into a list of steps, in the order of the walk: no recursion, and the tree is checked while
+   it is compiled. Everything is allocated before rows are touched. Not covered here: reading models, NaN and type
+   casts (columns.py), expected values (arrays.py). */
+
+#define Py_LIMITED_API 0x030b0000
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#include <math.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#ifndef LANES
+#define LANES 16 /* rows a block: two vectors of AVX-512, four of AVX2 */
+#endif
+#define MOST_POINTS 64 /* quadrature nodes; exact up to 128 distinct features on a path */
+#define LEAF (-1)
+#define ALIGN 64
+
+#include "kernel_program.h"
+#include "kernel_walk.h"
+
+/* ---- dispatch: the same code, compiled for several processors ------------------------------------------------- */
+
+#define WALKERS(level, target)                                                                                        \
+    target static void walk_##level(const Program *program, const double *x, Work *work, double *phi,                 \
+                                    int64_t features) {                                                               \
+        const int values = program->values;                                                                           \
+        if (values == 1) {                                                                                            \
+            switch (program->points) {                                                                                \
+                FIXED(1) FIXED(2) FIXED(3) FIXED(4) FIXED(5) FIXED(6) FIXED(7) FIXED(8)                               \
+            }                                                                                                         \
+        }                                                                                                             \
+        walk(program, x, work, phi, features, program->points, values);                                               \
+    }                                                                                                                 \
+    target static void walk_pairs_##level(const Program *program, const double *x, Work *work, double *phi,           \
+                                          int64_t features) {                                                         \
+        walk_pairs(program, x, work, phi, features, program->points, program->values);                                \
+    }
+#define FIXED(Q)                                                                                                      \
+    case Q:                                                                                                           \
+        walk(program, x, work, phi, features, Q, 1);                                                                  \
+        return;
+
+typedef void Walker(const Program *, const double *, Work *, double *, int64_t);
+
+WALKERS(baseline, )
+#if defined(__x86_64__) && defined(__GNUC__)
+#if defined(__clang__)
+WALKERS(avx2, __attribute__((target("avx2,fma"))))
+WALKERS(avx512, __attribute__((target("avx512f,avx512dq,avx512vl,avx2,fma"))))
+#else
+WALKERS(avx2, __attribute__((target("avx2,fma"))))
+WALKERS(avx512, __attribute__((target("avx512f,avx512dq,avx512vl,avx2,fma,prefer-vector-width=512"))))
+#endif
+#define X86_LEVELS 1
+#endif
+
+typedef struct {
+    const char *name;
+    Walker *walk, *walk_pairs;
+} Level;
+
+static const Level LEVELS[] = {
+    {"baseline", walk_baseline, walk_pairs_baseline},
+#ifdef X86_LEVELS
+    {"avx2", walk_avx2, walk_pairs_avx2},
+    {"avx512", walk_avx512, walk_pairs_avx512},
+#endif
+};
+
+/* The number of levels, from the first, that this processor can run. */
+static int usable_levels(void) {
+#ifdef X86_LEVELS
+    __builtin_cpu_init();
+    if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma")) return 1;
+    if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512dq") ||
+        !__builtin_cpu_supports("avx512vl"))
+        return 2;
+    return 3;
+#else
+    return 1;
+#endif
+}
+
+/* ---- Python ---------------------------------------------------------------------------------------------------- */
+
+static const struct {
+    const char *name;
+    char code;
+    int size;
+} FIELDS[] = {
+    {"offsets", 'i', 4},   {"left", 'i', 4},      {"right", 'i', 4},     {"feature", 'i', 4}, {"slot", 'i', 4},
+    {"threshold", 'd', 8}, {"rule", 'B', 1},      {"set_start", 'i', 4}, {"set_words", 'i', 4}, {"sets", 'I', 4},
+    {"share", 'd', 8},     {"values", 'd', 8},    {"tree_output", 'i', 4}, {"points", 'd', 8}, {"blocks", 'd', 8},
+    {"phi", 'd', 8},
+};
+enum { OFFSETS, LEFT, RIGHT, FEATURE, SLOT, THRESHOLD, RULE, SET_START, SET_WORDS, SETS, SHARE, VALUES, TREE_OUTPUT,
+       POINTS, BLOCKS, PHI, FIELD_COUNT };
+
+static void release(Py_buffer *views, int count) {
+    for (int i = 0; i < count; i++) PyBuffer_Release(&views[i]);
+}
+
+static int acquire(PyObject *arrays, Py_buffer *views) {
+    if (!PyTuple_Check(arrays) || PyTuple_Size(arrays) != FIELD_COUNT) {
+        PyErr_Format(PyExc_TypeError, "expected a tuple of %d arrays", (int)FIELD_COUNT);
+        return -1;
+    }
+    for (int i = 0; i < FIELD_COUNT; i++) {
+        int flags = PyBUF_C_CONTIGUOUS | PyBUF_FORMAT | (i == PHI ? PyBUF_WRITABLE : 0);
+        if (PyObject_GetBuffer(PyTuple_GetItem(arrays, i), &views[i], flags) < 0) {
+            release(views, i);
+            return -1;
+        }
+        const char *format = views[i].format;
+        if (views[i].itemsize != FIELDS[i].size || !format || format[0] != FIELDS[i].code || format[1]) {
+            PyErr_Format(PyExc_TypeError, "%s: expected items of type %c", FIELDS[i].name, FIELDS[i].code);
+            release(views, i + 1);
+            return -1;
+        }
+    }
+    return 0;
+}
+
+static const char *describe(const Py_buffer *views, int64_t slots, int64_t features, int64_t outputs, int pairs,
+                            Ensemble *e, int64_t *blocks) {
+    int64_t count[FIELD_COUNT];
+    for (int i = 0; i < FIELD_COUNT; i++) count[i] = views[i].len / FIELDS[i].size;
+    if (slots < 1 || features < 1 || outputs < 1 || slots > INT32_MAX || features > INT32_MAX || outputs > INT32_MAX)
+        return "a size is not positive";
+    *e = (Ensemble){
+        .offsets = views[OFFSETS].buf, .left = views[LEFT].buf, .right = views[RIGHT].buf,
+        .feature = views[FEATURE].buf, .slot = views[SLOT].buf, .set_start = views[SET_START].buf,
+        .set_words = views[SET_WORDS].buf, .tree_output = views[TREE_OUTPUT].buf, .rule = views[RULE].buf,
+        .sets = views[SETS].buf, .threshold = views[THRESHOLD].buf, .share = views[SHARE].buf,
+        .values = views[VALUES].buf, .points = views[POINTS].buf, .nodes = count[LEFT],
+        .trees = count[OFFSETS] - 1, .words = count[SETS], .slots = slots, .features = features, .outputs = outputs,
+    };
+    static const int PER_NODE[] = {RIGHT, FEATURE, SLOT, THRESHOLD, RULE, SET_START, SET_WORDS, SHARE};
+    for (size_t i = 0; i < sizeof PER_NODE / sizeof *PER_NODE; i++)
+        if (count[PER_NODE[i]] != e->nodes) return "the arrays of nodes differ in length";
+    if (e->trees < 1 || e->nodes < 1 || count[TREE_OUTPUT] != e->trees) return "the arrays of trees differ in length";
+    if (count[VALUES] % e->nodes || count[VALUES] < e->nodes) return "values are not the same number for every node";
+    e->values_a_leaf = count[VALUES] / e->nodes;
+    if (count[POINTS] != 2 * MOST_POINTS * (MOST_POINTS + 1)) return "the table of quadrature nodes has another size";
+    *blocks = count[BLOCKS] / (slots * LANES);
+    if (count[BLOCKS] % (slots * LANES)) return "rows are not in whole blocks";
+    const __int128 cells = (__int128)(pairs ? features * features : features) * outputs * LANES;
+    if (cells * *blocks != count[PHI]) return "the result has another size";
+    return check(e);
+}
+
+/* All trees over all rows, one tree at a time so that it stays in the cache. Returns NULL or what went wrong. */
+static const char *run(const Ensemble *e, const double *blocks, int64_t count, double *phi, int pairs, Walker *walker) {
+    const int64_t cells = (pairs ? e->features * e->features : e->features) * LANES;
+    Program program = {0};
+    Work work = {0};
+    const char *fault = plan(e, pairs, &program, &work);
+    for (int64_t tree = 0; tree < e->trees && !fault; tree++) {
+        fault = compile(e, tree, &program);
+        if (fault || !program.count) continue;
+        const int64_t output = e->tree_output[tree] < 0 ? 0 : e->tree_output[tree];
+        prepare(&program, &work);
+        for (int64_t block = 0; block < count; block++)
+            walker(&program, blocks + block * e->slots * LANES, &work, phi + (block * e->outputs + output) * cells,
+                   e->features);
+    }
+    dismantle(&program, &work);
+    return fault;
+}
+
+static PyObject *accumulate(PyObject *self, PyObject *args) {
+    (void)self;
+    PyObject *arrays;
+    long long slots, features, outputs;
+    int pairs, level;
+    if (!PyArg_ParseTuple(args, "OLLLpi", &arrays, &slots, &features, &outputs, &pairs, &level)) return NULL;
+    if (level < 0 || level >= usable_levels()) {
+        PyErr_SetString(PyExc_ValueError, "this processor cannot run that level");
+        return NULL;
+    }
+    Py_buffer views[FIELD_COUNT];
+    if (acquire(arrays, views) < 0) return NULL;
+    Ensemble ensemble;
+    int64_t blocks = 0;
+    const char *fault;
+    Py_BEGIN_ALLOW_THREADS;
+    fault = describe(views, slots, features, outputs, pairs, &ensemble, &blocks);
+    if (!fault)
+        fault = run(&ensemble, views[BLOCKS].buf, blocks, views[PHI].buf, pairs,
+                    pairs ? LEVELS[level].walk_pairs : LEVELS[level].walk);
+    Py_END_ALLOW_THREADS;
+    release(views, FIELD_COUNT);
+    if (fault == NO_MEMORY) return PyErr_NoMemory();
+    if (fault) {
+        PyErr_SetString(PyExc_ValueError, fault);
+        return NULL;
+    }
+    Py_RETURN_NONE;
+}
+
+static PyObject *levels(PyObject *self, PyObject *none) {
+    (void)self, (void)none;
+    const int count = usable_levels();
+    PyObject *names = PyTuple_New(count);
+    for (int i = 0; names && i < count; i++) PyTuple_SetItem(names, i, PyUnicode_FromString(LEVELS[i].name));
+    return names;
+}
+
+static PyMethodDef METHODS[] = {
+    {"accumulate", accumulate, METH_VARARGS, "accumulate(arrays, slots, features, outputs, pairs, level)"},
+    {"levels", levels, METH_NOARGS, "levels() -> the instruction sets that this processor can run, slowest first"},
+    {NULL, NULL, 0, NULL},
+};
+
+static struct PyModuleDef MODULE = {PyModuleDef_HEAD_INIT, "_kernel", NULL, -1, METHODS, NULL, NULL, NULL, NULL};
+
+PyMODINIT_FUNC PyInit__kernel(void) {
+    PyObject *module = PyModule_Create(&MODULE);
+    if (module && (PyModule_AddIntConstant(module, "LANES", LANES) < 0 ||
+                   PyModule_AddIntConstant(module, "MOST_POINTS", MOST_POINTS) < 0))
+        Py_CLEAR(module);
+    return module;
+}

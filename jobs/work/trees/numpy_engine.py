@@ -1,0 +1,1 @@
+def accumulate(*a, **k): raise NotImplementedError
