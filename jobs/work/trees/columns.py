@@ -4,12 +4,16 @@ What a split would have to ask about a missing value is answered here, once for 
 `<=` and nothing else. NaN compares false, so it goes right; minus infinity goes left.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from jobs.work.trees.arrays import ZERO_BOUND, Floats, Ints, Missing, Trees
+
+
+CACHE_LINE = 64
 
 
 @dataclass(frozen=True)
@@ -23,9 +27,20 @@ class Columns:
     def blocks(self, lanes: int) -> Floats:
         """(blocks, slots, lanes): the rows in blocks of `lanes`, the last one filled up with zeros."""
         n, slots = self.rows.shape
-        whole = np.zeros((-(-n // lanes) * lanes, slots))
-        whole[:n] = self.rows
-        return np.ascontiguousarray(whole.reshape(-1, lanes, slots).transpose(0, 2, 1))
+        blocks = aligned((-(-n // lanes), slots, lanes))
+        full = n // lanes
+        blocks[:full] = self.rows[: full * lanes].reshape(full, lanes, slots).transpose(0, 2, 1)
+        if n % lanes:
+            blocks[full, :, : n % lanes] = self.rows[full * lanes :].T
+        return blocks
+
+
+def aligned(shape: tuple[int, ...]) -> Floats:
+    """Zeros that begin at a cache line, which is where vectors are read fastest."""
+    size = math.prod(shape)
+    room = np.zeros(size + CACHE_LINE // 8)
+    first = -room.ctypes.data % CACHE_LINE // 8
+    return room[first : first + size].reshape(shape)
 
 
 def columns(trees: Trees, x: NDArray[np.floating]) -> Columns:

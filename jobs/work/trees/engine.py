@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from jobs.work.trees import numpy_engine
 from jobs.work.trees.arrays import Floats, Trees
-from jobs.work.trees.columns import Columns, columns
+from jobs.work.trees.columns import Columns, aligned, columns
 from jobs.work.trees.quadrature import table
 
 _kernel: ModuleType | None
@@ -82,7 +82,7 @@ def _accumulate(trees: Trees, seen: Columns, level: str | None, *, pairs: bool) 
         return numpy_engine.accumulate(trees, seen, pairs=pairs)
     blocks = seen.blocks(_kernel.LANES)
     cells = (trees.features,) * (2 if pairs else 1)
-    phi = np.zeros((len(blocks), len(trees.base), *cells, _kernel.LANES))
+    phi = aligned((len(blocks), len(trees.base), *cells, _kernel.LANES))
     arrays = (*_tree_arrays(trees, seen), _points(_kernel.MOST_POINTS), blocks, phi)
     sizes = (blocks.shape[1], trees.features, len(trees.base))
     _kernel.accumulate(arrays, *sizes, pairs, _kernel.levels().index(level))

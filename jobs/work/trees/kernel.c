@@ -29,50 +29,43 @@
 #include <string.h>
 
 #ifndef LANES
-#define LANES 16 /* rows a block: two vectors of AVX-512, four of AVX2 */
+#define LANES 16 /* rows a block: two registers of AVX-512, four of AVX2 */
 #endif
 #define MOST_POINTS 64 /* quadrature nodes; exact up to 128 distinct features on a path */
 #define LEAF (-1)
 #define ALIGN 64
 
+#define INLINE static inline __attribute__((always_inline))
+
 #include "kernel_program.h"
-#include "kernel_walk.h"
 
 /* ---- dispatch: the same code, compiled for several processors ------------------------------------------------- */
 
-#define WALKERS(level, target)                                                                                        \
-    target static void walk_##level(const Program *program, const double *x, Work *work, double *phi,                 \
-                                    int64_t features) {                                                               \
-        const int values = program->values;                                                                           \
-        if (values == 1) {                                                                                            \
-            switch (program->points) {                                                                                \
-                FIXED(1) FIXED(2) FIXED(3) FIXED(4) FIXED(5) FIXED(6) FIXED(7) FIXED(8)                               \
-            }                                                                                                         \
-        }                                                                                                             \
-        walk(program, x, work, phi, features, program->points, values);                                               \
-    }                                                                                                                 \
-    target static void walk_pairs_##level(const Program *program, const double *x, Work *work, double *phi,           \
-                                          int64_t features) {                                                         \
-        walk_pairs(program, x, work, phi, features, program->points, program->values);                                \
-    }
-#define FIXED(Q)                                                                                                      \
-    case Q:                                                                                                           \
-        walk(program, x, work, phi, features, Q, 1);                                                                  \
-        return;
+#define WIDTH 16
+#define NAME(name) name##_baseline
+#include "kernel_walk.h"
+#undef WIDTH
+#undef NAME
+
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+#define X86_LEVELS 1
+#pragma GCC push_options
+#pragma GCC target("avx2,fma")
+#define WIDTH 32
+#define NAME(name) name##_avx2
+#include "kernel_walk.h"
+#undef WIDTH
+#undef NAME
+#pragma GCC target("avx512f,avx512dq,avx512vl")
+#define WIDTH 64
+#define NAME(name) name##_avx512
+#include "kernel_walk.h"
+#undef WIDTH
+#undef NAME
+#pragma GCC pop_options
+#endif
 
 typedef void Walker(const Program *, const double *, Work *, double *, int64_t);
-
-WALKERS(baseline, )
-#if defined(__x86_64__) && defined(__GNUC__)
-#if defined(__clang__)
-WALKERS(avx2, __attribute__((target("avx2,fma"))))
-WALKERS(avx512, __attribute__((target("avx512f,avx512dq,avx512vl,avx2,fma"))))
-#else
-WALKERS(avx2, __attribute__((target("avx2,fma"))))
-WALKERS(avx512, __attribute__((target("avx512f,avx512dq,avx512vl,avx2,fma,prefer-vector-width=512"))))
-#endif
-#define X86_LEVELS 1
-#endif
 
 typedef struct {
     const char *name;
@@ -80,10 +73,10 @@ typedef struct {
 } Level;
 
 static const Level LEVELS[] = {
-    {"baseline", walk_baseline, walk_pairs_baseline},
+    {"baseline", walk_any_baseline, walk_pairs_any_baseline},
 #ifdef X86_LEVELS
-    {"avx2", walk_avx2, walk_pairs_avx2},
-    {"avx512", walk_avx512, walk_pairs_avx512},
+    {"avx2", walk_any_avx2, walk_pairs_any_avx2},
+    {"avx512", walk_any_avx512, walk_pairs_any_avx512},
 #endif
 };
 

@@ -23,6 +23,7 @@ typedef struct {
     int32_t again;            /* place of the factors of a repeated feature, or -1 */
     int32_t set_start, set_words;
     uint8_t op, rule;
+    uint8_t keep; /* its G is a near side's, to be kept while the far side is walked */
 } Step;
 
 typedef struct {
@@ -39,8 +40,8 @@ typedef struct {
 } Program;
 
 typedef struct {
-    double *memory, *P, *G_near, *G, *hit, *edge_hit, *R;
-    int32_t *hidden; /* by level, the feature of the edge; -1 where a later edge is on the same feature */
+    double *memory, *P, *G_near, *G, *hit, *edge_hit, *R, *X;
+    int32_t *active; /* by level, the feature of the edge; -1 where a later edge is on the same feature */
     int64_t deepest;
 } Work;
 
@@ -93,7 +94,7 @@ static int64_t deepest(const Ensemble *e, int32_t *depth) {
 
 static void dismantle(Program *p, Work *w) {
     free(p->step), free(p->again), free(p->last), free(p->edge), free(p->growth), free(p->path);
-    free(w->memory), free(w->hidden);
+    free(w->memory), free(w->active);
 }
 
 static double *doubles(int64_t count) {
@@ -119,11 +120,11 @@ static const char *plan(const Ensemble *e, int pairs, Program *p, Work *w) {
     p->edge = doubles(depth + 1);
     p->growth = doubles((depth + 1) * 4);
     p->path = malloc((depth + 1) * 3 * sizeof *p->path);
-    w->hidden = calloc(depth + 1, sizeof *w->hidden);
+    w->active = malloc((depth + 1) * sizeof *w->active);
     const int64_t at_point = points * LANES;
     w->memory = doubles((depth + 1) * (at_point * (1 + values + (pairs ? 1 : 0)) + 2 * LANES) +
                         at_point * values * (pairs ? 2 : 1));
-    if (!p->step || !p->again || !p->edge || !p->growth || !p->path || !w->hidden || !w->memory) return NO_MEMORY;
+    if (!p->step || !p->again || !p->edge || !p->growth || !p->path || !w->active || !w->memory) return NO_MEMORY;
     p->sets = e->sets;
     return NULL;
 }
@@ -163,7 +164,8 @@ static Step *emit(Program *p, Op op, int32_t level) {
 
 /* The first step of the split `node` (counted from the first of all); its near side is the left, unless that is the
    only leaf. */
-static Step *open_split(const Ensemble *e, Program *p, int64_t first, int64_t node, int32_t level) {
+static Step *open_split(const Ensemble *e, Program *p, int64_t first, int64_t node, int32_t level,
+                        int kept) {
     const int64_t left = first + e->left[node], right = first + e->right[node];
     const int leaves = is_leaf(e, left) + is_leaf(e, right), swap = leaves == 1 && is_leaf(e, left);
     Step *step = emit(p, leaves == 2 ? TIP : leaves ? LEAN : SPLIT, level);
@@ -182,6 +184,7 @@ static Step *open_split(const Ensemble *e, Program *p, int64_t first, int64_t no
     step->rule = e->rule[node];
     step->set_start = e->set_start[node];
     step->set_words = e->set_words[node];
+    step->keep = kept;
     return step;
 }
 
@@ -213,6 +216,31 @@ static void repeated_factors(Program *p) {
     }
 }
 
+/* Where each level's vectors lie in the memory of `work`, and the weights that arrive at the root. */
+static void prepare(const Program *p, Work *w) {
+    const int64_t at_point = (int64_t)p->points * LANES, levels = w->deepest + 1;
+    w->P = w->memory;
+    w->hit = w->P + levels * at_point;
+    w->edge_hit = w->hit + levels * LANES;
+    w->G = w->edge_hit + levels * LANES;
+    w->G_near = w->G + at_point * p->values;
+    w->R = w->G_near + levels * at_point * p->values;
+    w->X = w->R + levels * at_point;
+    for (int64_t q = 0; q < p->points; q++)
+        for (int i = 0; i < LANES; i++) w->P[q * LANES + i] = p->w[q];
+}
+
+INLINE double in_set(const Step *s, const uint32_t *sets, double x) {
+    if (x != x) return s->if_right;
+    if (x == -INFINITY) return s->if_left; /* how columns.py writes a missing value that goes left */
+    int member = 0;
+    if (x > -1 && x < (double)s->set_words * 32) {
+        const int64_t whole = (int64_t)x;
+        member = sets[s->set_start + whole / 32] >> (whole % 32) & 1;
+    }
+    return member == (s->rule == 1) ? s->if_left : s->if_right;
+}
+
 /* Steps of one tree, into `program`. NULL or what is wrong. */
 static const char *compile(const Ensemble *e, int64_t tree, Program *p) {
     enum { OPENING, TURNING, CLOSING };
@@ -227,7 +255,8 @@ static const char *compile(const Ensemble *e, int64_t tree, Program *p) {
     node[0] = 0, phase[0] = OPENING;
     while (level >= 0) {
         const int64_t at = first + node[3 * level];
-        Step *open = phase[3 * level] == OPENING ? open_split(e, p, first, at, level) : &p->step[split[3 * level]];
+        const int kept = level && phase[3 * level - 3] == TURNING;
+        Step *open = phase[3 * level] == OPENING ? open_split(e, p, first, at, level, kept) : &p->step[split[3 * level]];
         if (!open) return "a node has two parents";
         int32_t next = LEAF;
         if (phase[3 * level] == OPENING) {
