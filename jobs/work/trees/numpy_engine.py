@@ -1,6 +1,6 @@
 """The recurrences of kernel.c in NumPy, for a machine without the C kernel. Slower, but faster than shap's own.
 
-One tree at a time, all splits of a level at once, for as many rows as keep a tree's vectors in the cache. Arrays are
+A few trees at a time, all splits of a level at once, for as many rows as keep their vectors in the cache. Arrays are
 (splits, Q, rows), and (splits, V, Q, rows) on the way up. See engine.py for the mathematics.
 """
 
@@ -8,10 +8,10 @@ import numpy as np
 
 from jobs.work.trees.arrays import ALL_OUTPUTS, Floats, Rule, Trees
 from jobs.work.trees.columns import Columns
-from jobs.work.trees.paths import Level, Paths, paths
+from jobs.work.trees.paths import Level, Paths, Places, groups, paths
 from jobs.work.trees.quadrature import table
 
-CELLS = 1 << 17
+CELLS = 1 << 18
 """Numbers in an array of all splits: rows are taken in pieces of CELLS / (S Q)."""
 FEWEST_ROWS = 8
 
@@ -21,16 +21,15 @@ def accumulate(trees: Trees, seen: Columns, *, pairs: bool) -> Floats:
     n, features, outputs = len(seen.rows), trees.features, len(trees.base)
     cells = features * features if pairs else features
     phi = np.zeros((outputs, cells, n))
-    for tree in range(trees.trees):
-        path = paths(trees, tree)
-        if path is None:
-            continue
-        whole = trees.tree_output[tree] == ALL_OUTPUTS
-        own = phi if whole else phi[trees.tree_output[tree]][None]
+    for group in groups(trees):
+        path = paths(trees, group)
+        output = np.repeat(trees.tree_output, np.diff(trees.offsets))[path.split].astype(np.int64)
+        whole = output[0] == ALL_OUTPUTS
+        own, start = (phi, 0 * output) if whole else (phi.reshape(1, -1, n), output * cells)
         piece = max(FEWEST_ROWS, CELLS // (len(path.split) * path.points))
-        for start in range(0, n, piece):
-            walk = _Walk(trees, path, _hits(trees, seen, path, slice(start, start + piece)), len(own))
-            walk.run(own[:, :, start : start + piece], pairs=pairs)
+        for first in range(0, n, piece):
+            walk = _Walk(trees, path, _hits(trees, seen, path, slice(first, first + piece)), len(own))
+            walk.run(own[:, :, first : first + piece], start, pairs=pairs)
     return phi.transpose(2, 0, 1).reshape(n, outputs, *((features, features) if pairs else (features,))).copy()
 
 
@@ -54,9 +53,11 @@ class _Walk:
         self.P: list[Floats] = []
         self.F: list[Floats] = []
 
-    def run(self, phi: Floats, *, pairs: bool) -> None:
-        """Adds to phi (V, cells, rows)."""
-        arriving = np.broadcast_to(self.weights[None, :, None], (1, len(self.t), self.hit.shape[1]))
+    def run(self, phi: Floats, start: Places, *, pairs: bool) -> None:
+        """Adds to phi (V, cells, rows); `start` (S,) is where each split's cells begin."""
+        self.start = start
+        roots = len(self.path.levels[0].split)
+        arriving = np.broadcast_to(self.weights[None, :, None], (roots, len(self.t), self.hit.shape[1]))
         for level in self.path.levels:
             arriving = self.down(level, arriving)
         returned = np.empty((0, self.values, len(self.t), self.hit.shape[1]))
@@ -86,43 +87,58 @@ class _Walk:
             far[again] *= earlier[:, 0]
         self.P.append(P)
         self.F.append(F)
-        child = self.path.child[level.split] >= 0
-        left = P * F
-        right = P[child[:, 1]] - left[child[:, 1]]
-        return np.concatenate([left[child[:, 0]], right])
+        return self.arriving(level, P[: level.tips], F[: level.tips])
+
+    def arriving(self, level: Level, P: Floats, F: Floats) -> Floats:
+        """P of the next level's splits, from that of the splits above them."""
+        child = self.path.child[level.split[: level.tips]] - level.split[-1] - 1  # where a leaf is, below zero
+        left, right = np.flatnonzero(child[:, 0] >= 0), np.flatnonzero(child[:, 1] >= 0)
+        near = P * F
+        below = np.empty((len(left) + len(right), *P.shape[1:]))
+        below[child[left, 0]] = near[left]
+        below[child[right, 1]] = (P - near)[right]
+        return below
 
     def up(self, depth: int, below: Floats, phi: Floats, pairs: bool) -> Floats:
         """Adds a level's contributions to phi; returns G of its splits, from those of the next level."""
         level, P, F = self.path.levels[depth], self.P.pop(), self.F.pop()
-        near, far = self.child(level, 0, below), self.child(level, 1, below)
-        D = near - far
-        contribution = P[:, None] * D
-        share = self.trees.left_share[self.path.split[level.split]][:, None]
-        hit = self.hit[level.split]
-        amount = hit - share
-        again = np.flatnonzero(level.earlier >= 0)
-        if len(again):
-            edge = level.earlier[again]
-            before = self.path.edge_share[edge][:, None]
-            contribution[again] /= ((before + self.t * (1 - before)) ** 2)[:, None, :, None]
-            amount[again] = self.edge_hit[edge] * before * amount[again]
+        if len(again := np.flatnonzero(level.earlier >= 0)):
+            before = self.path.edge_share[level.earlier[again]][:, None]
+            P = P.copy()
+            P[again] /= ((before + self.t * (1 - before)) ** 2)[:, :, None]
+        amount = self.amount(level, again)
+        far = self.child(level, 1, below)
+        D = self.child(level, 0, below)
+        D -= far
+        total = np.empty((len(P), self.values, P.shape[2]))
+        np.einsum("mqr,mvqr->mvr", P[: level.tips], D[: level.tips], out=total[: level.tips])
+        total[level.tips :] = P[level.tips :].sum(axis=1)[:, None] * D[level.tips :, :, 0]
         feature = self.trees.feature[self.path.split[level.split]].astype(np.int64)
-        self.add(phi, feature * (self.trees.features + 1) if pairs else feature, amount, contribution.sum(axis=2))
+        own = feature * (self.trees.features + 1) if pairs else feature
+        self.add(phi, self.start[level.split] + own, amount, total)
         if pairs:
-            self.add_pairs(level, phi, feature, amount, contribution)
+            self.add_pairs(level, phi, feature, amount, P[:, None] * D)
         D *= F[:, None]
         D += far
         return D
 
+    def amount(self, level: Level, again: np.ndarray) -> Floats:
+        """(m, rows): h - c, or for a repeated feature h_e (h c_e - c_e c)."""
+        share = self.trees.left_share[self.path.split[level.split]][:, None]
+        amount = self.hit[level.split] - share
+        edge = level.earlier[again]
+        amount[again] *= self.edge_hit[edge] * self.path.edge_share[edge][:, None]
+        return amount
+
     def child(self, level: Level, side: int, below: Floats) -> Floats:
         """(m, V, Q, rows): G of the children on one side: leaf values, or what the next level returned."""
-        place = self.path.child[level.split, side]
+        place = self.path.child[level.split, side] - level.split[-1] - 1
         node = self.path.leaf[level.split, side]
         G = np.empty((len(place), self.values, len(self.t), self.hit.shape[1]))
-        G[:] = self.trees.values[node, : self.values, None, None]
-        inner = place >= 0
-        count = int((self.path.child[level.split, 0] >= 0).sum())
-        G[inner] = below[:count] if side == 0 else below[count:]
+        inner = self.path.child[level.split, side] >= 0
+        leaf = ~inner
+        G[leaf] = self.trees.values[node[leaf], : self.values, None, None]
+        G[inner] = below[place[inner]]
         return G
 
     def add(self, phi: Floats, cell: np.ndarray, amount: Floats, total: Floats) -> None:
@@ -145,4 +161,4 @@ class _Walk:
             R = missed + self.edge_hit[edge][:, None] * gain
             there, here = self.trees.feature[self.path.split[edge // 2]].astype(np.int64), feature[other]
             cell = np.minimum(there, here) * self.trees.features + np.maximum(there, here)
-            self.add(phi, cell, 0.5 * amount[other], (contribution[other] * R[:, None]).sum(axis=2))
+            self.add(phi, self.start[level.split[other]] + cell, 0.5 * amount[other], (contribution[other] * R[:, None]).sum(axis=2))

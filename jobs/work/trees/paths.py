@@ -1,28 +1,33 @@
-"""One tree level by level, with what its paths have seen: what the NumPy engine walks over."""
+"""Some trees level by level, with what their paths have seen: what the NumPy engine walks over."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from jobs.work.trees import quadrature
-from jobs.work.trees.arrays import Floats, Trees
+from jobs.work.trees.arrays import ALL_OUTPUTS, Floats, Trees
 
 Places = NDArray[np.int64]
+
+GROUP_SPLITS = 512
+"""Small trees are taken together until they have this many splits."""
 
 
 @dataclass(frozen=True)
 class Level:
-    """Splits (m) of one depth, by place in `Paths.split`."""
+    """Splits (m) of one depth, by place in `Paths.split`; those above two leaves, the tips, come last."""
 
     split: Places  # (m,)
+    tips: int  # the place in this level of the first tip
     earlier: Places  # (m,), the last edge above on the same feature, or -1; edges are 2 * split and 2 * split + 1
     above: Places  # (m, depth), the edges of the path, -1 where a later one is on the same feature
 
 
 @dataclass(frozen=True)
 class Paths:
-    """The S splits of one tree, in the order of their levels."""
+    """The S splits of some trees, in the order of their levels."""
 
     split: Places  # (S,), nodes
     child: Places  # (S, 2), place of the split on either side, or -1
@@ -32,32 +37,58 @@ class Paths:
     points: int = 1
 
 
-def paths(trees: Trees, tree: int) -> Paths | None:
-    """Of one tree; None if it is a single leaf."""
-    first, last = trees.offsets[tree : tree + 2].astype(np.int64)
-    if not trees.inner[first]:
-        return None
-    order, depth = _by_level(trees, first)
+def groups(trees: Trees) -> Iterator[range]:
+    """Neighbouring trees to walk over together: all of them add to every output, or none; leaves alone are left out."""
+    splits = np.add.reduceat(trees.inner.astype(np.int64), trees.offsets[:-1])
+    whole = trees.tree_output == ALL_OUTPUTS
+    first, total = 0, 0
+    for tree in range(trees.trees):
+        if total and (total + splits[tree] > GROUP_SPLITS or whole[tree] != whole[first]):
+            yield range(first, tree)
+            total = 0
+        if not total:
+            first = tree
+        total += int(splits[tree])
+    if total:
+        yield range(first, trees.trees)
+
+
+def paths(trees: Trees, group: range) -> Paths:
+    """Of some neighbouring trees."""
+    roots = trees.offsets[group.start : group.stop].astype(np.int64)
+    first, last = roots[0], trees.offsets[group.stop]
+    order, sizes = _by_level(trees, roots)
     place = np.full(last - first, -1)
     place[order - first] = np.arange(len(order))
-    children = first + np.stack([trees.left[order], trees.right[order]], axis=1)
-    return _fill(trees, Paths(order, place[children - first], children, np.zeros(2 * len(order))), depth)
+    children = _children(trees, order)
+    return _fill(trees, Paths(order, place[children - first], children, np.zeros(2 * len(order))), sizes)
 
 
-def _by_level(trees: Trees, first: int) -> tuple[Places, list[int]]:
-    levels = [np.array([first])]
-    while len(levels[-1]):
-        nodes = levels[-1]
-        children = first + np.concatenate([trees.left[nodes], trees.right[nodes]])
-        levels.append(children[trees.inner[children]])
-    return np.concatenate(levels), [len(nodes) for nodes in levels[:-1]]
+def _children(trees: Trees, split: Places) -> Places:
+    return trees.roots[split, None] + np.stack([trees.left[split], trees.right[split]], axis=1)
+
+
+def _by_level(trees: Trees, roots: Places) -> tuple[Places, list[int]]:
+    levels, nodes = [], roots
+    while len(splits := nodes[trees.inner[nodes]]):
+        tip = ~trees.inner[_children(trees, splits)].any(axis=1)
+        levels.append(np.concatenate([splits[~tip], splits[tip]]))
+        nodes = _children(trees, splits).ravel()
+    return np.concatenate(levels), [len(splits) for splits in levels]
+
+
+def _parents(child: Places, next_level: int) -> tuple[Places, Places]:
+    """For every split of the next level, in its order: whose child it is, and on which side."""
+    parent, side = np.nonzero(child >= 0)
+    order = np.argsort(child[parent, side] - next_level)
+    return parent[order], side[order]
 
 
 def _fill(trees: Trees, paths: Paths, sizes: list[int]) -> Paths:
     """The levels from the root down; `last` is each feature's last edge on the way to a split."""
-    last = np.full((1, trees.features), -1)
-    above = np.empty((1, 0), dtype=np.int64)
-    grown, distinct = np.ones((1, len(quadrature.RADII))), np.zeros(1, dtype=np.int64)
+    last = np.full((sizes[0], trees.features), -1)
+    above = np.empty((sizes[0], 0), dtype=np.int64)
+    grown, distinct = np.ones((sizes[0], len(quadrature.RADII))), np.zeros(sizes[0], dtype=np.int64)
     most, most_distinct, start = np.ones(len(quadrature.RADII)), 0, 0
     for size in sizes:
         split = np.arange(start, start + size)
@@ -65,7 +96,7 @@ def _fill(trees: Trees, paths: Paths, sizes: list[int]) -> Paths:
         earlier = last[rows, feature]
         before = np.where(earlier < 0, 1.0, paths.edge_share[earlier])
         share = trees.left_share[paths.split[split]]
-        paths.levels.append(Level(split, earlier, above))
+        paths.levels.append(Level(split, int((paths.child[split] >= 0).any(axis=1).sum()), earlier, above))
         shares = np.stack([before * share, before * (1 - share)], axis=1)
         paths.edge_share[2 * start : 2 * (start + size)] = shares.ravel()
         base = grown / np.where(earlier[:, None] < 0, 1.0, quadrature.growth(before))
@@ -73,7 +104,7 @@ def _fill(trees: Trees, paths: Paths, sizes: list[int]) -> Paths:
         distinct = distinct + (earlier < 0)
         most, most_distinct = np.maximum(most, both.max(axis=(0, 1))), max(most_distinct, distinct.max())
         above = np.where(above == earlier[:, None], -1, above)
-        side, parent = np.nonzero((paths.child[split] >= 0).T)
+        parent, side = _parents(paths.child[split], start + size)
         edge = 2 * (start + parent) + side
         last, above = last[parent], np.hstack([above[parent], edge[:, None]])
         last[np.arange(len(parent)), feature[parent]] = edge
