@@ -82,3 +82,30 @@ def test_rows_of_interactions_add_up_to_the_values(shape: Shape) -> None:
         found = engine.interaction_values(trees, x, level=level)
         close(found.sum(axis=2), own, scale_of(trees))
         close(found, np.swapaxes(found, 1, 2), scale_of(trees))
+
+
+@EXAMPLES
+@given(shapes(features=5, depth=7, outputs=3))
+def test_interventional_values_are_those_of_the_definition(shape: Shape) -> None:
+    trees, x, background = ensemble(shape), rows(shape, 3), rows(shape, 10)[3:]
+    expected = np.array(
+        [
+            definition.values(
+                trees.features, lambda known, row=row: definition.interventional(trees, row, background, known)
+            )
+            for row in x
+        ]
+    )
+    for level in LEVELS:
+        found = engine.interventional_values(trees, x, background, level=level)
+        close(with_outputs(trees, found), expected, scale_of(trees))
+
+
+@EXAMPLES
+@given(shapes(features=60, outputs=3))
+def test_interventional_values_and_the_mean_add_up_to_the_prediction(shape: Shape) -> None:
+    trees, x, background = ensemble(shape), rows(shape, 5), rows(shape, 75)[5:]
+    for level in LEVELS:
+        phi = with_outputs(trees, engine.interventional_values(trees, x, background, level=level))
+        total = phi.sum(axis=1) + trees.predict(background).mean(axis=0)
+        close(total, trees.predict(x), scale_of(trees))

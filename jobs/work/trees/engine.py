@@ -22,9 +22,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from jobs.work.trees import numpy_engine
-from jobs.work.trees.arrays import Floats, Trees
+from jobs.work.trees import numpy_background, numpy_engine
+from jobs.work.trees.arrays import Floats, Link, Trees
 from jobs.work.trees.columns import Columns, aligned, columns
+from jobs.work.trees.probability import low_rank, slopes
 from jobs.work.trees.quadrature import table
 
 _kernel: ModuleType | None
@@ -73,6 +74,52 @@ def interaction_values(trees: Trees, x: NDArray[np.floating], *, level: str | No
     phi += phi.transpose(0, 1, 3, 2).copy()
     np.einsum("nkii->nki", phi)[:] = own - phi.sum(axis=3)
     return _shaped(trees, phi)
+
+
+def interventional_values(
+    trees: Trees,
+    x: NDArray[np.floating],
+    background: NDArray[np.floating],
+    *,
+    model_output: str = "raw",
+    level: str | None = None,
+) -> Floats:
+    """Interventional SHAP values of rows x (n, F) against every background row (N, F): (n, F), or (n, F, K).
+
+    With `model_output="raw"`, a row's values and the background's mean prediction add up to its prediction. With
+    "probability", predictions are put through the model's link, which must be logistic; the difference for a pair of
+    rows is handed to features in proportion to their raw values for that pair, as shap does. Features that are not
+    known come from the background, all at once. Other errors as for `shap_values`; ValueError for other outputs.
+    """
+    if model_output == "probability" and trees.link != Link.LOGISTIC:
+        raise ValueError("only a model with a logistic link has probabilities that differ from its raw output")
+    if model_output not in ("raw", "probability"):
+        raise ValueError(f"model_output is raw or probability, not {model_output}")
+    both = columns(trees, np.concatenate([x, background]).astype(np.float64))
+    n, back = len(x), len(background)
+    if model_output == "raw":
+        weights = np.full((1, back), 1 / back)
+        return _shaped(trees, _against(trees, both, n, weights[0], level))
+    raw = trees.predict(np.concatenate([x, background]))
+    phi = np.zeros((n, len(trees.base), trees.features))
+    for output in range(len(trees.base)):
+        left, right = low_rank(slopes(raw[:n, output], raw[n:, output]) / back)
+        for of_row, weights in zip(left.T, right, strict=True):
+            phi[:, output] += of_row[:, None] * _against(trees, both, n, weights, level)[:, output]
+    return _shaped(trees, phi)
+
+
+def _against(trees: Trees, both: Columns, n: int, weights: Floats, level: str | None) -> Floats:
+    """(n, K, F): values of the first n rows against the others, which are weighted (N,)."""
+    level = level or chosen()[0]
+    if level == NUMPY or _kernel is None:
+        return numpy_background.accumulate(trees, both, n, weights)
+    rows, background = both.rows[:n].T.copy(), both.rows[n:].T.copy()
+    phi = np.zeros((len(trees.base), trees.features, n))
+    arrays = (*_tree_arrays(trees, both), _points(_kernel.MOST_POINTS), rows, phi)
+    sizes = (len(rows), trees.features, len(trees.base))
+    _kernel.accumulate_background(arrays, background, weights.copy(), *sizes, _kernel.levels().index(level))
+    return phi.transpose(2, 0, 1)
 
 
 def _accumulate(trees: Trees, seen: Columns, level: str | None, *, pairs: bool) -> Floats:

@@ -38,12 +38,14 @@
 #define INLINE static inline __attribute__((always_inline))
 
 #include "kernel_program.h"
+#include "kernel_scene.h"
 
 /* ---- dispatch: the same code, compiled for several processors ------------------------------------------------- */
 
 #define WIDTH 16
 #define NAME(name) name##_baseline
 #include "kernel_walk.h"
+#include "kernel_background.h"
 #undef WIDTH
 #undef NAME
 
@@ -54,12 +56,14 @@
 #define WIDTH 32
 #define NAME(name) name##_avx2
 #include "kernel_walk.h"
+#include "kernel_background.h"
 #undef WIDTH
 #undef NAME
 #pragma GCC target("avx512f,avx512dq,avx512vl")
 #define WIDTH 64
 #define NAME(name) name##_avx512
 #include "kernel_walk.h"
+#include "kernel_background.h"
 #undef WIDTH
 #undef NAME
 #pragma GCC pop_options
@@ -70,13 +74,14 @@ typedef void Walker(const Program *, const double *, Work *, double *, int64_t);
 typedef struct {
     const char *name;
     Walker *walk, *walk_pairs;
+    const char *(*walk_background)(Scene *, int64_t tree);
 } Level;
 
 static const Level LEVELS[] = {
-    {"baseline", walk_any_baseline, walk_pairs_any_baseline},
+    {"baseline", walk_any_baseline, walk_pairs_any_baseline, walk_background_baseline},
 #ifdef X86_LEVELS
-    {"avx2", walk_any_avx2, walk_pairs_any_avx2},
-    {"avx512", walk_any_avx512, walk_pairs_any_avx512},
+    {"avx2", walk_any_avx2, walk_pairs_any_avx2, walk_background_avx2},
+    {"avx512", walk_any_avx512, walk_pairs_any_avx512, walk_background_avx512},
 #endif
 };
 
@@ -113,29 +118,30 @@ static void release(Py_buffer *views, int count) {
     for (int i = 0; i < count; i++) PyBuffer_Release(&views[i]);
 }
 
+static int acquire_one(PyObject *array, Py_buffer *view, const char *name, char code, int size, int writable) {
+    if (PyObject_GetBuffer(array, view, PyBUF_C_CONTIGUOUS | PyBUF_FORMAT | (writable ? PyBUF_WRITABLE : 0)) < 0)
+        return -1;
+    if (view->itemsize == size && view->format && view->format[0] == code && !view->format[1]) return 0;
+    PyErr_Format(PyExc_TypeError, "%s: expected items of type %c", name, code);
+    PyBuffer_Release(view);
+    return -1;
+}
+
 static int acquire(PyObject *arrays, Py_buffer *views) {
     if (!PyTuple_Check(arrays) || PyTuple_Size(arrays) != FIELD_COUNT) {
         PyErr_Format(PyExc_TypeError, "expected a tuple of %d arrays", (int)FIELD_COUNT);
         return -1;
     }
-    for (int i = 0; i < FIELD_COUNT; i++) {
-        int flags = PyBUF_C_CONTIGUOUS | PyBUF_FORMAT | (i == PHI ? PyBUF_WRITABLE : 0);
-        if (PyObject_GetBuffer(PyTuple_GetItem(arrays, i), &views[i], flags) < 0) {
+    for (int i = 0; i < FIELD_COUNT; i++)
+        if (acquire_one(PyTuple_GetItem(arrays, i), &views[i], FIELDS[i].name, FIELDS[i].code, FIELDS[i].size,
+                        i == PHI) < 0) {
             release(views, i);
             return -1;
         }
-        const char *format = views[i].format;
-        if (views[i].itemsize != FIELDS[i].size || !format || format[0] != FIELDS[i].code || format[1]) {
-            PyErr_Format(PyExc_TypeError, "%s: expected items of type %c", FIELDS[i].name, FIELDS[i].code);
-            release(views, i + 1);
-            return -1;
-        }
-    }
     return 0;
 }
 
-static const char *describe(const Py_buffer *views, int64_t slots, int64_t features, int64_t outputs, int pairs,
-                            Ensemble *e, int64_t *blocks) {
+static const char *describe(const Py_buffer *views, int64_t slots, int64_t features, int64_t outputs, Ensemble *e) {
     int64_t count[FIELD_COUNT];
     for (int i = 0; i < FIELD_COUNT; i++) count[i] = views[i].len / FIELDS[i].size;
     if (slots < 1 || features < 1 || outputs < 1 || slots > INT32_MAX || features > INT32_MAX || outputs > INT32_MAX)
@@ -155,11 +161,14 @@ static const char *describe(const Py_buffer *views, int64_t slots, int64_t featu
     if (count[VALUES] % e->nodes || count[VALUES] < e->nodes) return "values are not the same number for every node";
     e->values_a_leaf = count[VALUES] / e->nodes;
     if (count[POINTS] != 2 * MOST_POINTS * (MOST_POINTS + 1)) return "the table of quadrature nodes has another size";
-    *blocks = count[BLOCKS] / (slots * LANES);
-    if (count[BLOCKS] % (slots * LANES)) return "rows are not in whole blocks";
-    const __int128 cells = (__int128)(pairs ? features * features : features) * outputs * LANES;
-    if (cells * *blocks != count[PHI]) return "the result has another size";
     return check(e);
+}
+
+/* The number of blocks, or -1 where the arrays of rows and results do not go together. */
+static int64_t count_blocks(const Py_buffer *views, const Ensemble *e, int pairs) {
+    const int64_t block = e->slots * LANES * 8, blocks = views[BLOCKS].len / block;
+    const __int128 cells = (__int128)e->features * (pairs ? e->features : 1) * e->outputs * LANES * 8;
+    return views[BLOCKS].len % block || cells * blocks != views[PHI].len ? -1 : blocks;
 }
 
 /* All trees over all rows, one tree at a time so that it stays in the cache. Returns NULL or what went wrong. */
@@ -181,6 +190,13 @@ static const char *run(const Ensemble *e, const double *blocks, int64_t count, d
     return fault;
 }
 
+static PyObject *outcome(const char *fault) {
+    if (fault == NO_MEMORY) return PyErr_NoMemory();
+    if (!fault) Py_RETURN_NONE;
+    PyErr_SetString(PyExc_ValueError, fault);
+    return NULL;
+}
+
 static PyObject *accumulate(PyObject *self, PyObject *args) {
     (void)self;
     PyObject *arrays;
@@ -194,21 +210,73 @@ static PyObject *accumulate(PyObject *self, PyObject *args) {
     Py_buffer views[FIELD_COUNT];
     if (acquire(arrays, views) < 0) return NULL;
     Ensemble ensemble;
-    int64_t blocks = 0;
     const char *fault;
     Py_BEGIN_ALLOW_THREADS;
-    fault = describe(views, slots, features, outputs, pairs, &ensemble, &blocks);
+    fault = describe(views, slots, features, outputs, &ensemble);
+    const int64_t blocks = fault ? 0 : count_blocks(views, &ensemble, pairs);
+    if (blocks < 0) fault = "rows and result differ in size";
     if (!fault)
         fault = run(&ensemble, views[BLOCKS].buf, blocks, views[PHI].buf, pairs,
                     pairs ? LEVELS[level].walk_pairs : LEVELS[level].walk);
     Py_END_ALLOW_THREADS;
     release(views, FIELD_COUNT);
-    if (fault == NO_MEMORY) return PyErr_NoMemory();
-    if (fault) {
-        PyErr_SetString(PyExc_ValueError, fault);
+    return outcome(fault);
+}
+
+static const char *run_background(Scene *s, const char *(*walk)(Scene *, int64_t)) {
+    const Ensemble *e = s->e;
+    const char *fault = set(s);
+    for (int64_t tree = 0; tree < e->trees && !fault; tree++) {
+        const int32_t output = e->tree_output[tree];
+        s->values = output < 0 ? e->values_a_leaf : 1;
+        s->output = s->phi + (output < 0 ? 0 : output) * e->features * s->rows;
+        fault = walk(s, tree);
+    }
+    strike(s);
+    return fault;
+}
+
+/* Arrays as for `accumulate`, but rows are (slots, rows) and phi (outputs, features, rows). */
+static PyObject *accumulate_background(PyObject *self, PyObject *args) {
+    (void)self;
+    PyObject *arrays, *background, *weight;
+    long long slots, features, outputs;
+    int level;
+    if (!PyArg_ParseTuple(args, "OOOLLLi", &arrays, &background, &weight, &slots, &features, &outputs, &level))
+        return NULL;
+    if (level < 0 || level >= usable_levels()) {
+        PyErr_SetString(PyExc_ValueError, "this processor cannot run that level");
         return NULL;
     }
-    Py_RETURN_NONE;
+    Py_buffer views[FIELD_COUNT + 2];
+    if (acquire(arrays, views) < 0) return NULL;
+    if (acquire_one(background, &views[FIELD_COUNT], "background", 'd', 8, 0) < 0) {
+        release(views, FIELD_COUNT);
+        return NULL;
+    }
+    if (acquire_one(weight, &views[FIELD_COUNT + 1], "weight", 'd', 8, 0) < 0) {
+        release(views, FIELD_COUNT + 1);
+        return NULL;
+    }
+    Ensemble e;
+    Scene *scene = calloc(1, sizeof *scene);
+    const char *fault = scene ? NULL : NO_MEMORY;
+    Py_BEGIN_ALLOW_THREADS;
+    if (!fault) fault = describe(views, slots, features, outputs, &e);
+    if (!fault) {
+        *scene = (Scene){.e = &e, .x = views[BLOCKS].buf, .background = views[FIELD_COUNT].buf,
+                         .weight = views[FIELD_COUNT + 1].buf, .phi = views[PHI].buf,
+                         .rows = views[BLOCKS].len / 8 / slots, .back = views[FIELD_COUNT + 1].len / 8};
+        if (scene->back < 1 || views[FIELD_COUNT].len / 8 / slots != scene->back ||
+            views[FIELD_COUNT].len / 8 % slots || views[BLOCKS].len / 8 % slots ||
+            (__int128)scene->rows * features * outputs * 8 != views[PHI].len)
+            fault = "rows, background and result differ in size";
+    }
+    if (!fault) fault = run_background(scene, LEVELS[level].walk_background);
+    free(scene);
+    Py_END_ALLOW_THREADS;
+    release(views, FIELD_COUNT + 2);
+    return outcome(fault);
 }
 
 static PyObject *levels(PyObject *self, PyObject *none) {
@@ -221,6 +289,8 @@ static PyObject *levels(PyObject *self, PyObject *none) {
 
 static PyMethodDef METHODS[] = {
     {"accumulate", accumulate, METH_VARARGS, "accumulate(arrays, slots, features, outputs, pairs, level)"},
+    {"accumulate_background", accumulate_background, METH_VARARGS,
+     "accumulate_background(arrays, background, weight, slots, features, outputs, level)"},
     {"levels", levels, METH_NOARGS, "levels() -> the instruction sets that this processor can run, slowest first"},
     {NULL, NULL, 0, NULL},
 };
