@@ -5,7 +5,7 @@
    follow, its misses. A row x and a background row b matter to the leaf where no feature is missed by both. With u
    misses of x and a of b, a feature that b misses gets v (a-1)! u! / (a+u)!, one that x misses -v a! (u-1)! / (a+u)!.
 
-   Up to TABLE_BITS features, a table of what every pattern of x gets is made from the histogram of the background's
+   On short paths, a table of what every pattern of x gets is made from the histogram of the background's
    patterns, whatever the size of the background: for a quadrature node p, the transform W = (x) [[0, 1-p], [p, 1]] B
    in place, by passes over the bits; then a passed feature gets W(a)/p - W(a without j)/(p(1-p)), a missed one
    -W(a)/(1-p). Longer paths enumerate the background rows that pass all that a row misses, which are few: an
@@ -32,7 +32,7 @@ INLINE void NAME(fill_table)(Scene *s, const uint64_t *misses) {
     const int bits = s->bits, count = (bits + 1) / 2;
     const int64_t size = (int64_t)1 << bits;
     const double *t = s->e->points + (int64_t)count * 2 * MOST_POINTS, *w = t + MOST_POINTS;
-    double histogram[1 << TABLE_BITS];
+    double *histogram = s->W + size;
     memset(histogram, 0, size * sizeof *histogram);
     for (int64_t b = 0; b < s->back; b++) histogram[misses[b]] += s->weight[b];
     memset(s->table, 0, bits * size * sizeof *s->table);
@@ -159,7 +159,7 @@ static const char *NAME(walk_background)(Scene *s, int64_t tree) {
         if (!is_leaf(e, first + child)) {
             level++;
             node[3 * level] = child, side[3 * level] = 0;
-        } else if (s->bits <= TABLE_BITS) {
+        } else if (table_is_cheaper(s)) {
             NAME(fill_table)(s, below + s->rows);
             NAME(add_table)(s, below, e->values + (first + child) * e->values_a_leaf);
         } else {
