@@ -67,9 +67,23 @@ def sklearn_cases() -> Iterator[tuple[str, Any, Floats, str, bool]]:
         ("boosting", ensemble.GradientBoostingRegressor(), FULL, TARGET, "predict", True),
         ("boosting, zero", ensemble.GradientBoostingRegressor(init="zero"), FULL, TARGET, "predict", False),
         ("boosting, two classes", ensemble.GradientBoostingClassifier(), FULL, yes, "decision_function", True),
-        ("boosting, three", ensemble.GradientBoostingClassifier(n_estimators=9), FULL, CLASSES, "decision_function", False),
+        (
+            "boosting, three",
+            ensemble.GradientBoostingClassifier(n_estimators=9),
+            FULL,
+            CLASSES,
+            "decision_function",
+            False,
+        ),
         ("histogram", ensemble.HistGradientBoostingRegressor(max_iter=20), GAPS, TARGET, "predict", True),
-        ("histogram, three", ensemble.HistGradientBoostingClassifier(max_iter=9), GAPS, CLASSES, "decision_function", True),
+        (
+            "histogram, three",
+            ensemble.HistGradientBoostingClassifier(max_iter=9),
+            GAPS,
+            CLASSES,
+            "decision_function",
+            True,
+        ),
         (
             "histogram, categories",
             ensemble.HistGradientBoostingRegressor(max_iter=20, categorical_features=[2]),
@@ -78,7 +92,14 @@ def sklearn_cases() -> Iterator[tuple[str, Any, Floats, str, bool]]:
             "predict",
             False,
         ),
-        ("histogram, all missing", ensemble.HistGradientBoostingRegressor(max_iter=5), GAPS * np.inf, TARGET, "predict", False),
+        (
+            "histogram, all missing",
+            ensemble.HistGradientBoostingRegressor(max_iter=5),
+            GAPS * np.inf,
+            TARGET,
+            "predict",
+            False,
+        ),
     ):
         if name == "histogram, all missing":
             x = np.where(np.isnan(GAPS), np.nan, 1.0)  # noqa: PLW2901 - splits between missing and all others
@@ -95,12 +116,24 @@ def booster_cases() -> Iterator[tuple[str, Any, Floats, bool, float]]:
     yield "XGBoost, counts", boosted("count:poisson", np.abs(TARGET)), GAPS, True, single
     yield "XGBoost, dart", boosted("reg:squarederror", TARGET, booster="dart", rate_drop=0.3), GAPS, False, single
     yield "XGBoost, pruned", boosted("reg:squarederror", TARGET, gamma=5), GAPS, True, single
-    yield "XGBoost, categories", boosted("reg:squarederror", TARGET, COUNTED, max_cat_to_onehot=4), COUNTED, False, single
+    yield (
+        "XGBoost, categories",
+        boosted("reg:squarederror", TARGET, COUNTED, max_cat_to_onehot=4),
+        COUNTED,
+        False,
+        single,
+    )
     yield "XGBoost, forest", boosted("reg:squarederror", TARGET, num_parallel_tree=3), GAPS, False, single
     yield "LightGBM", light(GAPS, TARGET), GAPS, True, double
     yield "LightGBM, three classes", light(GAPS, CLASSES, objective="multiclass", num_class=3), GAPS, False, double
     yield "LightGBM, no gaps in training", light(FULL, TARGET), GAPS, False, double
-    yield "LightGBM, zero as missing", light(np.round(GAPS), TARGET, zero_as_missing=True), np.round(GAPS), False, double
+    yield (
+        "LightGBM, zero as missing",
+        light(np.round(GAPS), TARGET, zero_as_missing=True),
+        np.round(GAPS),
+        False,
+        double,
+    )
     yield "LightGBM, missing ignored", light(np.round(GAPS), TARGET, use_missing=False), np.round(GAPS), False, double
     yield "LightGBM, categories", light(COUNTED, TARGET, [2], min_data_per_group=1), strange(COUNTED), False, double
     forest = {"boosting": "rf", "bagging_freq": 1, "bagging_fraction": 0.5}

@@ -191,7 +191,9 @@ def test_clean_under_address_and_undefined_behaviour_sanitizers(tmp_path: Path) 
     library = tmp_path / "_kernel.abi3.so"
     flags = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer", "-std=c11", "-O1"]
     include = f"-I{sysconfig.get_paths()['include']}"
-    built = subprocess.run(["gcc", *flags, "-g", "-fPIC", "-shared", include, str(SOURCE), "-o", str(library)], check=False)
+    built = subprocess.run(
+        ["gcc", *flags, "-g", "-fPIC", "-shared", include, str(SOURCE), "-o", str(library)], check=False
+    )
     if built.returncode:
         pytest.skip("no compiler with sanitizers")
     runtime = subprocess.run(["gcc", "-print-file-name=libasan.so"], capture_output=True, text=True, check=True)

@@ -53,7 +53,10 @@ def test_values_and_expectation_add_up_to_the_prediction_many(shape: Shape) -> N
 def test_values_are_those_of_the_definition(shape: Shape) -> None:
     trees, x = ensemble(shape), rows(shape, 3)
     expected = np.array(
-        [definition.values(trees.features, lambda known, row=row: definition.expectation(trees, row, known)) for row in x]
+        [
+            definition.values(trees.features, lambda known, row=row: definition.expectation(trees, row, known))
+            for row in x
+        ]
     )
     for level in LEVELS:
         close(with_outputs(trees, engine.shap_values(trees, x, level=level)), expected, scale_of(trees))

@@ -110,7 +110,8 @@ class Trees:
     @cached_property
     def inner(self) -> NDArray[np.bool_]:
         """(N,): whether a node is a split."""
-        return self.left != LEAF
+        inner: NDArray[np.bool_] = self.left != LEAF
+        return inner
 
     @cached_property
     def left_share(self) -> Floats:
@@ -129,7 +130,7 @@ class Trees:
             yield nodes
             split = nodes[self.inner[nodes]]
             roots = self.roots[split]
-            nodes = np.concatenate([roots + self.left[split], roots + self.right[split]])
+            nodes = np.concatenate([roots + self.left[split], roots + self.right[split]]).astype(np.int64)
 
     @cached_property
     def expected_value(self) -> Floats:
@@ -140,7 +141,8 @@ class Trees:
             share = self.left_share[split, None]
             roots = self.roots[split]
             means[split] = share * means[roots + self.left[split]] + (1 - share) * means[roots + self.right[split]]
-        return self.gather(means[self.offsets[:-1]][None])[0]
+        expected: Floats = self.gather(means[self.offsets[:-1]][None])[0]
+        return expected
 
     def read(self, x: NDArray[np.floating]) -> Floats:
         """Rows (n, F) as the model's own code sees them: cast to float32, categories as positions in their list."""
@@ -160,7 +162,8 @@ class Trees:
         while len(row):
             at = node[row, tree]
             child = np.where(self.goes_left(at, rows[row, self.feature[at]]), self.left[at], self.right[at])
-            node[row, tree] = at = self.offsets[tree] + child
+            at = self.offsets[tree].astype(np.int64) + child
+            node[row, tree] = at
             row, tree = row[self.inner[at]], tree[self.inner[at]]
         return self.gather(self.values[node])
 
@@ -181,7 +184,10 @@ class Trees:
         whole = np.where(x > -1, np.minimum(np.nan_to_num(x, nan=-1, posinf=2**40), 2**40), -1).astype(np.int64)
         inside = (whole >= 0) & (whole < bits)
         place = np.where(inside, self.set_start[node] + whole // WORD_BITS, 0)
-        return inside & ((self.sets[place] >> (whole % WORD_BITS).astype(np.uint32)) & 1).astype(bool)
+        found: NDArray[np.bool_] = inside & ((self.sets[place] >> (whole % WORD_BITS).astype(np.uint32)) & 1).astype(
+            bool
+        )
+        return found
 
     def gather(self, by_tree: Floats) -> Floats:
         """Outputs (n, K) from values (n, T, V) of every tree."""
@@ -251,7 +257,12 @@ def _split_faults(t: Trees) -> Iterator[str]:
         yield "a split has an unknown rule"
     member = split[t.rule[split] != Rule.THRESHOLD]
     start, words = t.set_start[member].astype(np.int64), t.set_words[member].astype(np.int64)
-    if (start < 0).any() or (words < 0).any() or (start + words > len(t.sets)).any() or (len(member) and not len(t.sets)):
+    if (
+        (start < 0).any()
+        or (words < 0).any()
+        or (start + words > len(t.sets)).any()
+        or (len(member) and not len(t.sets))
+    ):
         yield "a set of categories lies outside of the sets"
     if (t.missing[member] > Missing.LEFT).any():
         yield "a split on categories takes zero for a missing value"

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from jobs.work.trees.arrays import ZERO_BOUND, Floats, Ints, Missing, Trees
 
-
 CACHE_LINE = 64
 
 

@@ -161,4 +161,9 @@ class _Walk:
             R = missed + self.edge_hit[edge][:, None] * gain
             there, here = self.trees.feature[self.path.split[edge // 2]].astype(np.int64), feature[other]
             cell = np.minimum(there, here) * self.trees.features + np.maximum(there, here)
-            self.add(phi, self.start[level.split[other]] + cell, 0.5 * amount[other], (contribution[other] * R[:, None]).sum(axis=2))
+            self.add(
+                phi,
+                self.start[level.split[other]] + cell,
+                0.5 * amount[other],
+                (contribution[other] * R[:, None]).sum(axis=2),
+            )
