@@ -91,16 +91,24 @@ INLINE void NAME(go_up)(const Program *p, const Step *s, const double *x, Work *
         const NAME(Factor) f = NAME(factor_of)(p, s, hit, w, k, again);
         for (int v = 0; v < V; v++) {
             const vec near = s->near[v] - (vec){0}, far = s->far[v] - (vec){0};
+            const vec step = near - far, at_zero = far + s->share * step, run = f.run * step;
             vec sum = {0};
             for (int q = 0; q < Q; q++) {
-                const vec P = NAME(at)(w->P, s->level * (int64_t)Q + q)[k], *G = &NAME(at)(w->G, v * Q + q)[k];
+                const vec P = NAME(at)(w->P, s->level * (int64_t)Q + q)[k] * (again ? f.weight[q] : 1.0);
+                vec *G = &NAME(at)(w->G, v * Q + q)[k], *out = &NAME(at)(into, v * Q + q)[k];
+                if (op == TIP) { /* D is the same at all nodes, so G is linear in t */
+                    sum += P;
+                    if (X) NAME(at)(X, v * Q + q)[k] = P * step;
+                    *out = again ? at_zero + f.lift[q] * (f.earlier * step) + f.slope[q] * run : at_zero + p->t[q] * run;
+                    continue;
+                }
                 const vec below = op == JOIN ? *G : far;
-                const vec above = op == TIP ? near : op == LEAN_JOIN ? *G : NAME(at)(kept, v * Q + q)[k];
-                const vec D = above - below, PD = again ? P * (D * f.weight[q]) : P * D;
-                sum += PD;
-                if (X) NAME(at)(X, v * Q + q)[k] = PD;
-                NAME(at)(into, v * Q + q)[k] = below + NAME(value_of)(p, &f, s->share, q, again) * D;
+                const vec D = (op == LEAN_JOIN ? *G : NAME(at)(kept, v * Q + q)[k]) - below;
+                sum += P * D;
+                if (X) NAME(at)(X, v * Q + q)[k] = P * D;
+                *out = below + NAME(value_of)(p, &f, s->share, q, again) * D;
             }
+            if (op == TIP) sum *= step;
             ((loose *)(phi + v * stride))[k] += f.amount * sum;
         }
         if (X) NAME(at)(amount, 0)[k] = f.amount;

@@ -7,7 +7,8 @@ from jobs.work.trees.arrays import Floats
 
 RADII = np.array([8.0, 16.0, 32.0, 64.0])
 REACH = (2 + RADII + 1 / RADII) / 4
-TOLERANCE = 1e-12
+TOLERANCE = 1e-11
+"""Of leaf values: two digits to spare."""
 MOST_POINTS = 64
 
 
