@@ -8,8 +8,9 @@
    On short paths, a table of what every pattern of x gets is made from the histogram of the background's
    patterns, whatever the size of the background: for a quadrature node p, the transform W = (x) [[0, 1-p], [p, 1]] B
    in place, by passes over the bits; then a passed feature gets W(a)/p - W(a without j)/(p(1-p)), a missed one
-   -W(a)/(1-p). Longer paths enumerate the background rows that pass all that a row misses, which are few: an
-   intersection of sets of bits, one for each missed feature, finds them. */
+   -W(a)/(1-p). Longer paths take only the patterns that occur, among rows and among the background, and enumerate for
+   each of the former those of the latter that pass all it misses, which are few: an intersection of sets of bits, one
+   for each missed feature, finds them. */
 
 /* Adds to the misses of a split's rows, for the child on one side. */
 INLINE void NAME(enter)(const Ensemble *e, int64_t node, const double *columns, int64_t count, const uint64_t *misses,
@@ -63,67 +64,76 @@ INLINE void NAME(fill_table)(Scene *s, const uint64_t *misses) {
     }
 }
 
-INLINE void NAME(add_table)(Scene *s, const uint64_t *misses, const double *value) {
+/* Adds a table (bits, width): row r finds its values at place[r]. */
+INLINE void NAME(add_table)(Scene *s, const double *table, int64_t width, const uint64_t *place, const double *value) {
     for (int bit = 0; bit < s->bits; bit++)
         for (int64_t v = 0; v < s->values; v++) {
             double *restrict out = s->output + (v * s->e->features + s->path[bit]) * s->rows;
-            const double *restrict T = s->table + ((int64_t)bit << s->bits);
+            const double *restrict T = table + bit * width;
             const double worth = value[v];
-            for (int64_t row = 0; row < s->rows; row++) out[row] += worth * T[misses[row]];
+            for (int64_t row = 0; row < s->rows; row++) out[row] += worth * T[place[row]];
         }
 }
 
-/* Which background rows pass each feature of the path. */
-INLINE void NAME(sort_background)(Scene *s, const uint64_t *misses) {
-    for (int64_t word = 0; word < s->words; word++) {
-        uint64_t *passes = s->passes + word * MOST_BITS;
-        const int64_t first = word * 64, count = s->back - first < 64 ? s->back - first : 64;
-        const uint64_t all = ~(uint64_t)0 >> (64 - count);
-        for (int bit = 0; bit < s->bits; bit++) passes[bit] = all;
-        passes[MOST_BITS - 1] = all;
-        for (int64_t i = 0; i < count; i++)
+/* The distinct patterns among `count` ones, into `distinct`, and which of them each is, into `place`. */
+INLINE int64_t NAME(sort_out)(Scene *s, const uint64_t *misses, int64_t count, uint64_t *distinct, uint64_t *place) {
+    int64_t found = 0;
+    memset(s->slots, -1, (s->hash_mask + 1) * sizeof *s->slots);
+    for (int64_t i = 0; i < count; i++) {
+        uint64_t slot = (misses[i] * 0x9E3779B97F4A7C15u) >> 32 & s->hash_mask;
+        while (s->slots[slot] >= 0 && distinct[s->slots[slot]] != misses[i]) slot = (slot + 1) & s->hash_mask;
+        if (s->slots[slot] < 0) {
+            s->slots[slot] = (int32_t)found;
+            distinct[found++] = misses[i];
+        }
+        place[i] = s->slots[slot];
+    }
+    return found;
+}
+
+/* Which of `count` patterns of the background pass each feature of the path. */
+INLINE void NAME(note_passes)(Scene *s, const uint64_t *misses, int64_t count) {
+    for (int64_t first = 0; first < count; first += 64) {
+        uint64_t *passes = s->passes + first / 64 * MOST_BITS;
+        const int64_t here = count - first < 64 ? count - first : 64;
+        const uint64_t all = ~(uint64_t)0 >> (64 - here);
+        for (int bit = 0; bit < MOST_BITS; bit++) passes[bit] = all;
+        for (int64_t i = 0; i < here; i++)
             for (uint64_t m = misses[first + i]; m; m &= m - 1) passes[__builtin_ctzll(m)] &= ~((uint64_t)1 << i);
     }
 }
 
-/* One row's pattern against the background rows that pass all it misses: `own` for each feature that it misses,
-   `theirs` for those that background rows miss. Returns whether there are any such rows. */
-INLINE int NAME(match)(Scene *s, uint64_t missed, const uint64_t *misses, double *own, double *restrict theirs) {
-    uint64_t any = 0;
-    for (int64_t word = 0; word < s->words; word++) {
-        const uint64_t *passes = s->passes + word * MOST_BITS;
+/* What one pattern of rows gets, into every `width`-th number of `out`: from each pattern of the background that
+   passes all it misses. */
+INLINE void NAME(match)(Scene *s, uint64_t missed, const uint64_t *misses, int64_t count, double *out, int64_t width) {
+    const int u = __builtin_popcountll(missed);
+    double own = 0;
+    for (int bit = 0; bit < s->bits; bit++) out[bit * width] = 0;
+    for (int64_t first = 0; first < count; first += 64) {
+        const uint64_t *passes = s->passes + first / 64 * MOST_BITS;
         uint64_t left = passes[MOST_BITS - 1];
         for (uint64_t m = missed; m && left; m &= m - 1) left &= passes[__builtin_ctzll(m)];
-        s->left[word] = left;
-        any |= left;
-    }
-    if (!any) return 0;
-    const int u = __builtin_popcountll(missed);
-    double sum = 0;
-    for (int bit = 0; bit < s->bits; bit++) theirs[bit] = 0;
-    for (int64_t word = 0; word < s->words; word++)
-        for (uint64_t left = s->left[word]; left; left &= left - 1) {
-            const int64_t b = word * 64 + __builtin_ctzll(left);
+        for (; left; left &= left - 1) {
+            const int64_t b = first + __builtin_ctzll(left);
             const int a = __builtin_popcountll(misses[b]);
-            sum += s->weight[b] * s->negative[u][a];
-            const double worth = s->weight[b] * s->positive[u][a];
-            for (uint64_t m = misses[b]; m; m &= m - 1) theirs[__builtin_ctzll(m)] += worth;
+            const double worth = s->merged[b] * s->positive[u][a];
+            own += s->merged[b] * s->negative[u][a];
+            for (uint64_t m = misses[b]; m; m &= m - 1) out[__builtin_ctzll(m) * width] += worth;
         }
-    *own = sum;
-    return 1;
+    }
+    for (uint64_t m = missed; m; m &= m - 1) out[__builtin_ctzll(m) * width] = -own;
 }
 
+/* A leaf without a table of all patterns: one of those that occur. */
 INLINE void NAME(add_matches)(Scene *s, const uint64_t *row_misses, const uint64_t *misses, const double *value) {
-    double own = 0, theirs[MOST_BITS];
-    NAME(sort_background)(s, misses);
-    for (int64_t row = 0; row < s->rows; row++) {
-        const uint64_t missed = row_misses[row];
-        if (!NAME(match)(s, missed, misses, &own, theirs)) continue;
-        for (int64_t v = 0; v < s->values; v++)
-            for (int bit = 0; bit < s->bits; bit++)
-                s->output[(v * s->e->features + s->path[bit]) * s->rows + row] +=
-                    value[v] * (missed >> bit & 1 ? -own : theirs[bit]);
-    }
+    uint64_t *back = s->distinct, *rows = back + s->back;
+    const int64_t patterns = NAME(sort_out)(s, misses, s->back, back, s->place);
+    for (int64_t i = 0; i < patterns; i++) s->merged[i] = 0;
+    for (int64_t b = 0; b < s->back; b++) s->merged[s->place[b]] += s->weight[b];
+    NAME(note_passes)(s, back, patterns);
+    const int64_t width = NAME(sort_out)(s, row_misses, s->rows, rows, s->place);
+    for (int64_t i = 0; i < width; i++) NAME(match)(s, rows[i], back, patterns, s->matched + i, width);
+    NAME(add_table)(s, s->matched, width, s->place, value);
 }
 
 /* All leaves of one tree for all rows. NULL or what is wrong. */
@@ -161,7 +171,7 @@ static const char *NAME(walk_background)(Scene *s, int64_t tree) {
             node[3 * level] = child, side[3 * level] = 0;
         } else if (table_is_cheaper(s)) {
             NAME(fill_table)(s, below + s->rows);
-            NAME(add_table)(s, below, e->values + (first + child) * e->values_a_leaf);
+            NAME(add_table)(s, s->table, (int64_t)1 << s->bits, below, e->values + (first + child) * e->values_a_leaf);
         } else {
             NAME(add_matches)(s, below, below + s->rows, e->values + (first + child) * e->values_a_leaf);
         }

@@ -16,11 +16,24 @@ GROUP_SPLITS = 512
 
 
 @dataclass(frozen=True)
+class Side:
+    """The children of a level's splits on one side."""
+
+    inner: Places  # the places in the level of splits whose child is a split
+    child: Places  # and the places of those children in the next level
+    leaf: Places  # the places of splits whose child is a leaf
+    node: Places  # and those leaves' nodes
+
+
+@dataclass(frozen=True)
 class Level:
     """Splits (m) of one depth, by place in `Paths.split`; those above two leaves, the tips, come last."""
 
-    split: Places  # (m,)
+    split: slice
     tips: int  # the place in this level of the first tip
+    share: Floats  # (m,), of the cover, that goes left
+    sides: tuple[Side, Side]
+    again: Places  # the places in the level of splits on features seen above
     earlier: Places  # (m,), the last edge above on the same feature, or -1; edges are 2 * split and 2 * split + 1
     above: Places  # (m, depth), the edges of the path, -1 where a later one is on the same feature
 
@@ -84,6 +97,22 @@ def _parents(child: Places, next_level: int) -> tuple[Places, Places]:
     return parent[order], side[order]
 
 
+def _level(paths: Paths, split: slice, share: Floats, earlier: Places, above: Places) -> Level:
+    child = paths.child[split]
+    inner = child >= 0
+    sides = [
+        Side(
+            inner=np.flatnonzero(inner[:, side]),
+            child=child[inner[:, side], side] - split.stop,
+            leaf=np.flatnonzero(~inner[:, side]),
+            node=paths.leaf[split][~inner[:, side], side],
+        )
+        for side in (0, 1)
+    ]
+    tips = int(inner.any(axis=1).sum())
+    return Level(split, tips, share, (sides[0], sides[1]), np.flatnonzero(earlier >= 0), earlier, above)
+
+
 def _fill(trees: Trees, paths: Paths, sizes: list[int]) -> Paths:
     """The levels from the root down; `last` is each feature's last edge on the way to a split."""
     last = np.full((sizes[0], trees.features), -1)
@@ -96,7 +125,7 @@ def _fill(trees: Trees, paths: Paths, sizes: list[int]) -> Paths:
         earlier = last[rows, feature]
         before = np.where(earlier < 0, 1.0, paths.edge_share[earlier])
         share = trees.left_share[paths.split[split]]
-        paths.levels.append(Level(split, int((paths.child[split] >= 0).any(axis=1).sum()), earlier, above))
+        paths.levels.append(_level(paths, slice(start, start + size), share, earlier, above))
         shares = np.stack([before * share, before * (1 - share)], axis=1)
         paths.edge_share[2 * start : 2 * (start + size)] = shares.ravel()
         base = grown / np.where(earlier[:, None] < 0, 1.0, quadrature.growth(before))
