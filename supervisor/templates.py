@@ -47,8 +47,7 @@ class Template:
         child, self._spare = self._spare, None
         if child is None or child.exited.done():
             child, _ = await self.spawner.fork("child", 0)
-        if self._spare is None and (self._forking is None or self._forking.done()):
-            self._forking = asyncio.create_task(self._fork_spare())
+        self._keep_one_ahead()
         return child
 
     def close(self) -> None:
@@ -58,6 +57,10 @@ class Template:
             if child:
                 child.kill(Outcome.CANCELLED)
                 child.close()
+
+    def _keep_one_ahead(self) -> None:
+        if self._spare is None and (self._forking is None or self._forking.done()):
+            self._forking = asyncio.create_task(self._fork_spare())
 
     async def _fork_spare(self) -> None:
         with contextlib.suppress(ForkserverLost):  # whoever takes a child finds out by itself

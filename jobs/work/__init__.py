@@ -7,7 +7,8 @@
 - `pipe`: the socket; a job's parts as files. `memory`: the account that a child gives of itself.
 - `rows/`: data files: one format a file, cut into byte ranges, read back into numbers in the model's order.
 - `models/`: model files: one family a file, every index checked before native code follows it.
-- `explainers/`: which explainer, and the values through `shap`; `additivity`: checked against the real model.
+- `trees/`: exact SHAP values of tree ensembles, in C or NumPy.
+- `explainers/`: which explainer, and the values, by `trees` or through `shap`; `additivity`: checked against the model.
 - `summary`: the global picture out of the chunks' partials.
 """
 

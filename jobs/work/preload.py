@@ -34,6 +34,10 @@ MODULES = (
     "lightgbm",
     "shap",
     "jobs.work.attempt",
+    "jobs.work.explainers",
+    "jobs.work.summary",
+    "jobs.work.trees.from_lightgbm",
+    "jobs.work.trees.from_sklearn",
 )
 ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",

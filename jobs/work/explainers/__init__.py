@@ -1,4 +1,4 @@
-"""SHAP values through shap: one kind of explainer a file, and one shape of values whatever the kind.
+"""SHAP values, by our own engine or through shap: one kind a file, and one shape of values whatever the kind.
 
 Used in templates, which build an explainer once, and in children, which call it. `choose` picks the kind, `build`
 builds it; `additivity` then compares every chunk with the real model. Does not read files or talk to anyone.
@@ -8,7 +8,7 @@ from typing import Protocol
 
 from jobs.errors import BackgroundRequired
 from jobs.options import Options
-from jobs.work.explainers import linear, sampling, tree
+from jobs.work.explainers import exact, linear, sampling, tree
 from jobs.work.explainers.choose import choose
 from jobs.work.models.model import Model, Output, Rows
 
@@ -36,6 +36,8 @@ class Explainer(Protocol):
 
 def build(kind: str, model: Model, options: Options, background: Rows | None) -> Explainer:
     """The explainer of this kind. Raises BackgroundRequired, UnsupportedCombination, InvalidOptions."""
+    if kind == "tree" and exact.takes(model, options, background):
+        return exact.ExactTrees(model, options)
     if kind == "tree":
         return tree.TreeShap(model, options, background)
     if background is None:

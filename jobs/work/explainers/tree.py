@@ -40,7 +40,7 @@ def obstacle(model: Model, model_output: str, *, has_background: bool) -> str | 
         return reason
     if "probability" not in model.outputs:
         return f"{model.name} gives no probabilities"
-    if _native(model) != "probability" and len(model.outputs["margin"].names) > 1:
+    if native_output(model) != "probability" and len(model.outputs["margin"].names) > 1:
         return "shap cannot give the probabilities of boosted trees with several classes"
     return None
 
@@ -52,9 +52,9 @@ class TreeShap:
         self._interactions = options.interactions
         self._cut = model.single_precision
         self._model = model
-        self.explains = "probability" if options.model_output == "probability" else _native(model)
+        self.explains = "probability" if options.model_output == "probability" else native_output(model)
         self._check_asked(background)
-        transformed = self.explains != _native(model)
+        transformed = self.explains != native_output(model)
         self._path_dependent = background is None
         try:
             self._explainer = self._build(background, "probability" if transformed else "raw")
@@ -64,7 +64,7 @@ class TreeShap:
         self.engine = f"shap.TreeExplainer ({'path-dependent' if background is None else 'interventional'})"
         self._check_built()
         values = self.explain(np.zeros((1, model.n_features)), 0)
-        self.output = _last_outputs(model.outputs[self.explains], values.shape[-1])
+        self.output = last_outputs(model.outputs[self.explains], values.shape[-1])
         self.base_values = self._base_values(background)
         inexact = RELATIVE_ERROR_INTERVENTIONAL if background is not None else 0.0
         self.relative_error = max(model.relative_error, inexact)
@@ -104,10 +104,10 @@ class TreeShap:
         if self._interactions and _splits_on_categories(self._model):
             reason = "shap misreads splits on categories when it computes interactions"
             raise UnsupportedCombination(asked="interactions", model=self._model.name, reason=reason)
-        if self._interactions and self.explains != _native(self._model):
+        if self._interactions and self.explains != native_output(self._model):
             reason = "shap gives interactions of the margin only; leave model_output out"
             raise UnsupportedCombination(asked="interactions", model=self._model.name, reason=reason)
-        if background is None and self.explains != _native(self._model):
+        if background is None and self.explains != native_output(self._model):
             raise BackgroundRequired(explainer="tree (model_output=probability)", model=self._model.name)
 
     def _check_built(self) -> None:
@@ -128,12 +128,12 @@ class TreeShap:
         return [float(value) for value in np.atleast_1d(self._explainer.expected_value)]
 
 
-def _native(model: Model) -> str:
+def native_output(model: Model) -> str:
     """What the trees add up to by themselves: the margin where there is one, the probability of forests."""
     return next(key for key in ("margin", "probability", "prediction") if key in model.outputs)
 
 
-def _last_outputs(output: Output, count: int) -> Output:
+def last_outputs(output: Output, count: int) -> Output:
     """shap gives one output where the model's own has two: the positive class, which is the last."""
     if count == len(output.names):
         return output

@@ -1,0 +1,270 @@
+"""A tree ensemble as plain arrays: checked once, then safe to walk without looking again.
+
+Used by the child that opens a job (which fills it) and by the children that explain rows. Does not know where the
+trees came from: see `from_sklearn`, `from_xgboost`, `from_lightgbm`.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import IntEnum
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jobs.errors import FeatureCount, UnreadableModel
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int32]
+Bytes = NDArray[np.uint8]
+Words = NDArray[np.uint32]
+
+LEAF = -1
+ALL_OUTPUTS = -1
+WORD_BITS = 32
+ZERO_BOUND = float(np.float32(1e-35))
+"""LightGBM takes what is no larger than this for zero."""
+
+
+class Rule(IntEnum):
+    """How a split sends a value left."""
+
+    THRESHOLD = 0
+    SET_GOES_LEFT = 1
+    SET_GOES_RIGHT = 2
+
+
+class Missing(IntEnum):
+    """Where a split sends a missing value."""
+
+    RIGHT = 0
+    LEFT = 1
+    AS_ZERO = 2
+    ZERO_TOO_RIGHT = 3
+    ZERO_TOO_LEFT = 4
+
+
+class Link(IntEnum):
+    """How probabilities (or whatever the model predicts) follow from the sum of the trees."""
+
+    IDENTITY = 0
+    LOGISTIC = 1
+    SOFTMAX = 2
+    EXP = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trees:
+    """T trees with N nodes in all, V values a leaf, K outputs, F features.
+
+    Nodes of tree t are `offsets[t]:offsets[t + 1]`, its root first, a child always after its parent. Children are
+    counted from the first node of their tree. A split with rule THRESHOLD sends x left where x <= threshold (x <
+    threshold if `strict`); the other rules look for int(x) in a set of bits, `sets[set_start:set_start + set_words]`.
+    Output k is `base[k]` plus the leaf values of every tree t with `tree_output[t] == k`, or value k of the leaves of
+    every tree where that is ALL_OUTPUTS. With `complement`, trees give p and the outputs are 1 - p and p.
+
+    Raises UnreadableModel, with the reason, for arrays that are not such trees.
+    """
+
+    offsets: Ints  # (T + 1,)
+    left: Ints  # (N,), LEAF at leaves
+    right: Ints  # (N,), LEAF at leaves
+    feature: Ints  # (N,)
+    threshold: Floats  # (N,)
+    rule: Bytes  # (N,), Rule
+    missing: Bytes  # (N,), Missing
+    set_start: Ints  # (N,)
+    set_words: Ints  # (N,)
+    sets: Words  # (S,)
+    cover: Floats  # (N,), rows or weight that reached a node in training
+    values: Floats  # (N, V)
+    tree_output: Ints  # (T,), ALL_OUTPUTS or an output
+    base: Floats  # (K,)
+    features: int
+    strict: bool = False
+    float32: bool = False
+    complement: bool = False
+    link: Link = Link.IDENTITY
+    categories: dict[int, Floats] = field(default_factory=dict)
+    """Where a feature's sets are over positions in a sorted list of values, and not over the values: that list."""
+
+    def __post_init__(self) -> None:
+        for reason in _faults(self):
+            raise UnreadableModel(format="tree arrays", reason=reason)
+
+    @property
+    def outputs(self) -> int:
+        """K, the number of outputs."""
+        return 2 if self.complement else len(self.base)
+
+    @property
+    def trees(self) -> int:
+        """T, the number of trees."""
+        return len(self.offsets) - 1
+
+    @cached_property
+    def roots(self) -> NDArray[np.int64]:
+        """(N,): for each node, the first node of its tree."""
+        return np.repeat(self.offsets[:-1].astype(np.int64), np.diff(self.offsets))
+
+    @cached_property
+    def inner(self) -> NDArray[np.bool_]:
+        """(N,): whether a node is a split."""
+        inner: NDArray[np.bool_] = self.left != LEAF
+        return inner
+
+    @cached_property
+    def left_share(self) -> Floats:
+        """(N,): the share of a split's cover that went left; one half where nothing arrived."""
+        share = np.full(len(self.cover), 0.5)
+        split = np.flatnonzero(self.inner)
+        near = self.cover[self.roots[split] + self.left[split]]
+        both = near + self.cover[self.roots[split] + self.right[split]]
+        share[split] = np.divide(near, both, out=np.full(len(split), 0.5), where=both > 0)
+        return share
+
+    def levels(self) -> Iterator[NDArray[np.int64]]:
+        """Nodes (counted from the first of all) level by level, roots first."""
+        nodes = self.offsets[:-1].astype(np.int64)
+        while len(nodes):
+            yield nodes
+            split = nodes[self.inner[nodes]]
+            roots = self.roots[split]
+            nodes = np.concatenate([roots + self.left[split], roots + self.right[split]]).astype(np.int64)
+
+    @cached_property
+    def expected_value(self) -> Floats:
+        """(K,): the output for the training rows on average, by cover: the base that SHAP values add to."""
+        means = self.values.copy()
+        for nodes in reversed(list(self.levels())):
+            split = nodes[self.inner[nodes]]
+            share = self.left_share[split, None]
+            roots = self.roots[split]
+            means[split] = share * means[roots + self.left[split]] + (1 - share) * means[roots + self.right[split]]
+        expected: Floats = self.gather(means[self.offsets[:-1]][None])[0]
+        return expected
+
+    def read(self, x: NDArray[np.floating]) -> Floats:
+        """Rows (n, F) as the model's own code sees them: cast to float32, categories as positions in their list."""
+        if x.ndim != 2 or x.shape[1] != self.features:  # noqa: PLR2004 - a table
+            raise FeatureCount(field="data", found=x.shape[-1], expected=self.features)
+        rows = x.astype(np.float32).astype(np.float64) if self.float32 else np.array(x, dtype=np.float64)
+        for feature, known in self.categories.items():
+            place = np.minimum(np.searchsorted(known, rows[:, feature]), len(known) - 1)
+            rows[:, feature] = np.where(known[place] == rows[:, feature], place, np.nan)
+        return rows
+
+    def predict(self, x: NDArray[np.floating]) -> Floats:
+        """The model's raw output (margin) for rows (n, F): (n, K), in double precision. Raises FeatureCount."""
+        rows = self.read(x)
+        node = np.tile(self.offsets[:-1].astype(np.int64), (len(rows), 1))
+        row, tree = np.nonzero(self.inner[node])
+        while len(row):
+            at = node[row, tree]
+            child = np.where(self.goes_left(at, rows[row, self.feature[at]]), self.left[at], self.right[at])
+            at = self.offsets[tree].astype(np.int64) + child
+            node[row, tree] = at
+            row, tree = row[self.inner[at]], tree[self.inner[at]]
+        return self.gather(self.values[node])
+
+    def goes_left(self, node: NDArray[np.int64], x: Floats) -> NDArray[np.bool_]:
+        """Whether each value x, as `read` gives it, goes left at its split `node`."""
+        rule, missing = self.rule[node], self.missing[node]
+        x = np.where(np.isnan(x) & (missing == Missing.AS_ZERO), 0.0, x)
+        absent = np.isnan(x) | ((missing >= Missing.ZERO_TOO_RIGHT) & (np.abs(x) <= ZERO_BOUND))
+        below = x < self.threshold[node] if self.strict else x <= self.threshold[node]
+        left = np.where(rule == Rule.THRESHOLD, below, False)
+        member = rule != Rule.THRESHOLD
+        if member.any():
+            left[member] = self._in_set(node[member], x[member]) == (rule[member] == Rule.SET_GOES_LEFT)
+        return np.where(absent, (missing == Missing.LEFT) | (missing == Missing.ZERO_TOO_LEFT), left)
+
+    def _in_set(self, node: NDArray[np.int64], x: Floats) -> NDArray[np.bool_]:
+        bits = self.set_words[node].astype(np.int64) * WORD_BITS
+        whole = np.where(x > -1, np.minimum(np.nan_to_num(x, nan=-1, posinf=2**40), 2**40), -1).astype(np.int64)
+        inside = (whole >= 0) & (whole < bits)
+        place = np.where(inside, self.set_start[node] + whole // WORD_BITS, 0)
+        found: NDArray[np.bool_] = inside & ((self.sets[place] >> (whole % WORD_BITS).astype(np.uint32)) & 1).astype(
+            bool
+        )
+        return found
+
+    def gather(self, by_tree: Floats) -> Floats:
+        """Outputs (n, K) from values (n, T, V) of every tree."""
+        total = np.tile(self.base, (len(by_tree), 1))
+        whole = self.tree_output == ALL_OUTPUTS
+        if whole.any():
+            total += by_tree[:, whole].sum(axis=1)
+        for output in np.unique(self.tree_output[~whole]):
+            total[:, output] += by_tree[:, self.tree_output == output, 0].sum(axis=1)
+        return np.hstack([1 - total, total]) if self.complement else total
+
+
+def _faults(t: Trees) -> Iterator[str]:
+    """What is wrong with the arrays; later checks rely on earlier ones, so only the first counts."""
+    nodes = len(t.left)
+    kinds = {
+        np.int32: ("offsets", "left", "right", "feature", "set_start", "set_words", "tree_output"),
+        np.float64: ("threshold", "cover", "values", "base"),
+        np.uint8: ("rule", "missing"),
+        np.uint32: ("sets",),
+    }
+    for dtype, names in kinds.items():
+        for name in names:
+            array = getattr(t, name)
+            if array.dtype != dtype or not array.flags.c_contiguous or array.ndim != 1 + (name == "values"):
+                yield f"{name} is not a contiguous array of {dtype.__name__}"
+    for name in ("right", "feature", "threshold", "rule", "missing", "set_start", "set_words", "cover", "values"):
+        if len(getattr(t, name)) != nodes:
+            yield f"{name} has {len(getattr(t, name))} entries for {nodes} nodes"
+    if len(t.offsets) < 2 or t.offsets[0] != 0 or t.offsets[-1] != nodes or (np.diff(t.offsets) < 1).any():  # noqa: PLR2004
+        yield "the trees' first nodes are not in order"
+    yield from _outputs_faults(t)
+    yield from _split_faults(t)
+
+
+def _outputs_faults(t: Trees) -> Iterator[str]:
+    if len(t.tree_output) != t.trees or not len(t.base):
+        yield f"{len(t.tree_output)} trees have an output, {t.trees} have nodes"
+    if (t.tree_output < ALL_OUTPUTS).any() or (t.tree_output >= len(t.base)).any():
+        yield "a tree adds to an output that does not exist"
+    width = t.values.shape[1]
+    if width < 1 or (width != len(t.base) and (t.tree_output == ALL_OUTPUTS).any()):
+        yield f"leaves have {width} values for {len(t.base)} outputs"
+    if t.complement and len(t.base) != 1:
+        yield "only a single output has a complement"
+    if not (np.isfinite(t.values[~t.inner]).all() and np.isfinite(t.base).all()):
+        yield "a leaf value is not finite"
+    if not (np.isfinite(t.cover).all() and (t.cover >= 0).all()):
+        yield "a cover is negative or not finite"
+
+
+def _split_faults(t: Trees) -> Iterator[str]:
+    split = np.flatnonzero(t.inner)
+    place = split - t.roots[split]
+    size = np.repeat(np.diff(t.offsets), np.diff(t.offsets))[split]
+    for name, child in (("left", t.left[split]), ("right", t.right[split])):
+        if (child <= place).any() or (child >= size).any():
+            yield f"a {name} child is not a later node of its tree"
+    if (t.right[~t.inner] != LEAF).any():
+        yield "a node has one child"
+    children = t.roots[np.tile(split, 2)] + np.concatenate([t.left[split], t.right[split]])
+    if len(np.unique(children)) != len(children):
+        yield "a node has two parents"
+    if (t.feature[split] < 0).any() or (t.feature[split] >= t.features).any():
+        yield f"a split is on a feature that is not one of the {t.features}"
+    if (t.rule > max(Rule)).any() or (t.missing > max(Missing)).any():
+        yield "a split has an unknown rule"
+    member = split[t.rule[split] != Rule.THRESHOLD]
+    start, words = t.set_start[member].astype(np.int64), t.set_words[member].astype(np.int64)
+    if (
+        (start < 0).any()
+        or (words < 0).any()
+        or (start + words > len(t.sets)).any()
+        or (len(member) and not len(t.sets))
+    ):
+        yield "a set of categories lies outside of the sets"
+    if (t.missing[member] > Missing.LEFT).any():
+        yield "a split on categories takes zero for a missing value"
+    if np.isnan(t.threshold[split]).any():
+        yield "a threshold is not a number"

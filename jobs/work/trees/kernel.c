@@ -1,0 +1,306 @@
+/* Exact SHAP values of tree ensembles in O(splits x Q) a row; called by engine.py, which explains the mathematics.
+
+   For one leaf of value v, with P the distinct features on its path, c_j the product of cover shares along the edges
+   that split on j, and h_j whether the row follows all of those edges:
+
+       phi_i += v (h_i - c_i) integral over [0, 1] of the product over j != i of (c_j + t (h_j - c_j)) dt
+
+   The integrand is a polynomial in t, so a sum over Q Gauss-Legendre nodes is exact, or as exact as is needed.
+   One walk over the tree does it for LANES rows at once. Downwards goes P[q], the weight of node q times the product
+   of the factors of all edges above; upwards comes G[q], what the subtree is worth at node q. At a split with factor F
+   for its near side and P as it arrives:
+
+       P_near = P F    P_far = P - P_near    D = G_near - G_far    G = G_far + F D    phi_f += (h - c) sum_q P D
+
+   A feature that was split on above, with (h_e, c_e) accumulated there, has its old factor divided out:
+   F = (c_e c + t (h_e h - c_e c)) / (c_e + t (h_e - c_e)), and phi_f += h_e (h c_e - c_e c) sum_q P D / (...)^2. Both
+   quotients take one of two values, by h_e, so the divisions are done once a split and not once a row.
+
+   A tree is first compiled into a list of steps, in the order of the walk: no recursion, and the tree is checked while
+   it is compiled. Everything is allocated before rows are touched. Not covered here: reading models, NaN and type
+   casts (columns.py), expected values (arrays.py). */
+
+#define Py_LIMITED_API 0x030b0000
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#include <math.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#ifndef LANES
+#define LANES 16 /* rows a block: two registers of AVX-512, four of AVX2 */
+#endif
+#define MOST_POINTS 64 /* quadrature nodes; exact up to 128 distinct features on a path */
+#define LEAF (-1)
+#define ALIGN 64
+
+#define INLINE static inline __attribute__((always_inline))
+
+#include "kernel_program.h"
+#include "kernel_scene.h"
+
+/* ---- dispatch: the same code, compiled for several processors ------------------------------------------------- */
+
+#define WIDTH 16
+#define NAME(name) name##_baseline
+#include "kernel_walk.h"
+#include "kernel_background.h"
+#undef WIDTH
+#undef NAME
+
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+#define X86_LEVELS 1
+#pragma GCC push_options
+#pragma GCC target("avx2,fma")
+#define WIDTH 32
+#define NAME(name) name##_avx2
+#include "kernel_walk.h"
+#include "kernel_background.h"
+#undef WIDTH
+#undef NAME
+#pragma GCC target("avx512f,avx512dq,avx512vl")
+#define WIDTH 64
+#define NAME(name) name##_avx512
+#include "kernel_walk.h"
+#include "kernel_background.h"
+#undef WIDTH
+#undef NAME
+#pragma GCC pop_options
+#endif
+
+typedef void Walker(const Program *, const double *, Work *, double *, int64_t);
+
+typedef struct {
+    const char *name;
+    Walker *walk, *walk_pairs;
+    const char *(*walk_background)(Scene *, int64_t tree);
+} Level;
+
+static const Level LEVELS[] = {
+    {"baseline", walk_any_baseline, walk_pairs_any_baseline, walk_background_baseline},
+#ifdef X86_LEVELS
+    {"avx2", walk_any_avx2, walk_pairs_any_avx2, walk_background_avx2},
+    {"avx512", walk_any_avx512, walk_pairs_any_avx512, walk_background_avx512},
+#endif
+};
+
+/* The number of levels, from the first, that this processor can run. */
+static int usable_levels(void) {
+#ifdef X86_LEVELS
+    __builtin_cpu_init();
+    if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma")) return 1;
+    if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512dq") ||
+        !__builtin_cpu_supports("avx512vl"))
+        return 2;
+    return 3;
+#else
+    return 1;
+#endif
+}
+
+/* ---- Python ---------------------------------------------------------------------------------------------------- */
+
+static const struct {
+    const char *name;
+    char code;
+    int size;
+} FIELDS[] = {
+    {"offsets", 'i', 4},   {"left", 'i', 4},      {"right", 'i', 4},     {"feature", 'i', 4}, {"slot", 'i', 4},
+    {"threshold", 'd', 8}, {"rule", 'B', 1},      {"set_start", 'i', 4}, {"set_words", 'i', 4}, {"sets", 'I', 4},
+    {"share", 'd', 8},     {"values", 'd', 8},    {"tree_output", 'i', 4}, {"points", 'd', 8}, {"blocks", 'd', 8},
+    {"phi", 'd', 8},
+};
+enum { OFFSETS, LEFT, RIGHT, FEATURE, SLOT, THRESHOLD, RULE, SET_START, SET_WORDS, SETS, SHARE, VALUES, TREE_OUTPUT,
+       POINTS, BLOCKS, PHI, FIELD_COUNT };
+
+static void release(Py_buffer *views, int count) {
+    for (int i = 0; i < count; i++) PyBuffer_Release(&views[i]);
+}
+
+static int acquire_one(PyObject *array, Py_buffer *view, const char *name, char code, int size, int writable) {
+    if (PyObject_GetBuffer(array, view, PyBUF_C_CONTIGUOUS | PyBUF_FORMAT | (writable ? PyBUF_WRITABLE : 0)) < 0)
+        return -1;
+    if (view->itemsize == size && view->format && view->format[0] == code && !view->format[1]) return 0;
+    PyErr_Format(PyExc_TypeError, "%s: expected items of type %c", name, code);
+    PyBuffer_Release(view);
+    return -1;
+}
+
+static int acquire(PyObject *arrays, Py_buffer *views) {
+    if (!PyTuple_Check(arrays) || PyTuple_Size(arrays) != FIELD_COUNT) {
+        PyErr_Format(PyExc_TypeError, "expected a tuple of %d arrays", (int)FIELD_COUNT);
+        return -1;
+    }
+    for (int i = 0; i < FIELD_COUNT; i++)
+        if (acquire_one(PyTuple_GetItem(arrays, i), &views[i], FIELDS[i].name, FIELDS[i].code, FIELDS[i].size,
+                        i == PHI) < 0) {
+            release(views, i);
+            return -1;
+        }
+    return 0;
+}
+
+static const char *describe(const Py_buffer *views, int64_t slots, int64_t features, int64_t outputs, Ensemble *e) {
+    int64_t count[FIELD_COUNT];
+    for (int i = 0; i < FIELD_COUNT; i++) count[i] = views[i].len / FIELDS[i].size;
+    if (slots < 1 || features < 1 || outputs < 1 || slots > INT32_MAX || features > INT32_MAX || outputs > INT32_MAX)
+        return "a size is not positive";
+    *e = (Ensemble){
+        .offsets = views[OFFSETS].buf, .left = views[LEFT].buf, .right = views[RIGHT].buf,
+        .feature = views[FEATURE].buf, .slot = views[SLOT].buf, .set_start = views[SET_START].buf,
+        .set_words = views[SET_WORDS].buf, .tree_output = views[TREE_OUTPUT].buf, .rule = views[RULE].buf,
+        .sets = views[SETS].buf, .threshold = views[THRESHOLD].buf, .share = views[SHARE].buf,
+        .values = views[VALUES].buf, .points = views[POINTS].buf, .nodes = count[LEFT],
+        .trees = count[OFFSETS] - 1, .words = count[SETS], .slots = slots, .features = features, .outputs = outputs,
+    };
+    static const int PER_NODE[] = {RIGHT, FEATURE, SLOT, THRESHOLD, RULE, SET_START, SET_WORDS, SHARE};
+    for (size_t i = 0; i < sizeof PER_NODE / sizeof *PER_NODE; i++)
+        if (count[PER_NODE[i]] != e->nodes) return "the arrays of nodes differ in length";
+    if (e->trees < 1 || e->nodes < 1 || count[TREE_OUTPUT] != e->trees) return "the arrays of trees differ in length";
+    if (count[VALUES] % e->nodes || count[VALUES] < e->nodes) return "values are not the same number for every node";
+    e->values_a_leaf = count[VALUES] / e->nodes;
+    if (count[POINTS] != 2 * MOST_POINTS * (MOST_POINTS + 1)) return "the table of quadrature nodes has another size";
+    return check(e);
+}
+
+/* The number of blocks, or -1 where the arrays of rows and results do not go together. */
+static int64_t count_blocks(const Py_buffer *views, const Ensemble *e, int pairs) {
+    const int64_t block = e->slots * LANES * 8, blocks = views[BLOCKS].len / block;
+    const __int128 cells = (__int128)e->features * (pairs ? e->features : 1) * e->outputs * LANES * 8;
+    return views[BLOCKS].len % block || cells * blocks != views[PHI].len ? -1 : blocks;
+}
+
+/* All trees over all rows, one tree at a time so that it stays in the cache. Returns NULL or what went wrong. */
+static const char *run(const Ensemble *e, const double *blocks, int64_t count, double *phi, int pairs, Walker *walker) {
+    const int64_t cells = (pairs ? e->features * e->features : e->features) * LANES;
+    Program program = {0};
+    Work work = {0};
+    const char *fault = plan(e, pairs, &program, &work);
+    for (int64_t tree = 0; tree < e->trees && !fault; tree++) {
+        fault = compile(e, tree, &program);
+        if (fault || !program.count) continue;
+        const int64_t output = e->tree_output[tree] < 0 ? 0 : e->tree_output[tree];
+        prepare(&program, &work);
+        for (int64_t block = 0; block < count; block++)
+            walker(&program, blocks + block * e->slots * LANES, &work, phi + (block * e->outputs + output) * cells,
+                   e->features);
+    }
+    dismantle(&program, &work);
+    return fault;
+}
+
+static PyObject *outcome(const char *fault) {
+    if (fault == NO_MEMORY) return PyErr_NoMemory();
+    if (!fault) Py_RETURN_NONE;
+    PyErr_SetString(PyExc_ValueError, fault);
+    return NULL;
+}
+
+static PyObject *accumulate(PyObject *self, PyObject *args) {
+    (void)self;
+    PyObject *arrays;
+    long long slots, features, outputs;
+    int pairs, level;
+    if (!PyArg_ParseTuple(args, "OLLLpi", &arrays, &slots, &features, &outputs, &pairs, &level)) return NULL;
+    if (level < 0 || level >= usable_levels()) {
+        PyErr_SetString(PyExc_ValueError, "this processor cannot run that level");
+        return NULL;
+    }
+    Py_buffer views[FIELD_COUNT];
+    if (acquire(arrays, views) < 0) return NULL;
+    Ensemble ensemble;
+    const char *fault;
+    Py_BEGIN_ALLOW_THREADS;
+    fault = describe(views, slots, features, outputs, &ensemble);
+    const int64_t blocks = fault ? 0 : count_blocks(views, &ensemble, pairs);
+    if (blocks < 0) fault = "rows and result differ in size";
+    if (!fault)
+        fault = run(&ensemble, views[BLOCKS].buf, blocks, views[PHI].buf, pairs,
+                    pairs ? LEVELS[level].walk_pairs : LEVELS[level].walk);
+    Py_END_ALLOW_THREADS;
+    release(views, FIELD_COUNT);
+    return outcome(fault);
+}
+
+static const char *run_background(Scene *s, const char *(*walk)(Scene *, int64_t)) {
+    const Ensemble *e = s->e;
+    const char *fault = set(s);
+    for (int64_t tree = 0; tree < e->trees && !fault; tree++) {
+        const int32_t output = e->tree_output[tree];
+        s->values = output < 0 ? e->values_a_leaf : 1;
+        s->output = s->phi + (output < 0 ? 0 : output) * e->features * s->rows;
+        fault = walk(s, tree);
+    }
+    strike(s);
+    return fault;
+}
+
+/* Arrays as for `accumulate`, but rows are (slots, rows) and phi (outputs, features, rows). */
+static PyObject *accumulate_background(PyObject *self, PyObject *args) {
+    (void)self;
+    PyObject *arrays, *background, *weight;
+    long long slots, features, outputs;
+    int level;
+    if (!PyArg_ParseTuple(args, "OOOLLLi", &arrays, &background, &weight, &slots, &features, &outputs, &level))
+        return NULL;
+    if (level < 0 || level >= usable_levels()) {
+        PyErr_SetString(PyExc_ValueError, "this processor cannot run that level");
+        return NULL;
+    }
+    Py_buffer views[FIELD_COUNT + 2];
+    if (acquire(arrays, views) < 0) return NULL;
+    if (acquire_one(background, &views[FIELD_COUNT], "background", 'd', 8, 0) < 0) {
+        release(views, FIELD_COUNT);
+        return NULL;
+    }
+    if (acquire_one(weight, &views[FIELD_COUNT + 1], "weight", 'd', 8, 0) < 0) {
+        release(views, FIELD_COUNT + 1);
+        return NULL;
+    }
+    Ensemble e;
+    Scene *scene = calloc(1, sizeof *scene);
+    const char *fault = scene ? NULL : NO_MEMORY;
+    Py_BEGIN_ALLOW_THREADS;
+    if (!fault) fault = describe(views, slots, features, outputs, &e);
+    if (!fault) {
+        *scene = (Scene){.e = &e, .x = views[BLOCKS].buf, .background = views[FIELD_COUNT].buf,
+                         .weight = views[FIELD_COUNT + 1].buf, .phi = views[PHI].buf,
+                         .rows = views[BLOCKS].len / 8 / slots, .back = views[FIELD_COUNT + 1].len / 8};
+        if (scene->back < 1 || views[FIELD_COUNT].len / 8 / slots != scene->back ||
+            views[FIELD_COUNT].len / 8 % slots || views[BLOCKS].len / 8 % slots ||
+            (__int128)scene->rows * features * outputs * 8 != views[PHI].len)
+            fault = "rows, background and result differ in size";
+    }
+    if (!fault) fault = run_background(scene, LEVELS[level].walk_background);
+    free(scene);
+    Py_END_ALLOW_THREADS;
+    release(views, FIELD_COUNT + 2);
+    return outcome(fault);
+}
+
+static PyObject *levels(PyObject *self, PyObject *none) {
+    (void)self, (void)none;
+    const int count = usable_levels();
+    PyObject *names = PyTuple_New(count);
+    for (int i = 0; names && i < count; i++) PyTuple_SetItem(names, i, PyUnicode_FromString(LEVELS[i].name));
+    return names;
+}
+
+static PyMethodDef METHODS[] = {
+    {"accumulate", accumulate, METH_VARARGS, "accumulate(arrays, slots, features, outputs, pairs, level)"},
+    {"accumulate_background", accumulate_background, METH_VARARGS,
+     "accumulate_background(arrays, background, weight, slots, features, outputs, level)"},
+    {"levels", levels, METH_NOARGS, "levels() -> the instruction sets that this processor can run, slowest first"},
+    {NULL, NULL, 0, NULL},
+};
+
+static struct PyModuleDef MODULE = {PyModuleDef_HEAD_INIT, "_kernel", NULL, -1, METHODS, NULL, NULL, NULL, NULL};
+
+PyMODINIT_FUNC PyInit__kernel(void) {
+    PyObject *module = PyModule_Create(&MODULE);
+    if (module && (PyModule_AddIntConstant(module, "LANES", LANES) < 0 ||
+                   PyModule_AddIntConstant(module, "MOST_POINTS", MOST_POINTS) < 0))
+        Py_CLEAR(module);
+    return module;
+}

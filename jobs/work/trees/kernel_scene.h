@@ -1,0 +1,67 @@
+/* What the walk with a background works on. Included by kernel.c; see kernel_background.h. */
+
+#define TABLE_BITS 12 /* paths with more features than this always enumerate */
+#define TABLE_SHARE 1 /* the most entries of a table, in rows and background rows: found by trial */
+#define MOST_BITS 64
+
+typedef struct {
+    const Ensemble *e;
+    const double *x, *background, *weight; /* (slots, rows), (slots, back), (back,) */
+    double *phi, *output;                  /* (outputs, features, rows), and where the tree at hand adds */
+    int64_t rows, back, values;
+    uint64_t *misses;      /* by level: of every row, then of every background row */
+    double *table, *W;     /* (bits, patterns) and (patterns,) */
+    int32_t *bit, *node;   /* a feature's bit on the path, or -1; by level, the split and how far it is */
+    int32_t path[MOST_BITS]; /* features, by bit */
+    int bits;
+    uint64_t *distinct, *place, *passes; /* patterns that occur, whose each row is, and sets of them by bit */
+    double *merged, *matched;            /* weights of patterns of the background; (bits, patterns of rows) */
+    int32_t *slots;                      /* of a hash table of patterns */
+    uint64_t hash_mask;
+    double positive[MOST_BITS][MOST_BITS], negative[MOST_BITS][MOST_BITS]; /* by misses of x, of b */
+} Scene;
+
+static void weigh(Scene *s) {
+    for (int u = 0; u < MOST_BITS; u++)
+        for (int a = 0; a < MOST_BITS; a++) {
+            s->positive[u][a] = a ? exp(lgamma(a) + lgamma(u + 1) - lgamma(a + u + 1)) : 0;
+            s->negative[u][a] = u ? exp(lgamma(a + 1) + lgamma(u) - lgamma(a + u + 1)) : 0;
+        }
+}
+
+static void strike(Scene *s) {
+    free(s->misses), free(s->table), free(s->bit), free(s->node), free(s->distinct), free(s->merged), free(s->slots);
+}
+
+/* Room for the deepest tree. The caller strikes the scene, also after a fault. */
+static const char *set(Scene *s) {
+    const Ensemble *e = s->e;
+    int64_t size = e->features;
+    for (int64_t tree = 0; tree < e->trees; tree++)
+        if (e->offsets[tree + 1] - e->offsets[tree] > size) size = e->offsets[tree + 1] - e->offsets[tree];
+    s->bit = malloc(size * sizeof *s->bit);
+    if (!s->bit) return NO_MEMORY;
+    const int64_t depth = deepest(e, s->bit), patterns = (int64_t)1 << TABLE_BITS;
+    for (int64_t feature = 0; feature < e->features; feature++) s->bit[feature] = -1;
+    s->misses = (uint64_t *)doubles((depth + 1) * (s->rows + s->back));
+    s->table = doubles((TABLE_BITS + 2) * patterns);
+    s->W = s->table + TABLE_BITS * patterns;
+    s->node = malloc((depth + 1) * 3 * sizeof *s->node);
+    const int64_t wide = s->rows + s->back;
+    s->distinct = (uint64_t *)doubles(2 * wide + (s->back / 64 + 1) * MOST_BITS);
+    s->place = s->distinct + wide;
+    s->passes = s->place + wide;
+    s->merged = doubles(s->back + s->rows * MOST_BITS);
+    s->matched = s->merged + s->back;
+    for (s->hash_mask = 63; s->hash_mask < (uint64_t)(2 * wide); s->hash_mask = 2 * s->hash_mask + 1) continue;
+    s->slots = malloc((s->hash_mask + 1) * sizeof *s->slots);
+    if (!s->misses || !s->table || !s->node || !s->distinct || !s->merged || !s->slots) return NO_MEMORY;
+    memset(s->misses, 0, (s->rows + s->back) * sizeof *s->misses);
+    weigh(s);
+    return NULL;
+}
+
+/* Whether a leaf of the path at hand is better served by a table of all patterns than by one of those that occur. */
+static int table_is_cheaper(const Scene *s) {
+    return s->bits <= TABLE_BITS && ((int64_t)1 << s->bits) <= TABLE_SHARE * (s->rows + s->back);
+}

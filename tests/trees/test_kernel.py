@@ -1,0 +1,203 @@
+"""The C kernel by itself: hostile arrays are refused before it runs, and it is clean under sanitizers."""
+
+import os
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from jobs.errors import UnreadableModel
+from jobs.work.trees import engine
+from jobs.work.trees.arrays import Trees
+from jobs.work.trees.columns import columns
+from tests.trees.ensembles import Shape, ensemble, rows
+
+kernel = pytest.importorskip("jobs.work.trees._kernel")
+SOURCE = Path(engine.__file__).with_name("kernel.c")
+SHAPE = Shape(seed=1, trees=3, features=4, outputs=2, depth=5, spine=False, whole=True, strict=False)
+NAMES = (
+    *("offsets", "left", "right", "feature", "slot", "threshold", "rule", "set_start", "set_words", "sets"),
+    *("share", "values", "tree_output", "points", "blocks", "phi"),
+)
+
+
+def arguments(trees: Trees) -> dict[str, Any]:
+    """What engine.py passes, by name, in arrays that may be spoiled."""
+    seen = columns(trees, rows(SHAPE, 20))
+    blocks = seen.blocks(kernel.LANES)
+    phi = np.zeros((len(blocks), len(trees.base), trees.features, kernel.LANES))
+    arrays = (*engine._tree_arrays(trees, seen), engine._points(kernel.MOST_POINTS), blocks, phi)
+    return {name: array.copy() for name, array in zip(NAMES, arrays, strict=True)}
+
+
+def call(arrays: dict[str, Any], slots: int | None = None, features: int = 4, outputs: int = 2, level: int = 0) -> None:
+    slots = arrays["blocks"].shape[1] if slots is None else slots
+    kernel.accumulate(tuple(arrays.values()), slots, features, outputs, False, level)
+
+
+def put(name: str, index: Any, value: Any) -> Callable[[dict[str, Any]], None]:
+    def spoil(arrays: dict[str, Any]) -> None:
+        arrays[name][index] = value
+
+    return spoil
+
+
+def cut(name: str) -> Callable[[dict[str, Any]], None]:
+    def spoil(arrays: dict[str, Any]) -> None:
+        arrays[name] = arrays[name][:-1].copy()
+
+    return spoil
+
+
+def a_shared_child(arrays: dict[str, Any]) -> None:
+    """Every split points to the next two nodes: a walk would take exponentially long."""
+    size = int(arrays["offsets"][1])
+    arrays["left"][:size] = np.minimum(np.arange(size) + 1, size - 2)
+    arrays["right"][:size] = np.minimum(np.arange(size) + 2, size - 1)
+    arrays["left"][size - 2 : size] = arrays["right"][size - 2 : size] = -1
+
+
+HOSTILE = {
+    **{f"{name} too short": cut(name) for name in NAMES if name != "sets"},
+    "child before its parent": put("left", 0, 0),
+    "child far away": put("right", 0, 2**31 - 1),
+    "negative child": put("left", 0, -7),
+    "one child": put("left", 0, -1),
+    "a shared child": a_shared_child,
+    "feature too large": put("feature", 0, 4),
+    "negative feature": put("feature", 0, -1),
+    "slot too large": put("slot", 0, 10**6),
+    "negative slot": put("slot", 0, -1),
+    "set outside": put("set_start", slice(None), 10**9),
+    "set before": put("set_start", slice(None), -1),
+    "set too long": put("set_words", slice(None), 2**31 - 1),
+    "unknown rule": put("rule", 0, 3),
+    "share of two": put("share", 0, 2.0),
+    "share not a number": put("share", 0, np.nan),
+    "output too large": put("tree_output", 0, 2),
+    "negative output": put("tree_output", 0, -2),
+    "trees out of order": put("offsets", 1, 10**9),
+    "trees backwards": put("offsets", 1, -5),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_arrays_are_refused(name: str) -> None:
+    arrays = arguments(ensemble(SHAPE))
+    call(arrays)
+    HOSTILE[name](arrays)
+    with pytest.raises(ValueError, match=r"\w"):
+        call(arrays)
+
+
+def test_sizes_types_and_levels_are_checked() -> None:
+    arrays = arguments(ensemble(SHAPE))
+    for wrong in ({"slots": 0}, {"slots": 3}, {"features": -1}, {"features": 2**40}, {"outputs": 3}, {"level": 99}):
+        with pytest.raises(ValueError, match=r"\w"):
+            call(arrays, **wrong)
+    arrays["left"] = arrays["left"].astype(np.int64)
+    with pytest.raises(TypeError, match="left"):
+        call(arrays)
+
+
+SPOILT = {
+    "a child before its parent": {"left": 0},
+    "a child of nowhere": {"right": 10**6},
+    "an unknown feature": {"feature": 99},
+    "a rule": {"rule": 9},
+    "a missing way": {"missing": 9},
+    "a cover": {"cover": -1.0},
+    "an infinite cover": {"cover": np.inf},
+    "a threshold": {"threshold": np.nan},
+}
+
+
+@pytest.mark.parametrize("name", SPOILT)
+def test_malformed_trees_are_refused_with_the_reason(name: str) -> None:
+    good = ensemble(SHAPE)
+    changed = {field: getattr(good, field).copy() for field in SPOILT[name]}
+    for field, value in SPOILT[name].items():
+        changed[field][0] = value
+    with pytest.raises(UnreadableModel, match="tree arrays"):
+        Trees(**{**vars_of(good), **changed})
+
+
+def vars_of(trees: Trees) -> dict[str, Any]:
+    return {name: getattr(trees, name) for name in Trees.__dataclass_fields__}
+
+
+def test_more_memory_than_there_is_is_an_error_and_not_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    script = """
+import resource, sys
+import numpy as np
+from jobs.work.trees import engine
+from tests.trees.ensembles import Shape, ensemble, rows
+shape = Shape(seed=1, trees=1, features=40, outputs=200, depth=140, spine=True, whole=True, strict=False)
+trees, x = ensemble(shape), rows(shape, 4)
+engine.shap_values(trees, x)
+now = int(open('/proc/self/statm').read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (now + (4 << 20), now + (4 << 20)))
+try:
+    engine.shap_values(trees, x)
+except MemoryError:
+    print("MemoryError")
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stdout) == (0, "MemoryError\n"), done.stderr
+
+
+SANITIZED = """
+import sys
+import numpy as np
+sys.path.insert(0, sys.argv[1])
+import importlib.util
+spec = importlib.util.spec_from_file_location("jobs.work.trees._kernel", sys.argv[2])
+module = importlib.util.module_from_spec(spec)
+sys.modules["jobs.work.trees._kernel"] = module
+import jobs.work.trees
+jobs.work.trees._kernel = module
+spec.loader.exec_module(module)
+from jobs.work.trees import engine
+from tests.trees import test_kernel
+from tests.trees.ensembles import Shape, ensemble, rows
+assert engine._kernel is module
+for seed in range(12):
+    shape = Shape(seed=seed, trees=3, features=1 + 3 * seed, outputs=1 + seed % 3, depth=5 * (seed % 7),
+                  spine=bool(seed % 2), whole=bool(seed % 3), strict=False)
+    trees, x = ensemble(shape), rows(shape, 21)
+    for level in module.levels():
+        engine.shap_values(trees, x, level=level)
+        engine.interaction_values(trees, x[:3], level=level)
+        engine.interventional_values(trees, x, rows(shape, 90)[21:], level=level)
+for spoil in test_kernel.HOSTILE.values():
+    arrays = test_kernel.arguments(ensemble(test_kernel.SHAPE))
+    spoil(arrays)
+    try:
+        test_kernel.call(arrays)
+    except ValueError:
+        continue
+    raise SystemExit("hostile arrays were taken")
+print("clean")
+"""
+
+
+@pytest.mark.slow
+def test_clean_under_address_and_undefined_behaviour_sanitizers(tmp_path: Path) -> None:
+    library = tmp_path / "_kernel.abi3.so"
+    flags = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer", "-std=c11", "-O1"]
+    include = f"-I{sysconfig.get_paths()['include']}"
+    built = subprocess.run(
+        ["gcc", *flags, "-g", "-fPIC", "-shared", include, str(SOURCE), "-o", str(library)], check=False
+    )
+    if built.returncode:
+        pytest.skip("no compiler with sanitizers")
+    runtime = subprocess.run(["gcc", "-print-file-name=libasan.so"], capture_output=True, text=True, check=True)
+    environment = {**os.environ, "LD_PRELOAD": runtime.stdout.strip(), "ASAN_OPTIONS": "detect_leaks=0"}
+    command = [sys.executable, "-c", SANITIZED, str(SOURCE.parents[3]), str(library)]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False, timeout=600)
+    assert done.stdout.endswith("clean\n"), done.stderr[-3000:]
