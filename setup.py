@@ -1,6 +1,7 @@
 """The C kernel of the tree engine. Optional: without a compiler the same recurrences run in NumPy."""
 
 import sys
+from glob import glob
 
 from setuptools import Extension, setup
 
@@ -11,7 +12,7 @@ setup(
         Extension(
             "jobs.work.trees._kernel",
             sources=["jobs/work/trees/kernel.c"],
-            depends=["jobs/work/trees/kernel_program.h", "jobs/work/trees/kernel_walk.h"],
+            depends=glob("jobs/work/trees/kernel*.h"),
             extra_compile_args=FLAGS,
             py_limited_api=True,
             optional=True,
