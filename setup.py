@@ -12,7 +12,7 @@ setup(
         Extension(
             "jobs.work.trees._kernel",
             sources=["jobs/work/trees/kernel.c"],
-            depends=sorted(glob("jobs/work/trees/kernel_*.h")),
+            depends=glob("jobs/work/trees/kernel*.h"),
             extra_compile_args=FLAGS,
             py_limited_api=True,
             optional=True,

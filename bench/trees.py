@@ -1,21 +1,17 @@
 """The tree engine beside shap's C kernel: one table, every row measured in the same run on the same rows.
 
-    taskset -c 1 python -m bench.trees [--cache DIR] [--only TEXT] [--interventional] [--interactions]
+    OMP_NUM_THREADS=1 taskset -c 1 python -m bench.trees [--cache DIR] [--only TEXT] [--interventional] [--interactions]
 
 Medians of several runs of 500 rows x 50 features. Peers that take minutes are timed on fewer rows and scaled up; the
 column `shap rows` says how many. For boosters, shap's own kernel is timed, not the booster's that it would call.
 """
 
 import argparse
-import os
 import time
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 from typing import Any
-
-for _threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-    os.environ[_threads] = "1"
 
 import numpy as np
 
@@ -72,10 +68,11 @@ def values(name: str, x: Any, fitted: Any, levels: tuple[str, ...]) -> None:
 
 
 def interactions(name: str, x: Any, fitted: Any, levels: tuple[str, ...]) -> None:
-    """Interaction values; shap on two rows."""
+    """Interaction values; shap on one row."""
     import shap
 
     explainer = shap.TreeExplainer(fitted)
+    explainer.model.model_type = "internal"
     trees, few = arrays(name, fitted), 1
     expected = explainer.shap_interaction_values(x[:few])
     shap_s = seconds(lambda: explainer.shap_interaction_values(x[:few]), 1) * ROWS / few

@@ -22,20 +22,22 @@ def expectation(trees: Trees, row: Floats, known: frozenset[int]) -> Floats:
 
 def _expected(trees: Trees, first: int, node: int, row: Floats, known: frozenset[int]) -> Floats:
     if not trees.inner[node]:
-        return trees.values[node]
+        return np.asarray(trees.values[node])
     left, right = first + trees.left[node], first + trees.right[node]
     if trees.feature[node] in known:
         goes = trees.goes_left(np.array([node]), row[[trees.feature[node]]])[0]
         return _expected(trees, first, left if goes else right, row, known)
     share = trees.left_share[node]
-    return share * _expected(trees, first, left, row, known) + (1 - share) * _expected(trees, first, right, row, known)
+    return np.asarray(
+        share * _expected(trees, first, left, row, known) + (1 - share) * _expected(trees, first, right, row, known)
+    )
 
 
 def interventional(trees: Trees, row: Floats, background: Floats, known: frozenset[int]) -> Floats:
     """(K,): the mean output for the background with the row's known features put in."""
     mixed = background.copy()
     mixed[:, list(known)] = row[list(known)]
-    return trees.predict(mixed).mean(axis=0)
+    return np.asarray(trees.predict(mixed).mean(axis=0))
 
 
 def _worths(features: int, worth):  # type: ignore[no-untyped-def]

@@ -26,6 +26,7 @@ GAPS = np.where(RANDOM.random(FULL.shape) < 0.1, np.nan, FULL)
 CODES = RANDOM.integers(0, 12, ROWS).astype(float)
 COUNTED = np.column_stack([GAPS[:, :2], CODES, GAPS[:, 3:]])
 ODD = np.column_stack([GAPS[:, :2], np.where(CODES == 3, np.nan, CODES * 2.5 - 5), GAPS[:, 3:]])
+ROUNDED = np.asarray(np.round(GAPS), dtype=np.float64)
 TARGET = FULL[:, 0] + FULL[:, 1] * FULL[:, 2] + FULL[:, 3] ** 2 + 3 * (CODES % 3 == 0)
 CLASSES = np.digitize(TARGET, [0.5, 2])
 KINDS = ["q", "q", "c", "q", "q", "q"]
@@ -129,12 +130,12 @@ def booster_cases() -> Iterator[tuple[str, Any, Floats, bool, float]]:
     yield "LightGBM, no gaps in training", light(FULL, TARGET), GAPS, False, double
     yield (
         "LightGBM, zero as missing",
-        light(np.round(GAPS), TARGET, zero_as_missing=True),
+        light(ROUNDED, TARGET, zero_as_missing=True),
         np.round(GAPS),
         False,
         double,
     )
-    yield "LightGBM, missing ignored", light(np.round(GAPS), TARGET, use_missing=False), np.round(GAPS), False, double
+    yield "LightGBM, missing ignored", light(ROUNDED, TARGET, use_missing=False), ROUNDED, False, double
     yield "LightGBM, categories", light(COUNTED, TARGET, [2], min_data_per_group=1), strange(COUNTED), False, double
     forest = {"boosting": "rf", "bagging_freq": 1, "bagging_fraction": 0.5}
     yield "LightGBM, forest", light(FULL, TARGET, None, **forest), FULL, False, double

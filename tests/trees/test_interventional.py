@@ -45,10 +45,13 @@ def test_probabilities_are_those_of_shap(rows: np.ndarray) -> None:
     assert np.allclose(found.sum(axis=1) + mean, model.predict_proba(x)[:, 1], rtol=0, atol=1e-12)
 
 
+def logistic(z: np.ndarray) -> np.ndarray:
+    return np.asarray(1 / (1 + np.exp(-z)))
+
+
 def test_slopes_of_the_logistic_function_near_and_far() -> None:
     x, background = np.array([-800.0, -3.0, 0.0, 1e-9, 2.0, 700.0]), np.array([-700.0, -3.0, 0.0, 1e-3, 10.0])
     with np.errstate(over="ignore"):
-        logistic = lambda z: 1 / (1 + np.exp(-z))  # noqa: E731
         gap = x[:, None] - background
         derivative = logistic(x[:, None]) * (1 - logistic(x[:, None]))
         expected = np.where(np.abs(gap) < 1e-2, derivative, 0)

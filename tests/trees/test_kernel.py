@@ -105,7 +105,7 @@ def test_sizes_types_and_levels_are_checked() -> None:
         call(arrays)
 
 
-SPOILT = {
+SPOILT: dict[str, dict[str, Any]] = {
     "a child before its parent": {"left": 0},
     "a child of nowhere": {"right": 10**6},
     "an unknown feature": {"feature": 99},
@@ -187,6 +187,7 @@ print("clean")
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_clean_under_address_and_undefined_behaviour_sanitizers(tmp_path: Path) -> None:
     library = tmp_path / "_kernel.abi3.so"
     flags = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer", "-std=c11", "-O1"]
@@ -201,3 +202,14 @@ def test_clean_under_address_and_undefined_behaviour_sanitizers(tmp_path: Path) 
     command = [sys.executable, "-c", SANITIZED, str(SOURCE.parents[3]), str(library)]
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False, timeout=600)
     assert done.stdout.endswith("clean\n"), done.stderr[-3000:]
+
+
+def test_without_the_kernel_numpy_takes_over_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    trees, x = ensemble(SHAPE), rows(SHAPE, 5)
+    expected = engine.shap_values(trees, x)
+    monkeypatch.setattr(engine, "_kernel", None)
+    assert engine.available() == ("numpy",)
+    name, reason = engine.chosen()
+    assert name == "numpy"
+    assert "not installed" in reason
+    assert np.allclose(engine.shap_values(trees, x), expected, rtol=0, atol=1e-12)

@@ -47,14 +47,14 @@ def columns(trees: Trees, x: NDArray[np.floating]) -> Columns:
     rows = trees.read(x)
     missing = trees.missing
     if not np.isnan(rows).any():
-        missing = np.where(missing < Missing.ZERO_TOO_RIGHT, Missing.RIGHT, missing)
+        missing = np.where(missing < Missing.ZERO_TOO_RIGHT, np.uint8(Missing.RIGHT), missing)
     used = np.unique(missing[trees.inner]) if trees.inner.any() else np.array([Missing.RIGHT])
     place = np.zeros(max(Missing) + 1, dtype=np.int32)
     place[used] = np.arange(len(used))
     threshold = np.nextafter(trees.threshold, -np.inf) if trees.strict else trees.threshold
     return Columns(
         rows=np.hstack([_treated(rows, Missing(way)) for way in used]),
-        slot=(place[missing] * trees.features + trees.feature).astype(np.int32),
+        slot=trees.feature if len(used) == 1 else place[missing] * np.int32(trees.features) + trees.feature,
         threshold=threshold,
     )
 

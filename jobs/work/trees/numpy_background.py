@@ -17,18 +17,18 @@ def accumulate(trees: Trees, both: Columns, n: int, weights: Floats) -> Floats:
     for tree in range(trees.trees):
         output = trees.tree_output[tree]
         own = phi if output == ALL_OUTPUTS else phi[:, output : output + 1]
-        _walk(trees, both, n, weights, int(trees.offsets[tree]), own)
+        _walk(trees, both, weights, root=int(trees.offsets[tree]), phi=own)
     return phi
 
 
-def _walk(trees: Trees, both: Columns, n: int, weights: Floats, root: int, phi: Floats) -> None:
+def _walk(trees: Trees, both: Columns, weights: Floats, *, root: int, phi: Floats) -> None:
     """Adds one tree's values to phi (n, V, F)."""
     waiting: list[tuple[int, dict[int, np.ndarray]]] = [(root, {})]
     while waiting:
         node, misses = waiting.pop()
         if not trees.inner[node]:
             if misses:
-                _add_leaf(trees.values[node, : phi.shape[1]], misses, n, weights, phi)
+                _add_leaf(trees.values[node, : phi.shape[1]], misses, weights, phi)
             continue
         left, feature = _goes_left(trees, both, node), int(trees.feature[node])
         for child, missed in ((trees.left[node], ~left), (trees.right[node], left)):
@@ -44,7 +44,8 @@ def _goes_left(trees: Trees, both: Columns, node: int) -> np.ndarray:
     return trees.goes_left(np.full(len(x), node), np.where(np.isneginf(x), np.nan, x))
 
 
-def _add_leaf(value: Floats, misses: dict[int, np.ndarray], n: int, weights: Floats, phi: Floats) -> None:
+def _add_leaf(value: Floats, misses: dict[int, np.ndarray], weights: Floats, phi: Floats) -> None:
+    n = len(phi)
     missed = np.array(list(misses.values()), dtype=np.float64)  # (d, n + N)
     x, back = missed[:, :n], missed[:, n:]
     together = x.T @ back == 0  # (n, N): no feature is missed by both
