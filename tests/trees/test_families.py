@@ -175,7 +175,7 @@ def quiet() -> Iterator[None]:
         yield
 
 
-@pytest.mark.parametrize("case", sklearn_cases(), ids=lambda case: case[0])
+@pytest.mark.parametrize("case", list(sklearn_cases()), ids=lambda case: case[0])
 def test_scikit_learn(case: tuple[str, Any, Floats, str, bool]) -> None:
     _, model, x, output, known = case
     compare(from_sklearn(model), x, getattr(model, output)(x), 1e-12, model if known else None)
@@ -197,7 +197,7 @@ def from_length(rows: int) -> float:
     return float(2 * (np.log(rows - 1) + np.euler_gamma) - 2 * (rows - 1) / rows)
 
 
-@pytest.mark.parametrize("case", booster_cases(), ids=lambda case: case[0])
+@pytest.mark.parametrize("case", list(booster_cases()), ids=lambda case: case[0])
 def test_boosters(case: tuple[str, Any, Floats, bool, float]) -> None:
     _, model, x, known, exact = case
     if isinstance(model, lightgbm.Booster):
