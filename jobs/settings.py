@@ -73,7 +73,8 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True):
     def redis_address(self) -> str:
         """REDIS_URL without its password, for logs and messages."""
         url = urlsplit(self.redis_url)
-        return f"{url.scheme}://{url.hostname or url.path}:{url.port or 6379}{url.path if url.hostname else ''}"
+        where = f"{url.hostname}:{url.port or 6379}" if url.hostname else ""
+        return f"{url.scheme}://{where}{url.path}"
 
 
 def load_settings(env: Mapping[str, str] = os.environ) -> Settings:

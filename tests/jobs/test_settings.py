@@ -61,6 +61,8 @@ def test_without_tokens_only_loopback_is_allowed() -> None:
 def test_secrets_do_not_get_into_messages() -> None:
     settings = load_settings({"REDIS_URL": "rediss://user:secret@redis.example:6380/2"})
     assert settings.redis_address == "rediss://redis.example:6380/2"
+    assert load_settings({"REDIS_URL": "unix:///run/redis.sock"}).redis_address == "unix:///run/redis.sock"
+    assert load_settings({}).redis_address == "redis://127.0.0.1:6379/0"
     with pytest.raises(InvalidSettings) as caught:
         load_settings({"REDIS_URL": "ftp://user:secret@redis.example"})
     assert "secret" not in str(caught.value)
