@@ -146,10 +146,10 @@ def test_up_that_is_killed_leaves_no_process(temporary):
 
 def test_run_from_files_to_values(command, files, tmp_path):
     output = tmp_path / "values.npy"
-    before = {process.pid for process in psutil.process_iter()}
     ended = command(
         *("run", "--model", files / "model.json", "--data", files / "rows.npy"),
         *("--batch-size", 7, "--output", output, "--json"),
+        env={"STARTED_BY": str(tmp_path)},
     )
     assert ended.returncode == 0, ended.stderr
     report = json.loads(ended.stdout.splitlines()[-1])
@@ -161,8 +161,10 @@ def test_run_from_files_to_values(command, files, tmp_path):
     assert report["chunks"] == 6
     assert report["error"] is None
     assert numpy.load(output).shape == (ROWS, FEATURES)
-    left = [p for p in psutil.process_iter(["cmdline"]) if p.pid not in before and "supervisor" in str(p.info)]
-    assert left == []
+    started = [
+        p for p in psutil.process_iter(["environ"]) if (p.info["environ"] or {}).get("STARTED_BY") == str(tmp_path)
+    ]
+    assert started == []
 
 
 def test_the_demo_explains_compares_and_cleans_up(command):

@@ -40,6 +40,7 @@ def _read(learner: dict[str, Any]) -> Trees:
     elif name != "gbtree":
         raise UnsupportedModel(model=f"XGBoost's {name}", reason="it is not an ensemble of trees")
     model, parameters = booster["model"], learner["learner_model_param"]
+    weights = weights or model.get("weight_drop") or None  # since XGBoost 3.4 dropout belongs to plain trees
     if int(parameters.get("num_target", 1)) > 1 and any(_leaf_width(tree) > 1 for tree in model["trees"]):
         raise UnsupportedModel(model="XGBoost", reason="its leaves hold vectors (multi_strategy=multi_output_tree)")
     outputs = max(int(parameters["num_class"]), int(parameters.get("num_target", 1)), 1)
