@@ -259,3 +259,12 @@ def test_other_models_are_refused() -> None:
         from_lightgbm(linear.model_to_string().encode())
     with pytest.raises(UnsupportedModel, match="gblinear"):
         from_xgboost(bytes(boosted("reg:squarederror", TARGET, booster="gblinear").save_raw("json")))
+
+
+def test_dropout_reads_alike_from_json_and_ubjson() -> None:
+    x = np.random.default_rng(0).normal(size=(200, 4))
+    parameters = {"booster": "dart", "rate_drop": 0.5, "one_drop": 1, "nthread": 1}
+    booster = xgboost.train(parameters, xgboost.DMatrix(x, x[:, 0]), 5)
+    from_json, from_ubj = (from_xgboost(bytes(booster.save_raw(kind))) for kind in ("json", "ubj"))
+    np.testing.assert_allclose(from_ubj.values, from_json.values, rtol=1e-6)
+    np.testing.assert_allclose(from_ubj.predict(x)[:, 0], booster.predict(xgboost.DMatrix(x)), atol=1e-5)

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from jobs.errors import UnreadableModel, UnsupportedModel
+from jobs.work.models.ubjson import decode
 from jobs.work.trees.arrays import LEAF, WORD_BITS, Floats, Link, Missing, Rule, Trees
 from jobs.work.trees.build import Part, assemble
-from jobs.work.trees.ubjson import decode
 
 FORMAT = "XGBoost"
 MOST_CATEGORIES = 1 << 24
@@ -40,7 +40,8 @@ def _read(learner: dict[str, Any]) -> Trees:
     elif name != "gbtree":
         raise UnsupportedModel(model=f"XGBoost's {name}", reason="it is not an ensemble of trees")
     model, parameters = booster["model"], learner["learner_model_param"]
-    weights = weights or model.get("weight_drop") or None  # since XGBoost 3.4 dropout belongs to plain trees
+    if weights is None and len(model.get("weight_drop", ())):  # since XGBoost 3.4 dropout belongs to plain trees
+        weights = model["weight_drop"]
     if int(parameters.get("num_target", 1)) > 1 and any(_leaf_width(tree) > 1 for tree in model["trees"]):
         raise UnsupportedModel(model="XGBoost", reason="its leaves hold vectors (multi_strategy=multi_output_tree)")
     outputs = max(int(parameters["num_class"]), int(parameters.get("num_target", 1)), 1)
