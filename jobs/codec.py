@@ -89,13 +89,22 @@ class MemoryReport(msgspec.Struct, kw_only=True, frozen=True):
 
 
 class Load(msgspec.Struct, tag=True, kw_only=True):
-    """Become a template: read the parts `model` and (where there is one) `background`, and answer Ready."""
+    """Become a template: read the model and (where there is one) the part `background`, and answer Ready.
+
+    A model of trees that our engine explains is not kept as it came: without `ensemble`, its arrays are written to
+    `into`, the answer is Converted, and a lean template reads them. A lean process that cannot do what is asked, or
+    not read this model, answers Unsuited, and a full one is asked.
+    """
 
     options: Options
     sizes: dict[str, int]
     """Bytes of each part that can be read."""
     trusted: bool = False
     """The model is the operator's own file: a pickle is allowed."""
+    ensemble: str | None = None
+    """A file that an earlier Converted has written: read it instead of the part `model`."""
+    into: str | None = None
+    """Where to write such a file."""
 
 
 class Open(msgspec.Struct, tag=True, kw_only=True):
@@ -143,6 +152,16 @@ class Ready(msgspec.Struct, tag=True):
     """A template has loaded its model and can be forked from."""
 
     model: ModelInfo
+
+
+class Converted(msgspec.Struct, tag=True):
+    """The model's arrays are in the file that Load named, complete; this process is done."""
+
+
+class Unsuited(msgspec.Struct, tag=True):
+    """A lean process cannot do this; `reason` says why, to follow "as"."""
+
+    reason: str
 
 
 class Plan(msgspec.Struct, tag=True, kw_only=True):
@@ -194,7 +213,7 @@ class Failed(msgspec.Struct, tag=True, kw_only=True):
 
 Request = Load | Open | Explain | Close
 FromSupervisor = Load | Open | Explain | Close | Data
-FromChild = Read | Ready | Plan | Values | Done | Failed
+FromChild = Read | Ready | Converted | Unsuited | Plan | Values | Done | Failed
 
 _encoder = msgspec.msgpack.Encoder()
 _from_supervisor = msgspec.msgpack.Decoder(FromSupervisor)
