@@ -81,13 +81,13 @@ async def test_the_full_forkserver_goes_when_nothing_needs_it(
 ) -> None:
     monkeypatch.setattr(daemons, "AGGRESSIVE_IDLE_S", 0.1)
     async with service.supervisor() as daemon:
-        nest = daemon._nest
         await finished(service, {"needs": "full"})
+        nest = daemon._nest
         assert nest.full.life
         process = psutil.Process(nest.full.life.warm.pid)
-        await service.until(lambda: nest.full.life is None)
-        assert not process.is_running()
-        assert nest.budget.reserved == 0
+        await service.until(lambda: not process.is_running())
+        await service.until(lambda: nest.budget.reserved == 0)
+        assert nest.full.life is None
         await finished(service, {"needs": "full"})
 
 
