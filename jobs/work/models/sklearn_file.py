@@ -64,7 +64,6 @@ def describe(estimator: Any, file_format: str) -> Model:
         features=features,
         outputs=outputs,
         takes_missing=_takes_missing(next(iter(outputs.values())), n_features),
-        single_precision=sklearn_parts.has_trees(estimator),
     )
 
 

@@ -1,4 +1,4 @@
-"""Plain arrays from a LightGBM model file (text). Runs in the child that opens a job; no LightGBM is needed.
+"""Plain arrays from a LightGBM model file (text). Runs in templates; no LightGBM is needed.
 
 Does not read linear trees: their leaves are not constants.
 """
@@ -48,22 +48,19 @@ def _read(head: Section, trees: list[Section]) -> Trees:
     if outputs < 1 or len(trees) % outputs:
         raise ValueError(f"{len(trees)} trees for {outputs} outputs")
     rounds = len(trees) // outputs if "average_output" in head else 1
-    parts = [_tree(tree) for tree in trees]
-    for part in parts:
-        part.values = part.values / rounds
-    objective = head.get("objective", "").split(" ")[0]
     return assemble(
-        parts,
-        output=np.arange(len(parts)) % outputs,
+        (_tree(tree, rounds) for tree in trees),
+        output=np.arange(len(trees)) % outputs,
         base=np.zeros(outputs),
         features=int(head["max_feature_idx"]) + 1,
-        link=_link(objective),
+        link=_link(*head.get("objective", "").split(" ")),
     )
 
 
-def _link(objective: str) -> Link:
+def _link(objective: str, *parameters: str) -> Link:
     if objective in _LOGISTIC:
-        return Link.LOGISTIC
+        slopes = [float(text.removeprefix("sigmoid:")) for text in parameters if text.startswith("sigmoid:")]
+        return Link.LOGISTIC if slopes in ([], [1.0]) else Link.IDENTITY
     return Link.EXP if objective in _EXP else Link.SOFTMAX if objective == "multiclass" else Link.IDENTITY
 
 
@@ -76,7 +73,7 @@ def _numbers(tree: Section, key: str, count: int, default: float | None = None) 
     return found
 
 
-def _tree(tree: Section) -> Part:
+def _tree(tree: Section, rounds: int) -> Part:
     """Splits come first, then leaves: child c >= 0 is a split, child c < 0 is leaf -c - 1."""
     if tree.get("is_linear", "0").strip() == "1":
         raise UnsupportedModel(model="LightGBM", reason="its leaves hold linear models (linear_tree)")
@@ -101,7 +98,7 @@ def _tree(tree: Section) -> Part:
         threshold=np.concatenate([np.where(member, 0.0, threshold), none]),
         missing=np.concatenate([_missing(kind, member), none]),
         cover=np.concatenate(covers),
-        values=np.concatenate([np.zeros(splits), _numbers(tree, "leaf_value", leaves)]).reshape(-1, 1),
+        values=np.concatenate([np.zeros(splits), _numbers(tree, "leaf_value", leaves) / rounds]).reshape(-1, 1),
         rule=np.concatenate([np.where(member, Rule.SET_GOES_LEFT, Rule.THRESHOLD), none]),
         set_start=np.concatenate([starts, none]),
         set_words=np.concatenate([words, none]),
