@@ -37,11 +37,9 @@ class Explainer(Protocol):
         ...
 
 
-def choose_full(
-    model: Model, options: Options, *, has_background: bool
-) -> tuple[str, str, Ensemble | None]:
+def choose_full(model: Model, options: Options, *, has_background: bool) -> tuple[str, str, Ensemble | None]:
     """The kind, the reason, and for trees their arrays. Raises UnsupportedCombination and BackgroundRequired."""
-    ensemble, obstacle = _trees(model, options, has_background=has_background)
+    ensemble, obstacle = _trees(model, options)
 
     def linear_obstacle() -> str | None:
         from jobs.work.explainers import linear
@@ -58,7 +56,7 @@ def choose_full(
     return kind, reason, ensemble if kind == "tree" else None
 
 
-def _trees(model: Model, options: Options, *, has_background: bool) -> tuple[Ensemble | None, str | None]:
+def _trees(model: Model, options: Options) -> tuple[Ensemble | None, str | None]:
     """The model's arrays, or why it has none that could be explained as asked."""
     if not wants_trees(options):
         return None, None
@@ -68,11 +66,11 @@ def _trees(model: Model, options: Options, *, has_background: bool) -> tuple[Ens
         ensemble = conversion.convert(model)
     except UnsupportedModel as error:
         return None, str(error.detail["reason"])
-    return ensemble, trees.obstacle(ensemble, options, has_background=has_background)
+    return ensemble, trees.obstacle(ensemble, options)
 
 
 def build(kind: str, model: Model, options: Options, background: Rows | None) -> Explainer:
-    """The explainer of this kind, other than trees. Raises BackgroundRequired, UnsupportedCombination, InvalidOptions."""
+    """The explainer of a kind other than trees. Raises BackgroundRequired, UnsupportedCombination, InvalidOptions."""
     if background is None:
         raise BackgroundRequired(explainer=kind, model=model.name)
     if kind == "linear":

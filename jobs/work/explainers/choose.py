@@ -50,7 +50,7 @@ def choose_lean(ensemble: Ensemble, options: Options, *, has_background: bool) -
     def elsewhere() -> NoReturn:
         raise NotHere(str(obstacle))
 
-    obstacle = trees.obstacle(ensemble, options, has_background=has_background)
+    obstacle = trees.obstacle(ensemble, options)
     _, reason = choose(
         ensemble.about.name,
         options,

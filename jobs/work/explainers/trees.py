@@ -4,6 +4,7 @@ Used in templates and children, lean ones too: needs numpy and the kernel. Where
 explainer may do.
 """
 
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
@@ -19,7 +20,7 @@ RELATIVE_ERROR = 1e-9
 """Values and output are both in double precision, from the same arrays."""
 
 
-def obstacle(ensemble: Ensemble, options: Options, *, has_background: bool) -> str | None:
+def obstacle(ensemble: Ensemble, options: Options) -> str | None:
     """Why the engine cannot explain this in this way, to follow "as"; None when it can."""
     about = ensemble.about
     if options.model_output != "probability" or about.native == "probability":
@@ -28,7 +29,7 @@ def obstacle(ensemble: Ensemble, options: Options, *, has_background: bool) -> s
         return f"{about.name} gives no probabilities"
     if ensemble.trees.link != Link.LOGISTIC:
         return f"the probabilities of {about.name} do not follow from its margins one by one"
-    if options.interactions and has_background:
+    if options.interactions:
         return "interactions are of the margin only; leave model_output out"
     return None
 
@@ -48,19 +49,25 @@ class ExactTrees:
         )
         level, _ = engine.chosen()
         self.engine = f"exact trees ({level})" if background is None else f"exact trees against a background ({level})"
-        if background is None:
-            self._values = partial(engine.interaction_values if options.interactions else engine.shap_values, trees)
-            expected = trees.expected_value
-        else:
-            against = engine.Background(trees, background, model_output="raw" if self.explains == native else "probability")
-            self._values = against.interactions if options.interactions else against.values
-            expected = against.expected_value
+        self._values, expected = _ways(ensemble, options, background, raw=self.explains == native)
         self.base_values = [float(value) for value in np.atleast_1d(expected)]
 
     def explain(self, rows: Rows, first: int) -> Rows:  # noqa: ARG002
         """See `Explainer.explain`; does not depend on `first`."""
         values: Rows = self._values(rows)
         return values[..., None] if len(self.base_values) == 1 else values
+
+
+def _ways(
+    ensemble: Ensemble, options: Options, background: Rows | None, *, raw: bool
+) -> tuple[Callable[[Rows], Rows], Rows]:
+    """What explains rows, and what its values add to."""
+    trees = ensemble.trees
+    if background is None:
+        values = engine.interaction_values if options.interactions else engine.shap_values
+        return partial(values, trees), trees.expected_value
+    against = engine.Background(trees, background, model_output="raw" if raw else "probability")
+    return against.interactions if options.interactions else against.values, against.expected_value
 
 
 def reason(name: str) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from jobs.errors import UnreadableModel, UnsupportedModel
+from jobs.errors import UnreadableModel
 from jobs.work.models import trees
 from jobs.work.models.model import class_names, given_names
 from jobs.work.trees.ensemble import About
@@ -65,7 +65,7 @@ def title(objective: str) -> str:
 
 def output_names(objective: str, count: int, classes: Any = None) -> dict[str, list[str]]:
     """What a model with this many outputs can be asked for; `objective` as the file has it, e.g. `binary sigmoid:1`."""
-    name = objective.split(" ")[0]
+    name = objective.split(" ", maxsplit=1)[0]
     if name in _CLASSES:
         names = class_names(count, classes)
         return {"margin": names, "probability": names}

@@ -49,7 +49,7 @@ def describe(booster: lgb.Booster, classes: Any = None) -> Model:
 
 
 def _said(booster: lgb.Booster) -> tuple[str, bool]:
-    """The objective as the file has it, e.g. `binary sigmoid:1` or `regression sqrt`, and whether trees are averaged."""
+    """The objective as the file has it, e.g. `binary sigmoid:1`, and whether trees are averaged."""
     text = booster.model_to_string(num_iteration=1).partition("\nTree=")[0]
     found = re.search(r"(?m)^objective=(.*)$", text)
     return found[1].strip() if found else "", bool(re.search(r"(?m)^average_output$", text))

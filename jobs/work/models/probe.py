@@ -55,7 +55,8 @@ def _values(trees: Trees, feature: int, splits: np.ndarray, random: np.random.Ge
         beside = [single, np.nextafter(single, up), np.nextafter(single, down)]
         beside += [some, np.nextafter(some, np.inf), np.nextafter(some, -np.inf)]
     found = np.concatenate([np.asarray(values, dtype=np.float64) for values in (*beside, random.normal(size=8))])
-    return found[np.abs(found) <= np.finfo(np.float32).max]
+    finite: Floats = found[np.abs(found) <= np.finfo(np.float32).max]
+    return finite
 
 
 def _categories(trees: Trees, feature: int, splits: np.ndarray) -> Floats:

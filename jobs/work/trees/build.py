@@ -53,7 +53,9 @@ def assemble(parts: Iterable[Part], *, output: Any, **whole: Any) -> Trees:
     for part in parts:
         size = len(part.left)
         for name, dtype in DTYPES.items():
-            joined[name].append(_fit(_shifted(part, words) if name == "set_start" else getattr(part, name), size, dtype))
+            joined[name].append(
+                _fit(_shifted(part, words) if name == "set_start" else getattr(part, name), size, dtype)
+            )
         if part.sets is None:
             joined["sets"][-1] = joined["sets"][-1][:0]
         words += len(joined["sets"][-1])

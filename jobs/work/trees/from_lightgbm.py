@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from jobs.errors import UnreadableModel, UnsupportedModel
-from jobs.work.trees.arrays import LEAF, Floats, Link, Missing, Rule, Trees
+from jobs.work.trees.arrays import LEAF, ZERO_BOUND, Floats, Link, Missing, Rule, Trees
 from jobs.work.trees.build import Part, assemble
 
 FORMAT = "LightGBM"
@@ -95,7 +95,7 @@ def _tree(tree: Section, rounds: int) -> Part:
         left=children["left"],
         right=children["right"],
         feature=np.concatenate([_numbers(tree, "split_feature", splits, 0).astype(np.int64), none]),
-        threshold=np.concatenate([np.where(member, 0.0, threshold), none]),
+        threshold=np.concatenate([np.where(member, 0.0, _around_zero(threshold)), none]),
         missing=np.concatenate([_missing(kind, member), none]),
         cover=np.concatenate(covers),
         values=np.concatenate([np.zeros(splits), _numbers(tree, "leaf_value", leaves) / rounds]).reshape(-1, 1),
@@ -104,6 +104,12 @@ def _tree(tree: Section, rounds: int) -> Part:
         set_words=np.concatenate([words, none]),
         sets=sets,
     )
+
+
+def _around_zero(threshold: Floats) -> Floats:
+    """LightGBM takes values up to ZERO_BOUND for zero before it compares them: the same in terms of what they are."""
+    below = np.where(threshold < 0, np.nextafter(-ZERO_BOUND, -np.inf), ZERO_BOUND)
+    return np.where(np.abs(threshold) <= ZERO_BOUND, below, threshold)
 
 
 def _missing(kind: np.ndarray, member: np.ndarray) -> np.ndarray:

@@ -30,7 +30,7 @@ def from_xgboost(content: bytes) -> Trees:
     try:
         found = sniff_model(content)
         if not isinstance(found, ModelFormat):
-            raise ValueError(found)
+            raise ValueError(found)  # noqa: TRY004 - not of XGBoost
         return from_learner(xgboost_document.parse(content, found))
     except (KeyError, IndexError, TypeError, ValueError, OverflowError, AttributeError, RecursionError) as fault:
         raise UnreadableModel(format=FORMAT, reason=f"{type(fault).__name__}: {fault}") from fault
