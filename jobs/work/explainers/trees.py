@@ -65,7 +65,7 @@ def _ways(
     trees = ensemble.trees
     if background is None:
         values = engine.interaction_values if options.interactions else engine.shap_values
-        return partial(values, trees), trees.expected_value
+        return partial(values, trees), ensemble.expected_value
     against = engine.Background(trees, background, model_output="raw" if raw else "probability")
     return against.interactions if options.interactions else against.values, against.expected_value
 

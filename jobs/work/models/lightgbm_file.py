@@ -136,7 +136,8 @@ def _check_splits(tree: dict[str, str], leaves: int, n_features: int) -> None:
     ends = np.full(leaves, trees.LEAF, np.int64)
     left, right = (_children(tree[name], splits) for name in ("left_child", "right_child"))
     used = np.concatenate((left, right))
-    if len(np.unique(used)) != splits + leaves - 1:
+    inside = used[(used >= 0) & (used < splits + leaves)]
+    if np.count_nonzero(np.bincount(inside, minlength=1)) != splits + leaves - 1:
         raise trees.BadTree("a leaf with two parents, or none")
     features = np.concatenate((_ints(tree["split_feature"]), ends))
     trees.check_tree(np.concatenate((left, ends)), np.concatenate((right, ends)), features, n_features)
