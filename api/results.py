@@ -34,6 +34,8 @@ async def result(request: Request) -> Response:
     media_type = negotiate(request)
     job = await resources(request).store.job(reading.job_id(request))
     check_finished(job)
+    if job.options.dry_run:
+        raise NoResult(state=job.state.value, reason="It was a dry run, which computes no values.")
     return await respond(request, job, media_type)
 
 

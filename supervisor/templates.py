@@ -128,7 +128,7 @@ class Template:
 def template_key(job: Job, parts: Parts) -> str:
     """What two jobs must have in common to share a template: all but the rows."""
     loaded = {name: part.identity for name, part in sorted(parts.items()) if name != "data"}
-    return json_text([loaded, msgspec.structs.replace(job.options, batch_size=None)])
+    return json_text([loaded, msgspec.structs.replace(job.options, batch_size=None, dry_run=False)])
 
 
 async def wait_for_exit(child: Child) -> None:

@@ -32,7 +32,7 @@ from jobs.codec import (
 )
 from jobs.errors import AdditivityFailed, Problem
 from jobs.options import Options
-from jobs.work import memory, models, summary
+from jobs.work import memory, models, opening, summary
 from jobs.work.models.model import Model, Rows
 from jobs.work.pipe import Pipe, PipeClosed
 from jobs.work.rows import Source, layout, open_table, read_rows
@@ -42,6 +42,7 @@ from jobs.work.trees.ensemble import About, Ensemble
 
 if TYPE_CHECKING:
     from jobs.work.explainers import Explainer
+    from jobs.work.explainers.additivity import Miss
 
 WHOLE = 2**62
 """More rows than any background: it is read as one span."""
@@ -55,6 +56,32 @@ class Prepared:
     model: layout.Wanted
     explainer: "Explainer"
     info: ModelInfo
+
+    def needs_bytes(self, rows: int) -> int:
+        """The peak of a child that explains so many rows, over what it is forked with: an estimate."""
+        return self.explainer.needs_bytes(rows)
+
+    @property
+    def rows_per_block(self) -> int:
+        """Rows that are explained at once."""
+        interactions = self.options.interactions
+        return planner.rows_per_block(self.model.n_features, len(self.info.outputs), interactions=interactions)
+
+    def read(self, source: Source, span: Span, found: Layout) -> Rows:
+        """The span's rows in the model's order, checked."""
+        return _rows(source, span, found, self.model)
+
+    def explain(self, rows: Rows, first: int) -> "tuple[Rows, Miss]":
+        """One block's values, and what they miss the model's output by. Raises AdditivityFailed."""
+        from jobs.work.explainers import additivity
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            values = self.explainer.explain(rows, first)
+            miss = additivity.largest_miss(self.explainer, rows, values)
+        if self.options.check_additivity and not miss.ok:
+            raise AdditivityFailed(largest_error=miss.error, tolerance=miss.tolerance)
+        return values, miss
 
 
 def prepare(connection: socket.socket) -> Prepared | None:
@@ -178,16 +205,11 @@ def _background(pipe: Pipe, request: Load, model: layout.Wanted) -> Rows | None:
 
 
 def _open(pipe: Pipe, request: Open, prepared: Prepared) -> Done:
-    source, model = _source(pipe, "data", request.sizes), prepared.model
-    per_chunk = planner.rows_per_chunk(
-        request.batch_size,
-        request.cap_bytes,
-        features=model.n_features,
-        outputs=len(prepared.info.outputs),
-        interactions=prepared.options.interactions,
-    )
-    table = open_table(source, per_chunk)
-    found = layout.lay_out(table, model, source.field)
+    source = _source(pipe, "data", request.sizes)
+    opened = opening.open_data(source, request, prepared)
+    table, found = opened.table, opened.layout
+    if request.dry_run:
+        return Done(memory=MemoryReport(), summary=opening.forecast(opened, request, prepared))
     pipe.send(Plan(layout=found, rows=table.rows, spans=table.spans))
     if len(table.spans) > 1:
         return Done(memory=MemoryReport())
@@ -198,17 +220,14 @@ def _open(pipe: Pipe, request: Open, prepared: Prepared) -> Done:
 
 
 def _explain(pipe: Pipe, source: Source, span: Span, found: Layout, prepared: Prepared) -> Done:
-    rows = _rows(source, span, found, prepared.model)
-    from jobs.work.explainers import additivity
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        values = prepared.explainer.explain(rows, span.first)
-        miss = additivity.largest_miss(prepared.explainer, rows, values)
-    if prepared.options.check_additivity and not miss.ok:
-        raise AdditivityFailed(largest_error=miss.error, tolerance=miss.tolerance)
-    _send_values(pipe, values)
-    return Done(memory=MemoryReport(), partial=summary.partial(values, miss.error, miss.tolerance))
+    """Block by block, so that a chunk's values are never there all at once."""
+    rows = prepared.read(source, span, found)
+    per_block, parts = prepared.rows_per_block, []
+    for start in range(0, len(rows), per_block):
+        values, miss = prepared.explain(rows[start : start + per_block], span.first + start)
+        _send_values(pipe, values)
+        parts.append(summary.partial(values, miss.error, miss.tolerance))
+    return Done(memory=MemoryReport(), partial=summary.merged(parts))
 
 
 def _close(pipe: Pipe, request: Close) -> Done:
