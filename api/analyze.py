@@ -28,7 +28,7 @@ async def analyze(request: Request) -> Response:
     wait_s = reading.preferred_wait(request)
     media_type = results.negotiate(request) if wait_s else ""
     key = reading.idempotency_key(request)
-    async with Parts(house.redis) as parts:
+    async with Parts(house.store.blobs) as parts:
         await _read(request, parts, house.settings.max_upload_bytes)
         job_id = await _submit(house, parts, key)
     job = await _wait(house, job_id, wait_s)

@@ -10,7 +10,7 @@
     shap:idempotency:<key>          string  "<fingerprint> <job>"
     shap:supervisor:<name>          string  snapshot (JSON), expires
     shap:supervisor:<name>:leased   list    "<job>/<chunk>" that this supervisor is working on
-    shap:blob:<id>                  hash    piece number -> bytes of an upload
+    shap:blob:<id>                  hash    piece number -> bytes of an upload, "readers:<piece>" -> unfinished chunks
     shap:job:<id>                   hash    the job record, see `records.Job`
     shap:job:<id>:chunks            hash    chunk id -> JSON record, see `records.Chunk`
     shap:job:<id>:pending           list    chunk ids that wait for a slot

@@ -20,5 +20,6 @@ else
   redis.call('HINCRBY', K.job, 'attempts', 1)
   record_attempt(ARGV[5])
   for _, chunk in ipairs(chunks) do enqueue(chunk) end
+  count_readers(chunks)
 end
 return 1

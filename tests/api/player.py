@@ -141,14 +141,14 @@ def _pieces(values: bytes | Iterable[bytes]) -> Iterable[bytes]:
 
 def read_input(url: str, job_id: str, part: str) -> bytes:
     """What lies in the blob store as one part of a job."""
-    from jobs.blobs import read_blob
 
     async def read() -> bytes:
         redis = Redis.from_url(url)
         try:
-            blob = (await Store(redis, job_ttl_s=1).job(job_id)).inputs[part].blob
+            store = Store(redis, job_ttl_s=1)
+            blob = (await store.job(job_id)).inputs[part].blob
             assert blob
-            return await read_blob(redis, blob, 0, blob.size)
+            return await store.blobs.read(blob, 0, blob.size)
         finally:
             await redis.aclose()
 
