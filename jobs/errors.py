@@ -107,7 +107,8 @@ class UnknownModel(Problem):
 
 
 class NotReady(Problem):
-    """The job is {state}; its result is not ready yet. Ask again, or use `Prefer: wait=N` on submission."""
+    """The job is {state}; its result is not ready yet. Ask again, ask with `?stream=true` for values as they \
+come, or use `Prefer: wait=N` on submission."""
 
     code, status = "not_ready", 409
 

@@ -107,7 +107,8 @@ class Store:
         """The values of rows `first` to `last` (inclusive), in order, a piece at a time.
 
         `row_bytes` is the size of one row's values. They end early where a chunk is missing, unless `more` is given:
-        it waits a moment and tells whether the job is still under way. Raises ResultExpired when a piece has gone.
+        it waits a moment and tells whether the job is still under way. Before a wait
+        comes an empty piece. Raises ResultExpired when a piece has gone.
         """
         row, under_way = first, more is not None
         while row <= last:
@@ -123,6 +124,7 @@ class Store:
             if row == before:
                 if not under_way:
                     return
+                yield b""
                 under_way = bool(more and await more())
 
     async def _committed(self, job_id: str, row: int) -> list[tuple[int, int, int]]:
