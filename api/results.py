@@ -40,6 +40,13 @@ async def result(request: Request) -> Response:
     return await respond(request, job, media_type)
 
 
+async def forget(request: Request) -> Response:
+    """DELETE /jobs/{id}/result: makes room in the store; the job's record stays."""
+    store, job_id = resources(request).store, reading.job_id(request)
+    await store.forget_values(job_id)
+    return Response(status_code=204)
+
+
 async def summary(request: Request) -> Response:
     """GET /jobs/{id}/summary: the stored summary beside job_id and status."""
     job = await resources(request).store.job(reading.job_id(request))

@@ -137,6 +137,18 @@ class TooLarge(Problem):
     code, status = "too_large", 413
 
 
+class TooSlow(Problem):
+    """Nothing, or next to nothing, of the request's body has come for {silence_s} seconds."""
+
+    code, status = "too_slow", 408
+
+
+class Busy(Problem):
+    """Too many uploads are coming in at once; nothing was accepted, try again."""
+
+    code, status = "busy", 503
+
+
 class UnsupportedMediaType(Problem):
     """{field}: {found} is not supported. Supported: {supported}."""
 

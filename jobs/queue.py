@@ -4,6 +4,8 @@ Every call that changes a chunk carries its fencing token; a stale one changes n
 decide what follows from an outcome: see `supervisor.decide`.
 """
 
+import asyncio
+import contextlib
 from typing import Any, Literal
 
 import msgspec
@@ -12,13 +14,15 @@ from jobs import keys
 from jobs.blobs import BlobStore, RedisBlobs
 from jobs.codec import Layout, ModelInfo, Partial, Span
 from jobs.codec import encode as encode_frame
-from jobs.connection import BLOCK_S, RedisClient
+from jobs.connection import BLOCK_S, OutOfMemoryError, RedisClient
+from jobs.errors import StorageFull
 from jobs.outcomes import Attempt
 from jobs.records import Chunk, Job, JobError, job_from_hash, json_text
 from jobs.scripts import source
 
 PAGE = 500
 """Chunks asked for at once where a job may have many."""
+FULL_PATIENCE_S, FULL_RETRY_S = 30.0, 0.5
 
 
 class Lease(msgspec.Struct, kw_only=True):
@@ -98,26 +102,32 @@ class Queue:
         attempt: Attempt | None,
     ) -> bool:
         """Commit an opened job. Without an attempt it goes on: `lease` becomes the single chunk's."""
-        chunks = [Chunk.of_span(span) for span in spans]
         fields = {"rows": rows, "cap_bytes": cap_bytes, "model": json_text(model), "layout": json_text(layout)}
         held = await self._run(
             "plan",
             lease.job_id,
             lease.token,
             self._lease_s,
-            json_text(chunks),
+            json_text(spans),
             "" if attempt is None else json_text(attempt),
             *(item for pair in fields.items() for item in pair),
         )
         if held and attempt is None:
-            (chunk,) = chunks
+            chunk = Chunk.of_span(spans[0])
             chunk.token, chunk.attempts, chunk.crashes = lease.token, lease.chunk.attempts, lease.chunk.crashes
             lease.chunk = chunk
         return bool(held)
 
     async def put_values(self, lease: Lease, number: int, data: bytes) -> bool:
-        """Store a piece of the chunk's values. Raises redis.exceptions.OutOfMemoryError when Redis is full."""
-        return await self.blobs.put_values(lease.job_id, lease.chunk.id, lease.token, number, data)
+        """Store a piece of the chunk's values. A full store is given FULL_PATIENCE_S, for other chunks' rows leave it.
+
+        Raises StorageFull.
+        """
+        for _ in range(int(FULL_PATIENCE_S / FULL_RETRY_S)):
+            with contextlib.suppress(OutOfMemoryError):
+                return await self.blobs.put_values(lease.job_id, lease.chunk.id, lease.token, number, data)
+            await asyncio.sleep(FULL_RETRY_S)
+        raise StorageFull
 
     async def finish(
         self, lease: Lease, attempt: Attempt, partial: Partial | None, summary: dict[str, Any] | None

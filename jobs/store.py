@@ -98,6 +98,13 @@ class Store:
             raise errors.UnknownJob(job_id=job_id)
         return JobState(state.decode())
 
+    async def forget_values(self, job_id: str) -> None:
+        """Delete the values of a job that has ended; its record stays. Raises UnknownJob, NotReady."""
+        job = await self.job(job_id)
+        if not job.ended:
+            raise errors.NotReady(state=job.state.value)
+        await self.redis.unlink(keys.values(job_id), keys.results(job_id))
+
     async def has_values(self, job_id: str) -> bool:
         return bool(await self.redis.exists(keys.results(job_id)))
 

@@ -99,6 +99,7 @@ def test_a_job_that_ends_midway_ends_the_connection(
 
 def fail_while_leased(player: Player, job_id: str) -> None:
     """The job fails by its third chunk, which somebody hands back first."""
+
     async def play(queue: Any) -> None:
         held = next(lease for lease in await queue.own() if lease.chunk.id == "4-5")
         follows = Follows(action="fail", counts="attempts", error=JobError(code="crashed", message="m"))
