@@ -12,7 +12,7 @@
     shap:supervisor:<name>:leased   list    "<job>/<chunk>" that this supervisor is working on
     shap:supervisor:<name>:recent   stream  its memory, second by second for minutes
     shap:supervisor:<name>:hour     stream  the same, fewer points for an hour
-    shap:blob:<id>                  hash    piece number -> bytes of an upload
+    shap:blob:<id>                  hash    piece number -> bytes of an upload, "readers:<piece>" -> unfinished chunks
     shap:job:<id>                   hash    the job record, see `records.Job`
     shap:job:<id>:chunks            hash    chunk id -> JSON record, see `records.Chunk`
     shap:job:<id>:pending           list    chunk ids that wait for a slot

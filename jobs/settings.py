@@ -48,6 +48,8 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True):
     """None: made from the host's name and the process id."""
     job_ttl_s: Count = 86_400
     max_upload_mb: Count = 1024
+    upload_silence_s: Seconds = 30.0
+    """The longest that an upload may keep silent, or trickle."""
     api_token: str | None = None
     admin_token: str | None = None
     trusted_model_dir: Path | None = None

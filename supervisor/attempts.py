@@ -22,7 +22,7 @@ from jobs.records import Job, row_bytes
 from jobs.settings import Settings
 from supervisor.conversation import LastWord, results
 from supervisor.decide import decide
-from supervisor.inputs import BytesPart, Parts, job_parts, sizes
+from supervisor.inputs import Parts, job_parts, partials_part, sizes
 from supervisor.judge import Ending, Verdict, exit_code, exit_signal, judge
 from supervisor.limits import oom_kills
 from supervisor.nest import Nest
@@ -127,13 +127,13 @@ class Attempts:
     async def _close(self, run: Run) -> Ending:
         assert run.job.model
         assert run.job.layout
-        parts = {"partials": BytesPart(await self._queue.partials(run.job.job_id))}
+        parts = {"partials": await partials_part(self._queue, run.job.job_id)}
         request = Close(sizes=sizes(parts), model=run.job.model, layout=run.job.layout)
         async with run.nest.lean_child(run.attend) as child:
             return await self._converse(run, child, parts, request)
 
     async def _open_or_explain(self, run: Run) -> Ending:
-        parts = job_parts(self._redis, run.job.inputs, self._settings.trusted_model_dir)
+        parts = job_parts(self._queue.blobs, run.job.inputs, self._settings.trusted_model_dir, run.lease.chunk)
         trusted = run.job.inputs["model"].trusted_name is not None
         run.loading = True
         async with run.nest.borrow(run.job, parts, trusted=trusted, attend=run.attend) as template:

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 from redis.asyncio import Redis
 
-from jobs.blobs import BlobWriter
+from jobs.blobs import BlobWriter, RedisBlobs
 from jobs.options import Options
 from jobs.queue import Queue
 from jobs.records import Blob, Input
@@ -30,7 +30,7 @@ class Bench:
         return Queue(self.redis, self.redis, supervisor=name, lease_s=lease_s, job_ttl_s=60)
 
     async def upload(self, content: bytes) -> Blob:
-        writer = BlobWriter(self.redis)
+        writer = BlobWriter(RedisBlobs(self.redis))
         await writer.write(content)
         return await writer.finish()
 
