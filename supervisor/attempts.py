@@ -196,6 +196,8 @@ class Attempts:
             stderr=child.stderr.text(),
             vm_peak_bytes=run.sample.vm_peak_bytes,
             vm_limit_bytes=run.sample.vm_limit_bytes,
+            cap_bytes=run.sample.cap_bytes,
+            machine_full=run.sample.machine_full,
         )
 
     async def _commit(self, run: Run, ending: Ending) -> None:

@@ -113,7 +113,8 @@ class Nest:
 
     def watched(self, template: Template, child: Child) -> Sample:
         """From now on a template's child is watched."""
-        return self.watch.add(child, template.base, self.cap_bytes(template.stack))
+        cap_bytes = self.cap_bytes(template.stack)
+        return self.watch.add(child, template.base, cap_bytes, inherited_bytes=template.growth_bytes)
 
     def cap_bytes(self, stack: Stack) -> int:
         """What a child of this stack may add to its forkserver. Raises NoRoomForLibraries."""
