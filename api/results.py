@@ -15,7 +15,7 @@ from api.replies import Json
 from api.resources import resources
 from api.table import FLOAT_BYTES, Table, batches
 from api.writers import CsvWriter, JsonWriter, NpyWriter, Writer
-from jobs.errors import NotAcceptable, NotReady, ResultExpired
+from jobs.errors import NoResult, NotAcceptable, NotReady, ResultExpired
 from jobs.records import Job
 from jobs.store import Store
 

@@ -88,9 +88,7 @@ def forecast(opened: Opened, request: Open, prepared: Explains) -> dict[str, Any
 def _check_one_row(request: Open, prepared: Explains) -> None:
     needed = prepared.needs_bytes(1)
     if needed > request.cap_bytes:
-        raise RowExceedsMemory(
-            explainer=prepared.info.explainer, needed_bytes=needed, room_bytes=request.cap_bytes
-        )
+        raise RowExceedsMemory(explainer=prepared.info.explainer, needed_bytes=needed, room_bytes=request.cap_bytes)
 
 
 def _pace(source: Source, span: Span, found: Layout, prepared: Explains) -> float:

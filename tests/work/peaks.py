@@ -137,7 +137,7 @@ def skops_linear(case: Case) -> bytes:
 def skops_network(case: Case) -> bytes:
     from sklearn.neural_network import MLPRegressor
 
-    return _fitted(MLPRegressor((16,), max_iter=5), case)
+    return _fitted(MLPRegressor(hidden_layer_sizes=(16,), max_iter=5), case)
 
 
 def _fitted(estimator: Any, case: Case) -> bytes:

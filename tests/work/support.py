@@ -105,8 +105,8 @@ class Supervisor:
             self.info = heard.one(Ready).model
         return heard
 
-    def open(self, batch_size: int | str = 500, cap_bytes: int = CAP) -> Heard:
-        request = Open(sizes=self.sizes, batch_size=batch_size, cap_bytes=cap_bytes)
+    def open(self, batch_size: int | str = 500, cap_bytes: int = CAP, *, dry_run: bool = False) -> Heard:
+        request = Open(sizes=self.sizes, batch_size=batch_size, cap_bytes=cap_bytes, dry_run=dry_run)
         return self.ask(request, work.run, self.prepared)[1]
 
     def explain(self, layout: Layout, span: Span) -> Heard:
