@@ -30,7 +30,7 @@ from jobs.codec import (
     Unsuited,
     Values,
 )
-from jobs.errors import AdditivityFailed, Problem
+from jobs.errors import AdditivityFailed, Problem, UnreadableModel
 from jobs.options import Options
 from jobs.work import memory, models, opening, summary
 from jobs.work.models.model import Model, Rows
@@ -129,7 +129,7 @@ def _prepare(pipe: Pipe, request: Load) -> Prepared | None:
     """None where the model was written to a file instead. Raises NotHere where this process is not the one to do it."""
     if request.ensemble:
         try:
-            return _from_ensemble(pipe, request, ensemble.read(request.ensemble))
+            return _from_ensemble(pipe, request, _mapped(request.ensemble))
         except NotHere:
             if is_lean():
                 raise
@@ -137,6 +137,14 @@ def _prepare(pipe: Pipe, request: Load) -> Prepared | None:
         _convert(pipe, request)
         return None
     return _load(pipe, request)
+
+
+def _mapped(path: str) -> Ensemble:
+    """A file of another version, or a damaged one, is no fault of the job: the model itself is still there."""
+    try:
+        return ensemble.read(path)
+    except UnreadableModel as error:
+        raise NotHere(f"its trees, converted earlier, cannot be read: {error.detail['reason']}") from None
 
 
 def _from_ensemble(pipe: Pipe, request: Load, found: Ensemble) -> Prepared:

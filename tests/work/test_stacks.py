@@ -180,6 +180,16 @@ def test_garbage_is_refused_by_a_lean_process(boosted, lean, tmp_path):
         assert answer(content, Failed, into=tmp_path / "trees").code == code
 
 
+def test_a_damaged_file_is_left_to_a_full_process(samples, boosted, lean, tmp_path):
+    raw = bytes(boosted.save_raw("json"))
+    (tmp_path / "trees").write_bytes(b"shap-supervisor trees 1\n" + bytes(100))
+    assert "version" in answer(raw, Unsuited, ensemble=tmp_path / "trees").reason
+    stack.settle("full")
+    supervisor = Supervisor({"model": raw})
+    supervisor.load(ensemble=tmp_path / "trees")
+    assert supervisor.info.explainer == "tree"
+
+
 def test_a_disk_that_is_full_is_told(samples, boosted, lean, tmp_path):
     failed = answer(bytes(boosted.save_raw("json")), Failed, into=tmp_path / "no" / "such" / "place")
     assert failed.kind == "raised"

@@ -120,7 +120,10 @@ def _check_tree(block: str, index: int, n_features: int) -> None:
     for name in _PER_LEAF:
         trees.check_finite(f"a value in {name}", _floats(tree, name, leaves))
     for name in _PER_SPLIT:
-        trees.check_finite(f"a value in {name}", _floats(tree, name, leaves - 1))
+        found = _floats(tree, name, leaves - 1)
+        if name == "threshold":  # infinite where only missing values go right
+            found = np.where(np.isinf(found), 0.0, found)
+        trees.check_finite(f"a value in {name}", found)
     for names, size in ((_OPTIONAL_PER_LEAF, leaves), (_OPTIONAL_PER_SPLIT, leaves - 1)):
         for name in names:
             if tree.get(name, "").strip():

@@ -24,7 +24,8 @@ from jobs.work.trees import engine
 from jobs.work.trees.arrays import Floats, Link, Trees
 
 FORMAT = "tree arrays"
-MAGIC = b"shap-supervisor trees 1\n"
+MAGIC = b"shap-supervisor trees 2\n"
+"""With the version: the number changes whenever what follows does."""
 ALIGNMENT = 64
 MAX_HEAD_BYTES = 1 << 28
 """A head has names and the places of arrays; this is a hundred times of what a wide model needs."""
