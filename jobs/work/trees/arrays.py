@@ -125,6 +125,27 @@ class Trees:
         share[split] = np.divide(near, both, out=np.full(len(split), 0.5), where=both > 0)
         return share
 
+    @cached_property
+    def ways(self) -> tuple[Missing, ...]:
+        """The ways of treating missing values that occur, sorted; RIGHT where there is no split."""
+        counts = np.bincount(self.missing[self.inner], minlength=len(Missing))
+        return tuple(way for way in Missing if counts[way]) or (Missing.RIGHT,)
+
+    @cached_property
+    def slot(self) -> Ints:
+        """(N,): the column that a split looks at, where rows have all columns once for each of `ways`."""
+        if len(self.ways) == 1:
+            return self.feature
+        place = np.zeros(len(Missing), dtype=np.int32)
+        place[list(self.ways)] = np.arange(len(self.ways)) * self.features
+        slot: Ints = np.where(self.inner, place[self.missing] + self.feature, 0).astype(np.int32)
+        return slot
+
+    @cached_property
+    def bound(self) -> Floats:
+        """(N,): what x is compared with by <=, also where the model compares by <."""
+        return np.nextafter(self.threshold, -np.inf) if self.strict else self.threshold
+
     def levels(self) -> Iterator[NDArray[np.int64]]:
         """Nodes (counted from the first of all) level by level, roots first."""
         nodes = self.offsets[:-1].astype(np.int64)
