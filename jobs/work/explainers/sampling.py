@@ -123,7 +123,7 @@ class KernelShap:
     def needs_bytes(self, rows: int) -> int:
         """See `Explainer.needs_bytes`: all coalitions of one row against the whole background."""
         count, features, outputs = len(self._background), int(self._background.shape[1]), len(self.base_values)
-        asked = self._asked * (2 * count * features + 2 * count * outputs + 4 * features)
+        asked: int = self._asked * (2 * count * features + 2 * count * outputs + 4 * features)
         return FLOAT_BYTES * (asked + rows * features * (2 + outputs))
 
     def explain(self, rows: Rows, first: int) -> Rows:
