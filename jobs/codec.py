@@ -168,6 +168,8 @@ class Unsuited(msgspec.Struct, tag=True):
     """A lean process cannot do this; `reason` says why, to follow "as"."""
 
     reason: str
+    unreadable: bool = False
+    """The file of arrays is none that this process reads: cut off, or of another version."""
 
 
 class Plan(msgspec.Struct, tag=True, kw_only=True):

@@ -36,7 +36,7 @@ from jobs.work import memory, models, opening, summary
 from jobs.work.models.model import Model, Rows
 from jobs.work.pipe import Pipe, PipeClosed
 from jobs.work.rows import Source, layout, open_table, read_rows
-from jobs.work.stack import NotHere, is_lean
+from jobs.work.stack import NotHere, Unreadable, is_lean
 from jobs.work.trees import ensemble
 from jobs.work.trees.ensemble import About, Ensemble
 
@@ -95,7 +95,7 @@ def prepare(connection: socket.socket) -> Prepared | None:
     except PipeClosed:
         raise
     except NotHere as why:
-        pipe.send(Unsuited(why.reason))
+        pipe.send(Unsuited(why.reason, isinstance(why, Unreadable)))
         return None
     except Exception as error:  # whatever it is, the job must hear of it
         _report(pipe, error, start)
@@ -140,11 +140,10 @@ def _prepare(pipe: Pipe, request: Load) -> Prepared | None:
 
 
 def _mapped(path: str) -> Ensemble:
-    """A file of another version, or a damaged one, is no fault of the job: the model itself is still there."""
     try:
         return ensemble.read(path)
     except UnreadableModel as error:
-        raise NotHere(f"its trees, converted earlier, cannot be read: {error.detail['reason']}") from None
+        raise Unreadable(f"its trees, converted earlier, cannot be read: {error.detail['reason']}") from None
 
 
 def _from_ensemble(pipe: Pipe, request: Load, found: Ensemble) -> Prepared:

@@ -110,7 +110,7 @@ def prepare(connection: socket.socket) -> dict[str, Any] | None:
     request = pipe.receive()
     assert isinstance(request, Load)
     if request.ensemble and Path(request.ensemble).read_text(encoding="utf-8") != ARRAYS:
-        pipe.send(Failed(kind="refused", code="unreadable_model", message="These are no arrays."))
+        pipe.send(Unsuited("these are no arrays", unreadable=True))
         return None
     model = pipe.read_json("model", request.sizes["model"])
     if play(pipe, model, "load") is None:

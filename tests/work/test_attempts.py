@@ -251,11 +251,11 @@ x = np.zeros((400_000, 8)); x[:, 0] = np.arange(400_000)
 s = Supervisor({"model": skops_bytes(RandomForestRegressor(3, max_depth=3).fit(x[:100], x[:100, 0])), "data": npy(x)})
 s.load()
 size = next(int(l.split()[1]) for l in open("/proc/self/status") if l.startswith("VmSize")) * 1024
-resource.setrlimit(resource.RLIMIT_AS, (size + 60 * 2**20, size + 80 * 2**20))
+resource.setrlimit(resource.RLIMIT_AS, (size + 30 * 2**20, size + 50 * 2**20))
 failed = s.open(10**6, 2**40).failed
 assert (failed.kind, failed.code) == ("memory", "memory_cap"), failed
 assert failed.memory.vm_peak_bytes > size, failed
-assert resource.getrlimit(resource.RLIMIT_AS)[0] == size + 80 * 2**20
+assert resource.getrlimit(resource.RLIMIT_AS)[0] == size + 50 * 2**20
 """
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 
