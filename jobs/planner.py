@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 FLOAT_BYTES = 8
 CAP_SHARE = 0.8
 """A chunk is planned for this share of what its child may take: the estimate is not the whole truth."""
+CHILD_BYTES = 700 * 1024
+"""What a child touches before it has read a row."""
 BLOCK_BYTES = 4 * 1024 * 1024
 """Values that are computed at once; those before have been sent by then."""
 LANES = 16
@@ -28,6 +30,11 @@ def rows_per_block(features: int, outputs: int, *, interactions: bool) -> int:
     """Rows that are explained at once: whole vectors of them, and values of about BLOCK_BYTES."""
     cells = features * features if interactions else features
     return max(1, BLOCK_BYTES // (FLOAT_BYTES * cells * outputs * LANES)) * LANES
+
+
+def chunk_bytes(rows: int, row_bytes: int, block_bytes: int) -> int:
+    """The peak of a child: while it reads, the file's bytes and the numbers; then the numbers and one block's work."""
+    return CHILD_BYTES + max(2 * rows * row_bytes, rows * row_bytes + block_bytes)
 
 
 def rows_that_fit(most: int, room_bytes: int, needs: Needs) -> int:

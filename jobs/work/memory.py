@@ -41,6 +41,12 @@ def make_room_to_report() -> None:
     gc.collect()
 
 
+def room_bytes() -> int | None:
+    """Address space left up to the soft limit; None without a limit."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_AS)
+    return None if soft == resource.RLIM_INFINITY else max(0, soft - _status().get("VmSize", 0))
+
+
 def anonymous_bytes() -> int:
     """RssAnon now; 0 where the platform does not tell."""
     return _status().get("RssAnon", 0)

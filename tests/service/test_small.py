@@ -55,6 +55,36 @@ def test_web_and_supervisor_stay_below_80_mb_under_a_large_job(service: Service)
     assert max(peaks.values()) < MOST_BYTES, peaks
 
 
+@pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="needs /proc")
+def test_trees_are_explained_by_processes_without_the_scientific_stack(service: Service) -> None:
+    """What children are forked from stays below 50 MB, a child adds at most 10, and nothing heavier is ever started."""
+    x = np.random.default_rng(1).normal(size=(500, 50))
+    model = xgboost.XGBRegressor(n_estimators=100, max_depth=6, n_jobs=1).fit(x, x[:, 0] * x[:, 1])
+    job = service.ended(service.submit(bytes(model.get_booster().save_raw("json")), npy(x)))
+    assert job["status"] == "finished"
+    assert job["peak_child_bytes"] < 10 * MIB
+    (supervisor,) = service.http.get("/admin/memory").json()["supervisors"]
+    assert supervisor["full_forkserver"] is None
+    assert psutil.Process(supervisor["forkserver"]["pid"]).memory_info().rss < 50 * MIB
+    assert "exact trees" in job["engine"]
+
+
+def test_a_dry_run_answers_with_a_forecast_and_computes_nothing(service: Service) -> None:
+    x = np.random.default_rng(0).normal(size=(5_000, FEATURES))
+    model = xgboost.XGBRegressor(n_estimators=5, max_depth=3, n_jobs=1).fit(x[:500], x[:500, 0])
+    files = {"model": bytes(model.get_booster().save_raw("json")), "data": npy(x)}
+    answer = service.http.post("/analyze?dry_run=1", files=files)
+    assert answer.status_code == 200, answer.text
+    forecast = answer.json()
+    assert (forecast["rows"], forecast["rows_per_chunk"], forecast["chunks"]) == (5_000, 2_000, 3)
+    assert 0 < forecast["bytes_per_chunk"] < forecast["room_bytes"]
+    assert forecast["seconds"] > 0
+    result = service.http.get(f"/jobs/{forecast['job_id']}/result")
+    assert (result.status_code, result.json()["code"]) == (409, "no_result")
+    broken = service.http.post("/analyze?dry_run=1", files={**files, "data": npy(x[:, :5])})
+    assert broken.status_code == 422, broken.text
+
+
 @pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="needs /proc")
 def test_neither_has_loaded_a_numerical_library(service: Service) -> None:
     for name in ("supervisor", "web"):

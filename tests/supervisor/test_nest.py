@@ -122,3 +122,14 @@ async def test_without_room_for_the_libraries_the_job_says_so(
         assert job.error.code == "no_room"
         assert "300 MB" in job.error.message
         await finished(service, {})
+
+
+async def test_a_full_forkserver_that_dies_is_started_again(service: Service) -> None:
+    async with service.supervisor() as daemon:
+        await finished(service, {"needs": "full"})
+        life = daemon._nest.full.life
+        assert life
+        psutil.Process(life.warm.pid).kill()
+        await finished(service, {"needs": "full"})
+        assert daemon._nest.full.life
+        assert daemon._nest.full.life is not life

@@ -4,6 +4,7 @@ A process of its own, which is to its children what a template is: it has loaded
 as what a test process has allocated and freed would hide what a child takes.
 """
 
+import ctypes
 import gc
 import io
 import json
@@ -52,7 +53,7 @@ def measure(case: Case) -> dict[str, Any]:
         first=0, last=case.rows - 1, span_first=0, start=plan.spans[0].start, end=plan.spans[-1].end
     )
     gc.collect()
-    gc.freeze()
+    ctypes.CDLL(None).malloc_trim(0)  # what the case before has left would hide what a child takes
     request = Explain(sizes=supervisor.sizes, layout=plan.layout, span=span)
     _, heard = supervisor.ask(request, in_child, supervisor.prepared)
     measured = heard.one(Done).memory.peak_bytes

@@ -109,6 +109,20 @@ def test_a_row_that_fits_no_child_is_refused_with_the_numbers(samples):
     assert "smaller background" in failed.message
 
 
+@pytest.mark.parametrize("explainer", ["kernel", "permutation"])
+def test_a_background_is_cut_to_what_fits_where_the_job_allows_it(samples, explainer, monkeypatch):
+    parts = {"model": skops_bytes(SVC().fit(samples.x, samples.two)), "data": npy(samples.x)}
+    supervisor = Supervisor({**parts, "background": npy(np.tile(samples.x, (20, 1)))})
+    supervisor.load(explainer=explainer)
+    whole = supervisor.prepared.explainer
+    room = int(whole.needs_against(100, 1) / planner.CAP_SHARE) + 1
+    monkeypatch.setattr(memory, "room_bytes", lambda: room)
+    supervisor.load(explainer=explainer)
+    assert supervisor.info.engine == whole.engine
+    supervisor.load(explainer=explainer, may_shrink=True)
+    assert supervisor.info.engine.endswith(f"(100 of {20 * len(samples.x)} background rows)")
+
+
 def test_rows_are_explained_block_by_block(samples, forest, monkeypatch):
     whole = explained(forest, npy(samples.x))
     monkeypatch.setattr(planner, "BLOCK_BYTES", 1)

@@ -153,7 +153,9 @@ def test_hostile_xgboost_is_refused_alike(boosted, lean, tmp_path, name):
     harmed = edited(boosted, XGB_EDITS[name])
     failed = answer(harmed, Failed, into=tmp_path / "trees")
     stack.settle("full")
-    assert failed == answer(harmed, Failed) or name == "threshold"  # where XGBoost's parser is the one to complain
+    if name != "threshold":  # where XGBoost's parser is the one to complain
+        found = answer(harmed, Failed)
+        assert (failed.message, failed.detail) == (found.message, found.detail)
     assert failed.code == "unreadable_model"
     assert not (tmp_path / "trees").exists()
 

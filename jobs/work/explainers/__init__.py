@@ -83,6 +83,4 @@ def build(kind: str, model: Model, options: Options, background: Rows | None) ->
         return linear.LinearShap(model, background)
     from jobs.work.explainers import sampling
 
-    if kind == "kernel":
-        return sampling.KernelShap(model, options, background)
-    return sampling.PermutationShap(model, options, background)
+    return sampling.build(kind, model, options, background)

@@ -11,15 +11,34 @@ import numpy as np
 import numpy.typing as npt
 import shap
 
+from jobs import planner
 from jobs.errors import InvalidOptions, UnsupportedCombination
 from jobs.options import Options
 from jobs.planner import FLOAT_BYTES
+from jobs.work import memory
 from jobs.work.models.model import Model, Output, Rows
 
 BLOCK_ROWS = 1_000
 """Rows that share a seed: block b begins with seed + b, so that a chunk draws at most this many rows ahead."""
 DEFAULT_MAX_EVALS = 500
 SEEDS = 2**32
+PERMUTATION_SHARE, PERMUTATION_BYTES = 1.08, 2 * 1024 * 1024
+"""What shap's permutations take beside the rows that the model is asked for: measured."""
+
+
+def build(kind: str, model: Model, options: Options, background: Rows) -> "PermutationShap | KernelShap":
+    """The explainer of a kind; where the job allows it, with as much of the background as the memory holds."""
+    explainer = _KINDS[kind](model, options, background)
+    room = memory.room_bytes()
+    if not options.may_shrink or room is None:
+        return explainer
+    rows = planner.rows_that_fit(len(background), room, lambda count: explainer.needs_against(count, 1))
+    if rows == len(background):
+        return explainer
+    drawn = np.sort(np.random.default_rng(options.seed).choice(len(background), rows, replace=False))
+    smaller = _KINDS[kind](model, options, background[drawn])
+    smaller.engine += f" ({rows} of {len(background)} background rows)"
+    return smaller
 
 
 def pick_output(model: Model, model_output: str) -> str:
@@ -80,10 +99,14 @@ class PermutationShap:
         self._explainer = shap.PermutationExplainer(_flat(self.output), masker, seed=options.seed)
 
     def needs_bytes(self, rows: int) -> int:
-        """See `Explainer.needs_bytes`: one permutation of one row against the whole background, forth and back."""
+        """See `Explainer.needs_bytes`."""
+        return self.needs_against(len(self._background), rows)
+
+    def needs_against(self, background_rows: int, rows: int) -> int:
+        """One permutation of one row against the whole background, forth and back."""
         features, outputs = int(self._background.shape[1]), len(self.base_values)
-        asked = (2 * features + 1) * len(self._background)
-        return FLOAT_BYTES * (asked * (2 * features + outputs) + rows * features * (2 + outputs))
+        asked = (2 * features + 1) * background_rows * (2 * features + outputs)
+        return int(FLOAT_BYTES * (asked * PERMUTATION_SHARE + rows * features * (2 + outputs))) + PERMUTATION_BYTES
 
     def explain(self, rows: Rows, first: int) -> Rows:
         """See `Explainer.explain`."""
@@ -121,9 +144,13 @@ class KernelShap:
         self._explainer = shap.KernelExplainer(_flat(self.output), background)
 
     def needs_bytes(self, rows: int) -> int:
-        """See `Explainer.needs_bytes`: all coalitions of one row against the whole background."""
-        count, features, outputs = len(self._background), int(self._background.shape[1]), len(self.base_values)
-        asked: int = self._asked * (2 * count * features + 2 * count * outputs + 4 * features)
+        """See `Explainer.needs_bytes`."""
+        return self.needs_against(len(self._background), rows)
+
+    def needs_against(self, background_rows: int, rows: int) -> int:
+        """All coalitions of one row against the whole background."""
+        features, outputs = int(self._background.shape[1]), len(self.base_values)
+        asked: int = self._asked * (2 * background_rows * (features + outputs) + 4 * features)
         return FLOAT_BYTES * (asked + rows * features * (2 + outputs))
 
     def explain(self, rows: Rows, first: int) -> Rows:
@@ -134,3 +161,6 @@ class KernelShap:
         np.random.seed((self._seed + index) % SEEDS)  # shap draws from the global generator
         values = self._explainer.shap_values(row[None], nsamples=self._nsamples, l1_reg=False, silent=True)
         return np.array(values[0], dtype=np.float64)
+
+
+_KINDS: dict[str, type[PermutationShap | KernelShap]] = {"permutation": PermutationShap, "kernel": KernelShap}

@@ -9,18 +9,19 @@ from functools import partial
 
 import numpy as np
 
+from jobs import planner
 from jobs.errors import BackgroundRequired
 from jobs.options import Options
-from jobs.planner import FLOAT_BYTES, rows_per_block
+from jobs.planner import FLOAT_BYTES
 from jobs.work.models.model import Output, Rows
 from jobs.work.trees import engine
 from jobs.work.trees.arrays import Link
 from jobs.work.trees.ensemble import Ensemble
 
-ROW_COPIES = 2
-"""Of a chunk's rows: the bytes of the file, and the numbers."""
-VALUE_COPIES, COLUMN_COPIES = 4, 3
-"""Of a block's values, and of its rows as the engine reads them."""
+COLUMN_COPIES = 1.75
+"""Of a block's rows, as the engine reads them: measured, as all of these."""
+VALUE_COPIES, BACKGROUND_COPIES, PAIR_COPIES, PAIRS_COPIES = 3.3, 1.8, 3.1, 3.9
+"""Of a block's values: path-dependent, against a background, interactions of one output, and of several."""
 RELATIVE_ERROR = 1e-9
 """Values and output are both in double precision, from the same arrays."""
 
@@ -48,7 +49,10 @@ class ExactTrees:
         trees, native = ensemble.trees, ensemble.about.native
         self._features, outputs = trees.features, trees.outputs
         self._cells = outputs * self._features ** (2 if options.interactions else 1)
-        self._per_block = rows_per_block(self._features, outputs, interactions=options.interactions)
+        self._per_block = planner.rows_per_block(self._features, outputs, interactions=options.interactions)
+        pairs = PAIR_COPIES if outputs == 1 else PAIRS_COPIES
+        plain = VALUE_COPIES if background is None else BACKGROUND_COPIES
+        self._value_copies = pairs if options.interactions else plain
         self.explains = "probability" if options.model_output == "probability" else native
         if background is None and self.explains != native:
             raise BackgroundRequired(explainer="tree (model_output=probability)", model=ensemble.about.name)
@@ -62,10 +66,9 @@ class ExactTrees:
 
     def needs_bytes(self, rows: int) -> int:
         """See `Explainer.needs_bytes`: the rows, read and arranged, and one block of values with what makes them."""
-        return ROW_COPIES * FLOAT_BYTES * rows * self._features + self._block_bytes(min(rows, self._per_block))
-
-    def _block_bytes(self, rows: int) -> int:
-        return FLOAT_BYTES * rows * (VALUE_COPIES * self._cells + COLUMN_COPIES * self._features)
+        row_bytes = FLOAT_BYTES * self._features
+        block = FLOAT_BYTES * self._cells * self._value_copies + row_bytes * COLUMN_COPIES
+        return planner.chunk_bytes(rows, row_bytes, int(min(rows, self._per_block) * block))
 
     def explain(self, rows: Rows, first: int) -> Rows:  # noqa: ARG002
         """See `Explainer.explain`; does not depend on `first`."""
