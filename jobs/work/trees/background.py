@@ -81,12 +81,12 @@ class Background:
     def _against(self, both: Columns, n: int, weights: Floats, *, pairs: bool) -> Floats:
         """(n, K, F) or (n, K, F, F): of the first n rows against the others, which are weighted (N,)."""
         trees = self._trees
-        if self._level is None or pairs:
+        if self._level is None:
             return numpy_background.accumulate(trees, both, n, weights, pairs=pairs)
         kernel, place = self._level
         rows, background = both.rows[:n].T.copy(), both.rows[n:].T.copy()
-        phi = np.zeros((len(trees.base), trees.features, n))
+        outputs, features = len(trees.base), trees.features
+        phi = np.zeros((n, outputs, features, features) if pairs else (outputs, features, n))
         arrays = (*both.arrays(trees), levels.points(kernel.MOST_POINTS), rows, phi)
-        sizes = (len(rows), trees.features, len(trees.base))
-        kernel.accumulate_background(arrays, background, weights.copy(), *sizes, place)
-        return phi.transpose(2, 0, 1)
+        kernel.accumulate_background(arrays, background, weights.copy(), len(rows), features, outputs, pairs, place)
+        return phi if pairs else phi.transpose(2, 0, 1)

@@ -70,5 +70,5 @@ def _accumulate(trees: Trees, seen: Columns, level: str | None, *, pairs: bool) 
     cells = (trees.features,) * (2 if pairs else 1)
     phi = aligned((len(blocks), len(trees.base), *cells, kernel.LANES))
     arrays = (*seen.arrays(trees), levels.points(kernel.MOST_POINTS), blocks, phi)
-    kernel.accumulate(arrays, blocks.shape[1], trees.features, len(trees.base), pairs, place)
+    kernel.accumulate(arrays, len(seen.rows), blocks.shape[1], trees.features, len(trees.base), pairs, place)
     return np.moveaxis(phi, -1, 1).reshape(-1, *phi.shape[1:-1])[: len(seen.rows)]

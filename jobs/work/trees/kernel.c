@@ -29,7 +29,7 @@
 #include <string.h>
 
 #ifndef LANES
-#define LANES 16 /* rows a block: two registers of AVX-512, four of AVX2 */
+#define LANES 64 /* rows a block: what a step costs besides is shared by so many */
 #endif
 #define MOST_POINTS 64 /* quadrature nodes; exact up to 128 distinct features on a path */
 #define LEAF (-1)
@@ -48,6 +48,7 @@
 #define NAME(name) name##_baseline
 #include "kernel_walk.h"
 #include "kernel_pairs.h"
+#include "kernel_background_pairs.h"
 #include "kernel_background.h"
 #undef WIDTH
 #undef NAME
@@ -60,6 +61,7 @@
 #define NAME(name) name##_avx2
 #include "kernel_walk.h"
 #include "kernel_pairs.h"
+#include "kernel_background_pairs.h"
 #include "kernel_background.h"
 #undef WIDTH
 #undef NAME
@@ -68,6 +70,7 @@
 #define NAME(name) name##_avx512
 #include "kernel_walk.h"
 #include "kernel_pairs.h"
+#include "kernel_background_pairs.h"
 #include "kernel_background.h"
 #undef WIDTH
 #undef NAME
@@ -170,14 +173,15 @@ static const char *describe(const Py_buffer *views, int64_t slots, int64_t featu
 }
 
 /* The number of blocks, or -1 where the arrays of rows and results do not go together. */
-static int64_t count_blocks(const Py_buffer *views, const Ensemble *e, int pairs) {
+static int64_t count_blocks(const Py_buffer *views, const Ensemble *e, int64_t rows, int pairs) {
     const int64_t block = e->slots * LANES * 8, blocks = views[BLOCKS].len / block;
     const __int128 cells = (__int128)e->features * (pairs ? e->features : 1) * e->outputs * LANES * 8;
+    if (rows < 0 || rows > blocks * LANES || rows <= (blocks - 1) * LANES) return -1;
     return views[BLOCKS].len % block || cells * blocks != views[PHI].len ? -1 : blocks;
 }
 
 /* All trees over all rows, one tree at a time so that it stays in the cache. Returns NULL or what went wrong. */
-static const char *run(const Ensemble *e, const double *blocks, int64_t count, double *phi, int pairs, Walker *walker) {
+static const char *run(const Ensemble *e, const double *blocks, int64_t rows, double *phi, int pairs, Walker *walker) {
     const int64_t cells = (pairs ? e->features * e->features : e->features) * LANES;
     Program program = {0};
     Work work = {0};
@@ -188,9 +192,11 @@ static const char *run(const Ensemble *e, const double *blocks, int64_t count, d
         if (fault || !program.count) continue;
         const int64_t output = e->tree_output[tree] < 0 ? 0 : e->tree_output[tree];
         prepare(&program, &work);
-        for (int64_t block = 0; block < count; block++)
+        for (int64_t block = 0; block * LANES < rows; block++) {
+            work.rows = rows - block * LANES < LANES ? rows - block * LANES : LANES;
             walker(&program, blocks + block * e->slots * LANES, &work, phi + (block * e->outputs + output) * cells,
                    e->features);
+        }
     }
     dismantle(&program, &work);
     return fault;
@@ -206,9 +212,9 @@ static PyObject *outcome(const char *fault) {
 static PyObject *accumulate(PyObject *self, PyObject *args) {
     (void)self;
     PyObject *arrays;
-    long long slots, features, outputs;
+    long long rows, slots, features, outputs;
     int pairs, level;
-    if (!PyArg_ParseTuple(args, "OLLLpi", &arrays, &slots, &features, &outputs, &pairs, &level)) return NULL;
+    if (!PyArg_ParseTuple(args, "OLLLLpi", &arrays, &rows, &slots, &features, &outputs, &pairs, &level)) return NULL;
     if (level < 0 || level >= usable_levels()) {
         PyErr_SetString(PyExc_ValueError, "this processor cannot run that level");
         return NULL;
@@ -219,36 +225,36 @@ static PyObject *accumulate(PyObject *self, PyObject *args) {
     const char *fault;
     Py_BEGIN_ALLOW_THREADS;
     fault = describe(views, slots, features, outputs, &ensemble);
-    const int64_t blocks = fault ? 0 : count_blocks(views, &ensemble, pairs);
-    if (blocks < 0) fault = "rows and result differ in size";
+    if (!fault && count_blocks(views, &ensemble, rows, pairs) < 0) fault = "rows and result differ in size";
     if (!fault)
-        fault = run(&ensemble, views[BLOCKS].buf, blocks, views[PHI].buf, pairs,
+        fault = run(&ensemble, views[BLOCKS].buf, rows, views[PHI].buf, pairs,
                     pairs ? LEVELS[level].walk_pairs : LEVELS[level].walk);
     Py_END_ALLOW_THREADS;
     release(views, FIELD_COUNT);
     return outcome(fault);
 }
 
-static const char *run_background(Scene *s, const char *(*walk)(Scene *, int64_t)) {
+static const char *run_background(Scene *s, int pairs, const char *(*walk)(Scene *, int64_t)) {
     const Ensemble *e = s->e;
-    const char *fault = set(s);
+    const char *fault = set(s, pairs);
     for (int64_t tree = 0; tree < e->trees && !fault; tree++) {
         const int32_t output = e->tree_output[tree];
         s->values = output < 0 ? e->values_a_leaf : 1;
-        s->output = s->phi + (output < 0 ? 0 : output) * e->features * s->rows;
+        s->output = s->phi + (output < 0 ? 0 : output) * e->features * (pairs ? e->features : s->rows);
         fault = walk(s, tree);
     }
     strike(s);
     return fault;
 }
 
-/* Arrays as for `accumulate`, but rows are (slots, rows) and phi (outputs, features, rows). */
+/* Arrays as for `accumulate`, but rows are (slots, rows) and phi (outputs, features, rows), or of pairs (rows, outputs,
+   features, features). */
 static PyObject *accumulate_background(PyObject *self, PyObject *args) {
     (void)self;
     PyObject *arrays, *background, *weight;
     long long slots, features, outputs;
-    int level;
-    if (!PyArg_ParseTuple(args, "OOOLLLi", &arrays, &background, &weight, &slots, &features, &outputs, &level))
+    int pairs, level;
+    if (!PyArg_ParseTuple(args, "OOOLLLpi", &arrays, &background, &weight, &slots, &features, &outputs, &pairs, &level))
         return NULL;
     if (level < 0 || level >= usable_levels()) {
         PyErr_SetString(PyExc_ValueError, "this processor cannot run that level");
@@ -275,10 +281,10 @@ static PyObject *accumulate_background(PyObject *self, PyObject *args) {
                          .rows = views[BLOCKS].len / 8 / slots, .back = views[FIELD_COUNT + 1].len / 8};
         if (scene->back < 1 || views[FIELD_COUNT].len / 8 / slots != scene->back ||
             views[FIELD_COUNT].len / 8 % slots || views[BLOCKS].len / 8 % slots ||
-            (__int128)scene->rows * features * outputs * 8 != views[PHI].len)
+            (__int128)scene->rows * features * outputs * (pairs ? features : 1) * 8 != views[PHI].len)
             fault = "rows, background and result differ in size";
     }
-    if (!fault) fault = run_background(scene, LEVELS[level].walk_background);
+    if (!fault) fault = run_background(scene, pairs, LEVELS[level].walk_background);
     free(scene);
     Py_END_ALLOW_THREADS;
     release(views, FIELD_COUNT + 2);
@@ -315,9 +321,9 @@ static PyObject *levels(PyObject *self, PyObject *none) {
 }
 
 static PyMethodDef METHODS[] = {
-    {"accumulate", accumulate, METH_VARARGS, "accumulate(arrays, slots, features, outputs, pairs, level)"},
+    {"accumulate", accumulate, METH_VARARGS, "accumulate(arrays, rows, slots, features, outputs, pairs, level)"},
     {"accumulate_background", accumulate_background, METH_VARARGS,
-     "accumulate_background(arrays, background, weight, slots, features, outputs, level)"},
+     "accumulate_background(arrays, background, weight, slots, features, outputs, pairs, level)"},
     {"predict", predict, METH_VARARGS, "predict(arrays, slots, features, outputs)"},
     {"levels", levels, METH_NOARGS, "levels() -> the instruction sets that this processor can run, slowest first"},
     {NULL, NULL, 0, NULL},

@@ -72,22 +72,6 @@ INLINE void NAME(add_table)(Scene *s, const double *table, int64_t width, const 
         }
 }
 
-/* The distinct patterns among `count` ones, into `distinct`, and which of them each is, into `place`. */
-INLINE int64_t NAME(sort_out)(Scene *s, const uint64_t *misses, int64_t count, uint64_t *distinct, uint64_t *place) {
-    int64_t found = 0;
-    memset(s->slots, -1, (s->hash_mask + 1) * sizeof *s->slots);
-    for (int64_t i = 0; i < count; i++) {
-        uint64_t slot = (misses[i] * 0x9E3779B97F4A7C15u) >> 32 & s->hash_mask;
-        while (s->slots[slot] >= 0 && distinct[s->slots[slot]] != misses[i]) slot = (slot + 1) & s->hash_mask;
-        if (s->slots[slot] < 0) {
-            s->slots[slot] = (int32_t)found;
-            distinct[found++] = misses[i];
-        }
-        place[i] = s->slots[slot];
-    }
-    return found;
-}
-
 /* Which of `count` patterns of the background pass each feature of the path. */
 INLINE void NAME(note_passes)(Scene *s, const uint64_t *misses, int64_t count) {
     for (int64_t first = 0; first < count; first += 64) {
@@ -124,11 +108,9 @@ INLINE void NAME(match)(Scene *s, uint64_t missed, const uint64_t *misses, int64
 /* A leaf without a table of all patterns: one of those that occur. */
 INLINE void NAME(add_matches)(Scene *s, const uint64_t *row_misses, const uint64_t *misses, const double *value) {
     uint64_t *back = s->distinct, *rows = back + s->back;
-    const int64_t patterns = NAME(sort_out)(s, misses, s->back, back, s->place);
-    for (int64_t i = 0; i < patterns; i++) s->merged[i] = 0;
-    for (int64_t b = 0; b < s->back; b++) s->merged[s->place[b]] += s->weight[b];
+    const int64_t patterns = merge_background(s, misses);
     NAME(note_passes)(s, back, patterns);
-    const int64_t width = NAME(sort_out)(s, row_misses, s->rows, rows, s->place);
+    const int64_t width = sort_out(s, row_misses, s->rows, rows, s->place);
     for (int64_t i = 0; i < width; i++) NAME(match)(s, rows[i], back, patterns, s->matched + i, width);
     NAME(add_table)(s, s->matched, width, s->place, value);
 }
@@ -166,6 +148,8 @@ static const char *NAME(walk_background)(Scene *s, int64_t tree) {
         if (!is_leaf(e, first + child)) {
             level++;
             node[3 * level] = child, side[3 * level] = 0;
+        } else if (s->pairs) {
+            NAME(add_leaf_pairs)(s, below, below + s->rows, e->values + (first + child) * e->values_a_leaf);
         } else if (table_is_cheaper(s)) {
             NAME(fill_table)(s, below + s->rows);
             NAME(add_table)(s, s->table, (int64_t)1 << s->bits, below, e->values + (first + child) * e->values_a_leaf);

@@ -6,7 +6,7 @@
 INLINE int64_t next_node(const Ensemble *e, int64_t first, int64_t node, const double *row) {
     const double x = row[e->slot[node]];
     const int left = __builtin_expect(e->rule[node], 0) ? in_set(e, node, x) : x <= e->threshold[node];
-    return first + (left ? e->left[node] : e->right[node]);
+    return first + (left ? e->left : e->right)[node]; /* the choice of a pointer is no branch */
 }
 
 /* Adds the values of the leaves that some rows reach in one tree to `out` (rows, outputs). */

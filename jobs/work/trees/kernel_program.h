@@ -59,7 +59,7 @@ typedef struct {
     double *memory, *P, *G_near, *G, *hit, *edge_hit, *R, *X;
     double factors[3][3][MOST_POINTS]; /* lift, slope and weight of up to three splits: see Factor in kernel_walk.h */
     int32_t *active; /* by level, the feature of the edge; -1 where a later edge is on the same feature */
-    int64_t deepest;
+    int64_t deepest, rows; /* rows: of the block at hand */
 } Work;
 
 /* Every index, before any is used. NULL or what is wrong. */

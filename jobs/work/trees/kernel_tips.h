@@ -4,7 +4,7 @@
    and two moments of P are enough. */
 
 /* One tip: G = at_zero + t_q * run, or at_zero + lift_q * earlier + slope_q * run; phi += amount * sum_q weight_q P. */
-INLINE NAME(Factor) NAME(tip_of)(const Program *p, const Split *tip, const double *x, Work *w, int k, vec edge,
+INLINE NAME(Factor) NAME(tip_of)(const Program *p, const Split *tip, const double *x, Work *w, int64_t k, vec edge,
                                  int64_t level, double (*of)[MOST_POINTS], const int again) {
     const double step = tip->near.value - tip->far.value;
     vec earlier = edge;

@@ -3,7 +3,7 @@
    constants. Every vector of LANES rows is handled as a few registers, one after the other. */
 
 #define PER (WIDTH / 8) /* rows in a register */
-#define EACH_PART _Pragma("GCC unroll 1") for (int k = 0; k < LANES / PER; k++)
+#define EACH_PART _Pragma("GCC unroll 1") for (int64_t k = 0, parts = (w->rows + PER - 1) / PER; k < parts; k++)
 
 typedef double NAME(vec) __attribute__((vector_size(WIDTH)));
 typedef int64_t NAME(mask) __attribute__((vector_size(WIDTH)));
@@ -15,7 +15,7 @@ typedef double NAME(loose) __attribute__((vector_size(WIDTH), aligned(8)));
 INLINE vec *NAME(at)(double *base, int64_t place) { return (vec *)(base + place * LANES); }
 
 /* h: which rows of part k go to the near side, as 1 and 0. */
-INLINE vec NAME(decide)(const Program *p, const Split *s, const double *x, int k) {
+INLINE vec NAME(decide)(const Program *p, const Split *s, const double *x, int64_t k) {
     const double *column = x + (int64_t)s->slot * LANES + k * PER;
     const vec one = 1 - (vec){0};
     if (__builtin_expect(s->rule != 0, 0)) {
@@ -60,7 +60,7 @@ INLINE void NAME(fill)(const Program *p, const Split *s, double (*of)[MOST_POINT
 }
 
 /* What h_e is: 1 where the feature is new. */
-INLINE vec NAME(earlier)(const Work *w, const Split *s, int k) {
+INLINE vec NAME(earlier)(const Work *w, const Split *s, int64_t k) {
     return s->earlier < 0 ? 1 - (vec){0} : NAME(at)(w->edge_hit, s->earlier)[k];
 }
 
@@ -89,10 +89,10 @@ INLINE void NAME(turn)(const Split *s, Work *w, const int Q) {
     EACH_PART {
         vec *edge = &NAME(at)(w->edge_hit, s->level + 1)[k];
         *edge = NAME(earlier)(w, s, k) - *edge;
+        const vec *P = NAME(at)(w->P, s->level * (int64_t)Q) + k;
+        vec *below = NAME(at)(w->P, (s->level + 1) * (int64_t)Q) + k;
+        for (int q = 0; q < Q; q++) below[q * (LANES / PER)] = P[q * (LANES / PER)] - below[q * (LANES / PER)];
     }
-    const vec *P = NAME(at)(w->P, s->level * (int64_t)Q);
-    vec *below = NAME(at)(w->P, (s->level + 1) * (int64_t)Q);
-    for (int i = 0; i < Q * (LANES / PER); i++) below[i] = P[i] - below[i];
 }
 
 /* Up again: phi += amount sum_q P D, G = G_far + F D; either side may be a leaf. With X, keep P D there, and amount. */

@@ -100,16 +100,24 @@ class _Walk:
         return below
 
     def child(self, level: Level, side: int, below: Floats) -> Floats:
-        """(m, V, Q, rows): G of the children on one side: leaf values, or what the next level returned."""
+        """(tips, V, Q, rows): G of the children on one side of what is no tip: leaf values, or the next level's."""
         children = level.sides[side]
-        G = np.empty((len(level.share), self.values, len(self.t), self.hit.shape[1]))
-        G[children.leaf] = self.trees.values[children.node, : self.values, None, None]
+        leaves = np.searchsorted(children.leaf, level.tips)
+        G = np.empty((level.tips, self.values, len(self.t), self.hit.shape[1]))
+        G[children.leaf[:leaves]] = self.trees.values[children.node[:leaves], : self.values, None, None]
         G[children.inner] = below[children.child]
         return G
 
+    def tip(self, level: Level, side: int) -> Floats:
+        """(m - tips, V, 1, 1): values of the leaves on one side of the tips."""
+        children = level.sides[side]
+        leaves = np.searchsorted(children.leaf, level.tips)
+        values: Floats = self.trees.values[children.node[leaves:], : self.values, None, None]
+        return values
+
     def up(self, level: Level, near: Floats, far: Floats, pairs: tuple[Floats, Places] | None) -> Floats:
         """Notes a level's contributions; returns G of its splits. Overwrites `near`."""
-        P, F = self.P.pop(), self.F.pop()
+        P, F, tips = self.P.pop(), self.F.pop(), level.tips
         amount = self.hit[level.split] - level.share[:, None]
         if len(again := level.again):
             edge = level.earlier[again]
@@ -117,16 +125,20 @@ class _Walk:
             amount[again] *= self.edge_hit[edge] * before
             P = P.copy()
             P[again] /= ((before + self.t * (1 - before)) ** 2)[:, :, None]
-        D = np.subtract(near, far, out=near)
+        D, beyond = np.subtract(near, far, out=near), self.tip(level, 1)
+        step = self.tip(level, 0) - beyond  # D of a tip, the same at every node
         total = self.given[level.split]
-        np.einsum("mqr,mvqr->mvr", P[: level.tips], D[: level.tips], out=total[: level.tips])
-        np.multiply(P[level.tips :].sum(axis=1)[:, None], D[level.tips :, :, 0], out=total[level.tips :])
+        np.einsum("mqr,mvqr->mvr", P[:tips], D, out=total[:tips])
+        np.multiply(P[tips:].sum(axis=1)[:, None], step[:, :, 0], out=total[tips:])
         total *= amount[:, None]
         if pairs:
-            self.add_pairs(level, *pairs, amount, P[:, None] * D)
-        D *= F[:, None]
-        D += far
-        return D
+            self.add_pairs(level, *pairs, amount, np.concatenate([P[:tips, None] * D, P[tips:, None] * step]))
+        G = np.empty((len(F), *D.shape[1:]))
+        np.multiply(D, F[:tips, None], out=G[:tips])
+        G[:tips] += far
+        np.multiply(step, F[tips:, None], out=G[tips:])
+        G[tips:] += beyond
+        return G
 
     def add_pairs(self, level: Level, phi: Floats, start: Places, amount: Floats, contribution: Floats) -> None:
         """Each split's feature with every other one above it: half of the sum over q of P D R."""
