@@ -306,6 +306,13 @@ class ChunkExceedsMemory(Problem):
     code, status = "memory_cap", 507
 
 
+class NoRoomForLibraries(Problem):
+    """This job needs scikit-learn and shap, which leave {left} for its child on this machine: {arithmetic}. Trees in \
+XGBoost's or LightGBM's own files need neither; for the rest more memory is the way out."""
+
+    code, status = "no_room", 507
+
+
 class InputLost(Problem):
     """An upload of this job is no longer in the job store, so it cannot go on. Submit it again."""
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from jobs.work.attempt import Prepared
 
 
-def warm() -> None:
+def warm(stack: str = "full") -> None:  # noqa: ARG001
     """Import everything an attempt may need. Raises when that fails or leaves a second thread behind."""
     from jobs.work import preload
 
