@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from cli import demo, doctor, looking, run, serving, submitting
+from cli import demo, doctor, looking, run, serving, submitting, verify
 from jobs import VERSION
 from jobs.settings import InvalidSettings
 
@@ -37,6 +37,7 @@ for command in (
     looking.cancel,
     looking.info,
     doctor.doctor,
+    verify.verify,
 ):
     cli.add_command(command)
 
