@@ -9,5 +9,6 @@ The house from the front door inwards:
   first bytes are judged by `heads` (and `npy`); `models` knows the operator's models; `endings` waits for a job's end.
 - `jobs`: list, status, cancel, as `presenting` writes them.
 - `results`: values by `accept`, cut by `table` and written by `writers`; and the summary.
-- `health`: livez, readyz, health; `admin`: memory and queue.
+- `health`: livez, readyz, health; `admin`: memory and queue; `metrics`: the same for Prometheus.
+- `events`: a job's progress as server-sent events; `openapi`: all routes as a document.
 """

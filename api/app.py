@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from api import admin, health, jobs, results
+from api import admin, events, health, jobs, metrics, openapi, results
 from api.access_log import AccessLog
 from api.analyze import analyze
 from api.auth import Guard, Realm
@@ -32,11 +32,14 @@ LINKS = {
     "submit": "/analyze",
     "jobs": "/jobs",
     "job": "/jobs/{job_id}",
+    "events": "/jobs/{job_id}/events",
     "result": "/jobs/{job_id}/result",
     "summary": "/jobs/{job_id}/summary",
     "health": "/health",
     "memory": "/admin/memory",
     "queue": "/admin/queue",
+    "metrics": "/metrics",
+    "openapi": "/openapi.json",
 }
 
 
@@ -66,11 +69,14 @@ def _routes() -> list[Route]:
         _guarded("/analyze", analyze, "POST", Realm.API),
         _guarded("/jobs", jobs.listing, "GET", Realm.API),
         _guarded("/jobs/{job_id}", _by_method(GET=jobs.status, DELETE=jobs.cancel), "GET DELETE", Realm.API),
+        _guarded("/jobs/{job_id}/events", events.events, "GET", Realm.API),
         _guarded("/jobs/{job_id}/result", results.result, "GET", Realm.API),
         _guarded("/jobs/{job_id}/summary", results.summary, "GET", Realm.API),
         _guarded("/job_status/{job_id}", jobs.polled_status, "GET", Realm.API),
         _guarded("/admin/memory", admin.memory, "GET", Realm.ADMIN),
         _guarded("/admin/queue", admin.queue, "GET", Realm.ADMIN),
+        _guarded("/metrics", metrics.metrics, "GET", Realm.ADMIN),
+        _open("/openapi.json", openapi.openapi),
     ]
 
 
