@@ -54,6 +54,7 @@ def _of_supervisors(snapshots: list[dict[str, Any]]) -> Iterable[str]:
 
     yield _gauge("supervisors", "Supervisors that were heard of lately.", len(snapshots))
     yield each("supervisor_resident_bytes", "Resident memory of the supervisor's own process.", "rss_bytes")
+    yield each("family_bytes", "What a supervisor and all its processes hold.", "family_bytes")
     yield each("limit_bytes", "What a supervisor and its children may use.", "limit_bytes")
     yield each("budget_bytes", "What all children together may take.", "budget_bytes")
     yield each("slots", "Children at a time.", "slots")

@@ -109,14 +109,10 @@ def memory(document: Document) -> list[Check]:
     checks = [_below("web", document["web"]["rss_bytes"], SMALL_BYTES, "80 MB")]
     for supervisor in document["supervisors"]:
         checks.append(_below(f"supervisor {supervisor['name']}", supervisor["rss_bytes"], SMALL_BYTES, "80 MB"))
-        total, limit = _total_bytes(supervisor), supervisor["limit_bytes"]
-        checks.append(_below(f"machine of {supervisor['name']}", total, limit, f"its limit of {in_mb(limit)}"))
+        limit = supervisor["limit_bytes"]
+        name = f"all processes of {supervisor['name']}"
+        checks.append(_below(name, supervisor["family_bytes"], limit, f"the limit of {in_mb(limit)}"))
     return checks
-
-
-def _total_bytes(supervisor: dict[str, Any]) -> int:
-    """What a supervisor and its processes hold, as far as its snapshot says."""
-    return int(supervisor["rss_bytes"]) + sum(int(child.get("rss_bytes") or 0) for child in supervisor["children"])
 
 
 def _below(name: str, size: int | None, limit: int, what: str) -> Check:

@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from cli import demo, doctor, looking, run, serving, submitting, verify
+from cli import demo, doctor, looking, memory, run, serving, submitting, verify
 from jobs import VERSION
 from jobs.settings import InvalidSettings
 
@@ -36,6 +36,7 @@ for command in (
     looking.result,
     looking.cancel,
     looking.info,
+    memory.memory,
     doctor.doctor,
     verify.verify,
 ):

@@ -7,7 +7,6 @@ end in time.
 
 import io
 import json
-import os
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -28,7 +27,7 @@ from jobs.states import JobState
 
 ROWS_A_CHUNK = 3
 STYLES = {"ok": "green", "warn": "yellow", "skipped": "dim", "failed": "red"}
-NO_ADMIN = "Give the service's ADMIN_TOKEN in the environment, or with --admin-token."
+NO_ADMIN = "Give the service's ADMIN_TOKEN in the environment."
 
 
 class Verification:
@@ -50,13 +49,15 @@ class Verification:
 @click.command()
 @click.argument("address", metavar="[URL]", required=False)
 @click.option("--timeout", "timeout_s", default=60.0, show_default=True, type=click.FloatRange(min=0), help="Seconds.")
-@click.option("--admin-token", envvar="ADMIN_TOKEN", show_envvar=True, help="To look at /admin/memory, too.")
 @url_option
-def verify(address: str | None, timeout_s: float, admin_token: str | None, url: str | None) -> None:
-    """Check a deployed service: a known job, its values, memory and health."""
+def verify(address: str | None, timeout_s: float, url: str | None) -> None:
+    """Check a deployed service: a known job, its values, memory and health.
+
+    Tokens come from API_TOKEN and, for the memory of its processes, from ADMIN_TOKEN.
+    """
     verification = Verification()
     with connect(address or url) as client:
-        for check in _checks(client, admin_token, timeout_s):
+        for check in _checks(client, timeout_s):
             verification.show(check)
         where = client.url
     if verification.failed:
@@ -66,7 +67,7 @@ def verify(address: str | None, timeout_s: float, admin_token: str | None, url: 
     out.print(f"\nEverything works at {where}{warned}.")
 
 
-def _checks(client: Client, admin_token: str | None, timeout_s: float) -> Iterator[Check]:
+def _checks(client: Client, timeout_s: float) -> Iterator[Check]:
     """From the cheapest to the most telling. Raises Unreachable, and TimedOut when the known job does not end."""
     yield checks.health(client.health())
     ready = checks.readiness(client.ready())
@@ -79,7 +80,7 @@ def _checks(client: Client, admin_token: str | None, timeout_s: float) -> Iterat
     else:
         yield Check("submit", "ok", f"job {job_id}")
         yield from _job_checks(client, job_id, timeout_s, ready)
-    yield from _memory_checks(client, admin_token)
+    yield from _memory_checks(client)
 
 
 def _submit(client: Client) -> str:
@@ -135,9 +136,9 @@ def _result(client: Client, job_id: str) -> Document:
     return document
 
 
-def _memory_checks(client: Client, admin_token: str | None) -> Iterator[Check]:
+def _memory_checks(client: Client) -> Iterator[Check]:
     try:
-        with Client(client.url, admin_token or os.environ.get("API_TOKEN")) as admin:
+        with connect(client.url, "ADMIN") as admin:
             document = admin.memory()
     except Refused as refusal:
         yield Check("memory", "skipped", refusal.message, NO_ADMIN)

@@ -54,7 +54,8 @@ class Forkserver:
         async with self._starting:
             if self._life and self._life.lost:
                 log.error("forkserver_lost", stack=self.stack, child_pid=self._life.warm.pid)
-                await self.down()
+                await self._life.spawner.leave()
+                self._life = None
             if self._life is None:
                 self._life = Life(*await start_forkserver(self._work_module, self.stack))
                 self.expected_bytes = self._life.warm.rss_bytes
@@ -73,8 +74,8 @@ class Forkserver:
     async def down(self) -> None:
         """Let it go, and with it all that it has forked."""
         life, self._life = self._life, None
+        reservation, self.reservation = self.reservation, None
         if life:
             await life.spawner.leave()
-        if self.reservation:
-            self.reservation.shrink(0)
-            self.reservation = None
+        if reservation:
+            reservation.shrink(0)

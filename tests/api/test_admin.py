@@ -81,3 +81,11 @@ def test_queue(client: TestClient, submitted: str, player: Player) -> None:
     (supervisor,) = leased["supervisors"]
     assert supervisor.pop("heard_s_ago") < 5
     assert supervisor == {"name": "played", "leased": 1}
+
+
+def test_the_history_is_that_of_every_supervisor(client: TestClient, player: Player) -> None:
+    player.heartbeat(**SNAPSHOT)
+    player.remember(in_use_bytes=5, children=1)
+    (point,) = client.get("/admin/memory").json()["history"]
+    assert point.pop("at_ms") > 1e12
+    assert point == {"supervisor": "played", "in_use_bytes": 5, "children": 1}

@@ -152,7 +152,7 @@ def test_wrong_states_are_noticed(seen):
 
 
 def test_too_much_memory_is_noticed():
-    supervisor = {"name": "a", "rss_bytes": 50 << 20, "limit_bytes": 512 << 20, "children": [{"rss_bytes": 100 << 20}]}
+    supervisor = {"name": "a", "rss_bytes": 50 << 20, "limit_bytes": 512 << 20, "family_bytes": 150 << 20}
     document = {"web": {"rss_bytes": 81 << 20}, "supervisors": [supervisor, supervisor | {"limit_bytes": 120 << 20}]}
     assert [check.status for check in checks.memory(document)] == ["failed", "ok", "ok", "ok", "failed"]
     assert checks.caps({"peak_child_bytes": 2 << 20, "cap_bytes": 1 << 20}).status == "failed"
