@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from chaos.campaign import Plan, campaign
+from chaos.faults import Kind
 from jobs.settings import Settings
 
 
@@ -17,11 +18,15 @@ from jobs.settings import Settings
 @click.option("--faults", type=int, help="Stop after so many faults.")
 @click.option("--seed", default=1, show_default=True, help="The same seed gives the same faults and jobs.")
 @click.option("--lease", "lease_s", default=Settings().lease_s, show_default=True, help="LEASE_S of the supervisors.")
-def main(seconds: float, faults: int | None, seed: int, lease_s: float) -> None:
+@click.option(
+    "--only", multiple=True, type=click.Choice([kind.name for kind in Kind]), help="Only faults of this kind."
+)
+def main(seconds: float, faults: int | None, seed: int, lease_s: float, only: tuple[str, ...]) -> None:
     """Break everything that can break under load, and look whether a job was lost, wrong, twice or stuck."""
     directory = Path(tempfile.mkdtemp(prefix="shap-supervisor-chaos-"))
     click.echo(f"campaign of {seconds:g} s, seed {seed}, lease {lease_s:g} s; logs are in {directory}")
-    plan = Plan(seconds=seconds, faults=faults, seed=seed, lease_s=lease_s)
+    kinds = tuple(kind for kind in Kind if not only or kind.name in only)
+    plan = Plan(seconds=seconds, faults=faults, seed=seed, lease_s=lease_s, kinds=kinds)
     if asyncio.run(campaign(plan, directory)):
         click.echo(f"\nfailed; the logs stay in {directory}")
         sys.exit(1)

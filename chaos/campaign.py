@@ -8,7 +8,7 @@ import msgspec
 from redis.exceptions import RedisError
 
 from chaos import trial
-from chaos.faults import sequence
+from chaos.faults import Kind, sequence
 from chaos.house import House
 from chaos.inflict import Inflictor
 from chaos.ledger import Ledger
@@ -32,6 +32,7 @@ class Plan(msgspec.Struct, kw_only=True, frozen=True):
     faults: int | None
     seed: int
     lease_s: float
+    kinds: tuple[Kind, ...] = tuple(Kind)
 
 
 async def campaign(plan: Plan, directory: Path) -> Findings:
@@ -39,7 +40,7 @@ async def campaign(plan: Plan, directory: Path) -> Findings:
     findings, ledger = Findings(), Ledger()
     house = House(directory, lease_s=plan.lease_s)
     recoveries = Recoveries(house.direct)
-    inflictor = Inflictor(house, recoveries)
+    inflictor = Inflictor(house, recoveries, findings)
     try:
         kinds = specimens(plan.seed)
         await house.start()
@@ -62,7 +63,7 @@ async def _break_things(plan: Plan, house: House, inflictor: Inflictor, kinds: l
     running = asyncio.create_task(load.run())
     await asyncio.sleep(QUIET_START_S)
     deadline = asyncio.get_running_loop().time() + plan.seconds
-    for fault in sequence(plan.seed):
+    for fault in sequence(plan.seed, plan.kinds):
         await asyncio.sleep(fault.pause_s)
         enough = plan.faults is not None and inflictor.inflicted.total() >= plan.faults
         if enough or asyncio.get_running_loop().time() > deadline:
@@ -94,7 +95,7 @@ async def _keep(house: House, findings: Findings) -> None:
 async def _close(house: House, ledger: Ledger, findings: Findings) -> None:
     for name, ending in (await house.stop()).items():
         if ending != "exit code 0":
-            findings.add("ended by itself", f"{name}, told to stop at the end: {ending}")
+            findings.add("not in order", f"{name}, told to stop at the end: {ending}")
     await trial.try_processes(house, findings)
     await trial.try_keys(house, ledger, findings)
     trial.try_logs(house.directory, findings)

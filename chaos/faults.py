@@ -5,7 +5,7 @@ Does not carry anything out: see `inflict`. Whether a fault finds a target depen
 
 import math
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -75,10 +75,10 @@ class Fault(NamedTuple):
     seconds: float
 
 
-def sequence(seed: int) -> Iterator[Fault]:
-    """Without end; the same for the same seed."""
+def sequence(seed: int, kinds: Sequence[Kind] = tuple(Kind)) -> Iterator[Fault]:
+    """Without end; the same for the same seed and kinds."""
     draw = random.Random(f"faults {seed}")
-    kinds, weights = list(DRAWS), [draws.weight for draws in DRAWS.values()]
+    weights = [DRAWS[kind].weight for kind in kinds]
     number = 0
     while True:
         number += 1

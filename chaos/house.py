@@ -26,6 +26,9 @@ from jobs import keys
 POLL_S = 0.05
 START_TIMEOUT_S = 60.0
 CAP_MB, SLOTS = 64, 2
+GRACE_S, STOP_S = 2.0, 15.0
+"""What a supervisor gives its children, and by when a process that was told to stop must be gone: half of what hosts
+allow."""
 TOLERANT_ATTEMPTS = 1000
 """Our kills of children count as attempts; a job shall not fail for the number of faults that we inflict on it."""
 
@@ -184,14 +187,16 @@ def send(process: Process, number: signal.Signals) -> None:
     os.kill(process.pid, number)
 
 
-async def ended(process: Process, *, within_s: float = 20.0) -> str:
-    """How a process that was told to go went; SIGKILL when the time is over."""
+async def ended(process: Process, *, within_s: float = STOP_S) -> str:
+    """How a process that was told to go went; SIGKILL when the time is over, and then that is said."""
     deadline = asyncio.get_running_loop().time() + within_s
+    overdue = False
     while process.ending is None:
-        if asyncio.get_running_loop().time() > deadline:
+        if not overdue and asyncio.get_running_loop().time() > deadline:
+            overdue = True
             send(process, signal.SIGKILL)
         await asyncio.sleep(0.01)
-    return process.ending
+    return f"still there after {within_s:g} s" if overdue else process.ending
 
 
 def _settings(lease_s: float) -> dict[str, str]:
@@ -201,7 +206,7 @@ def _settings(lease_s: float) -> dict[str, str]:
         "CHILD_MEMORY_MB": str(CAP_MB),
         "WORKER_SLOTS": str(SLOTS),
         "CHUNK_MAX_ATTEMPTS": str(TOLERANT_ATTEMPTS),
-        "DRAIN_GRACE_S": "2",
+        "DRAIN_GRACE_S": str(GRACE_S),
         "JOB_TTL_S": "3600",
         "LOG_FORMAT": "json",
         "LOG_LEVEL": "INFO",

@@ -18,10 +18,13 @@ from chaos.faults import Fault, Kind
 from chaos.house import House, Place, ended, send
 from chaos.proxy import Proxy
 from chaos.recovery import Recoveries
+from chaos.trial import Findings
 from cli.processes import Process
 
 DEPTHS = {Kind.KILL_FORKSERVER: 1, Kind.KILL_TEMPLATE: 2, Kind.KILL_CHILD: 3}
 """Generations below the supervisor."""
+WEB_STOP_S = 25.0
+"""Its requests may take 20 s to end."""
 FULL_BYTES = 1_000_000
 """A limit below what Valkey needs for itself: every command that may grow is refused."""
 
@@ -36,8 +39,9 @@ class Missed(Exception):
 class Inflictor:
     """`inflict` starts a fault; `heal` ends those that last."""
 
-    def __init__(self, house: House, recoveries: Recoveries) -> None:
+    def __init__(self, house: House, recoveries: Recoveries, findings: Findings) -> None:
         self._house = house
+        self._findings = findings
         self._recoveries = recoveries
         self._healing = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -126,7 +130,7 @@ class Inflictor:
         place.busy = True
         try:
             send(place.process, signal.SIGTERM)
-            await ended(place.process)
+            self._expect_order(place.name, await ended(place.process))
             place.start(other_name=False)
         finally:
             place.busy = False
@@ -143,11 +147,19 @@ class Inflictor:
             raise Missed
         house.web_busy = True
         try:
-            send(house.web, signal.SIGKILL if fault.kind is Kind.KILL_WEB else signal.SIGTERM)
-            await ended(house.web, within_s=40)
+            if fault.kind is Kind.KILL_WEB:
+                send(house.web, signal.SIGKILL)
+                await ended(house.web)
+            else:
+                send(house.web, signal.SIGTERM)
+                self._expect_order("web", await ended(house.web, within_s=WEB_STOP_S))
             house.web.start()
         finally:
             house.web_busy = False
+
+    def _expect_order(self, name: str, ending: str) -> None:
+        if ending != "exit code 0":
+            self._findings.add("not in order", f"{name}, told to stop: {ending}")
 
     # --- the store ---------------------------------------------------------------------------------------------
 

@@ -28,6 +28,7 @@ CHARGES = (
     "left key",
     "left process",
     "ended by itself",
+    "not in order",
     "logged fault",
 )
 PERMANENT = {keys.TOKEN, keys.JOBS, keys.OUTCOMES, keys.FAILURES, keys.SUPERVISORS}
