@@ -1,6 +1,8 @@
 """`python -m chaos` (`make chaos`): a fault campaign against the whole service, with real processes.
 
 One process, one event loop. Everything that is drawn comes from the seed; what a fault hits depends on what is there.
+Two things are set apart from a deployment: CHUNK_MAX_ATTEMPTS is out of reach, since our kills count as attempts, and
+the last supervisor that works is never taken away, since nobody could recover anything then.
 
 - `campaign`: the order of events, from the first start to the verdict. `__main__` reads the command line.
 - `faults`: the kinds of fault and the sequence that a seed gives. `inflict`: carries them out, and heals.
