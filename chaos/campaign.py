@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from pathlib import Path
 
+import httpx2
 import msgspec
 from redis.exceptions import RedisError
 
@@ -46,8 +47,9 @@ async def campaign(plan: Plan, directory: Path) -> Findings:
         await house.start()
         background = [asyncio.create_task(recoveries.watch()), asyncio.create_task(_keep(house, findings))]
         await _break_things(plan, house, inflictor, kinds, ledger)
-        await trial.wait_for_ends(house.url, ledger, 2 * plan.lease_s + ENDS_WITHIN_S)
-        await trial.try_jobs(house.url, ledger, findings)
+        async with httpx2.AsyncClient(base_url=house.url, timeout=30, trust_env=False) as http:
+            await trial.wait_for_ends(http, ledger, 2 * plan.lease_s + ENDS_WITHIN_S)
+            await trial.try_jobs(http, ledger, findings)
         for task in background:
             task.cancel()
         await _close(house, ledger, findings)

@@ -49,33 +49,31 @@ class Findings:
         return any(self.lines.values())
 
 
-async def wait_for_ends(url: str, ledger: Ledger, within_s: float) -> None:
+async def wait_for_ends(http: httpx2.AsyncClient, ledger: Ledger, within_s: float) -> None:
     """Look at every accepted job until all have ended, or the time is over."""
     deadline = asyncio.get_running_loop().time() + within_s
-    async with httpx2.AsyncClient(base_url=url, timeout=30, trust_env=False) as http:
-        open_entries = [entry for entry in ledger.accepted if entry.ended_as is None]
-        while open_entries and asyncio.get_running_loop().time() < deadline:
-            for entry in list(open_entries):
-                job = await _job(http, entry)
-                if job and job["status"] in ENDED:
-                    ledger.ended(entry, job)
-                    open_entries.remove(entry)
-            await asyncio.sleep(0.2)
+    waiting = [entry for entry in ledger.accepted if entry.ended_as is None]
+    while waiting and asyncio.get_running_loop().time() < deadline:
+        for entry in list(waiting):
+            job = await _job(http, entry)
+            if job and job["status"] in ENDED:
+                ledger.ended(entry, job)
+                waiting.remove(entry)
+        await asyncio.sleep(0.2)
 
 
-async def try_jobs(url: str, ledger: Ledger, findings: Findings) -> None:
+async def try_jobs(http: httpx2.AsyncClient, ledger: Ledger, findings: Findings) -> None:
     """Every job that was accepted: there, ended, by the right name, with the right values, each row once."""
     for line in ledger.bad_answers:
         findings.add("bad answer", line)
-    async with httpx2.AsyncClient(base_url=url, timeout=30, trust_env=False) as http:
-        for entry in ledger.accepted:
-            job = await _job(http, entry)
-            if job is None:
-                findings.add("lost", f"{entry.label}: the service does not know it")
-            elif job["status"] not in ENDED:
-                findings.add("stuck", f"{entry.label}: {json.dumps(job)[:1500]}")
-            else:
-                await _try_job(http, entry, job, findings)
+    for entry in ledger.accepted:
+        job = await _job(http, entry)
+        if job is None:
+            findings.add("lost", f"{entry.label}: the service does not know it")
+        elif job["status"] not in ENDED:
+            findings.add("stuck", f"{entry.label}: {json.dumps(job)[:1500]}")
+        else:
+            await _try_job(http, entry, job, findings)
 
 
 async def _job(http: httpx2.AsyncClient, entry: Entry) -> dict[str, Any] | None:
