@@ -32,12 +32,15 @@ class Waiting(msgspec.Struct, kw_only=True):
     job_id: str
     chunk_id: str
     token: int
+    back_s: float | None = None
+    """Seconds after the death when it was seen back in the queue."""
 
 
 class Recovery(msgspec.Struct, kw_only=True):
-    """It has been leased again, so many seconds after the death."""
+    """It has been leased again. Seconds after the death; in the queue it may have waited for a slot."""
 
     same_name: bool
+    back_s: float
     seconds: float
     chunk: str
 
@@ -78,15 +81,23 @@ class Recoveries:
             await asyncio.sleep(LOOK_S)
 
     def _look(self, waiting: Waiting, chunk: Chunk | None) -> None:
+        seconds = time.monotonic() - waiting.death.at
         if chunk and chunk.token == waiting.token and chunk.state in (ChunkState.LEASED, ChunkState.PENDING):
+            if chunk.state is ChunkState.PENDING and waiting.back_s is None:
+                waiting.back_s = seconds
             return
         self.waiting.remove(waiting)
         if chunk is None or chunk.token == waiting.token:
             self.ended += 1
             return
-        seconds = time.monotonic() - waiting.death.at
-        name = f"{waiting.job_id}/{waiting.chunk_id}"
-        self.found.append(Recovery(same_name=waiting.death.same_name, seconds=seconds, chunk=name))
+        self.found.append(
+            Recovery(
+                same_name=waiting.death.same_name,
+                back_s=seconds if waiting.back_s is None else waiting.back_s,
+                seconds=seconds,
+                chunk=f"{waiting.job_id}/{waiting.chunk_id}",
+            )
+        )
 
     async def _chunk(self, job_id: str, chunk_id: str) -> Chunk | None:
         raw = await self._redis.hget(keys.chunks(job_id), chunk_id)

@@ -50,10 +50,12 @@ def _jobs(ledger: Ledger) -> None:
 
 
 def _recoveries(recoveries: Recoveries) -> None:
-    click.echo("\nfrom the death of a supervisor to each of its chunks leased again")
+    click.echo("\nfrom the death of a supervisor to each of its chunks back in the queue, and leased again")
     for title, same_name in GROUPS:
         found = [recovery for recovery in recoveries.found if recovery.same_name is same_name]
-        click.echo(f"  {title:38}{_distribution([recovery.seconds for recovery in found])}")
+        click.echo(f"  {title}")
+        click.echo(f"    {'back in the queue':34}{_distribution([recovery.back_s for recovery in found])}")
+        click.echo(f"    {'leased again':34}{_distribution([recovery.seconds for recovery in found])}")
         click.echo(f"    the slowest: {_slowest(found)}")
     click.echo(
         f"  {recoveries.ended} chunks' jobs ended meanwhile, {len(recoveries.waiting)} still wait, "
