@@ -6,6 +6,7 @@ Every finding is a line for people, sorted under a charge; without findings the 
 import asyncio
 import json
 from collections import Counter
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ CHARGES = (
 PERMANENT = {keys.TOKEN, keys.JOBS, keys.OUTCOMES, keys.FAILURES, keys.SUPERVISORS}
 """Keys of the service as a whole, which stay without a TTL."""
 PROCESS_GRACE_S = 5.0
+ANSWER_S = 30.0
 
 
 class Findings:
@@ -77,8 +79,23 @@ async def try_jobs(http: httpx2.AsyncClient, ledger: Ledger, findings: Findings)
 
 
 async def _job(http: httpx2.AsyncClient, entry: Entry) -> dict[str, Any] | None:
-    answer = await http.get(f"/jobs/{entry.job_id}")
+    answer = await _ask(http, f"/jobs/{entry.job_id}")
     return answer.json() if answer.is_success else None
+
+
+async def _ask(http: httpx2.AsyncClient, path: str, **headers: str) -> httpx2.Response:
+    """The web process may still be on its way up, and the store with it; raises when that takes too long."""
+    deadline = asyncio.get_running_loop().time() + ANSWER_S
+    while True:
+        try:
+            answer = await http.get(path, headers=headers)
+            if answer.status_code != HTTPStatus.SERVICE_UNAVAILABLE:
+                return answer
+        except httpx2.TransportError:
+            pass
+        if asyncio.get_running_loop().time() > deadline:
+            raise TimeoutError(f"the web process has not answered {path} for {ANSWER_S:g} s, with everything healed")
+        await asyncio.sleep(0.1)
 
 
 async def _try_job(http: httpx2.AsyncClient, entry: Entry, job: dict[str, Any], findings: Findings) -> None:
@@ -100,7 +117,7 @@ def _expected_state(entry: Entry) -> JobState:
 
 
 async def _try_values(http: httpx2.AsyncClient, entry: Entry, job: dict[str, Any], findings: Findings) -> None:
-    answer = await http.get(f"/jobs/{entry.job_id}/result", headers={"Accept": "application/x-npy"})
+    answer = await _ask(http, f"/jobs/{entry.job_id}/result", Accept="application/x-npy")
     if not answer.is_success:
         findings.add("lost", f"{entry.label}: its result is answered {answer.status_code} {answer.text[:200]}")
     elif difference := what_is_wrong(entry.specimen, answer.content):
