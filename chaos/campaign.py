@@ -87,7 +87,7 @@ async def _keep(house: House, findings: Findings) -> None:
                 place.start(other_name=False)
         if not house.web_busy and (ending := house.web.ending):
             findings.add("ended by itself", f"web: {ending}")
-            house.web.start()
+            house.start_web()
         if not house.store_busy and (ending := house.store.ending):
             findings.add("ended by itself", f"store: {ending}")
             house.store.start()

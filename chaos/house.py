@@ -98,6 +98,8 @@ class House:
         self.web_proxy = Proxy(self.store_port)
         self.web = Process("web", [], self._env, log=None)
         self.store_busy = self.web_busy = False
+        self.web_ready = False
+        """It has taken a connection since it was started."""
 
     @property
     def proxies(self) -> list[Proxy]:
@@ -113,9 +115,9 @@ class House:
             place.start(other_name=True)
         env = {**self._env, "PORT": str(self.web_port), "REDIS_URL": f"redis://{LOCAL}:{self.web_proxy.port}/0"}
         self.web = Process("web", module_command("api"), module_environment(env), log=self.directory / "web.log")
-        self.web.start()
+        self.start_web()
         async with asyncio.timeout(START_TIMEOUT_S):
-            while not all(place.working for place in self.places):
+            while not (self.web_ready and all(place.working for place in self.places)):
                 await self.look()
                 await asyncio.sleep(POLL_S)
 
@@ -128,8 +130,14 @@ class House:
                 except (RedisError, OSError):
                     await asyncio.sleep(POLL_S)
 
+    def start_web(self) -> None:
+        self.web_ready = False
+        self.web.start()
+
     async def look(self) -> None:
-        """Which supervisors have said that they are there. Raises RedisError, OSError."""
+        """Who has said that it is there since it was started. Raises RedisError, OSError."""
+        if not self.web_ready:
+            self.web_ready = await _listens(self.web_port)
         for place in self.places:
             raw = await self.direct.get(keys.snapshot(place.name))
             if raw and f'"pid":{place.process.pid},'.encode() in raw:
@@ -197,6 +205,15 @@ async def ended(process: Process, *, within_s: float = STOP_S) -> str:
             send(process, signal.SIGKILL)
         await asyncio.sleep(0.01)
     return f"still there after {within_s:g} s" if overdue else process.ending
+
+
+async def _listens(port: int) -> bool:
+    try:
+        _, writer = await asyncio.open_connection(LOCAL, port)
+    except OSError:
+        return False
+    writer.close()
+    return True
 
 
 def _settings(lease_s: float) -> dict[str, str]:

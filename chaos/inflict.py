@@ -143,7 +143,7 @@ class Inflictor:
 
     async def _end_web(self, fault: Fault) -> None:
         house = self._house
-        if house.web_busy:
+        if house.web_busy or not house.web_ready:  # one that is still starting has no handler for SIGTERM yet
             raise Missed
         house.web_busy = True
         try:
@@ -153,7 +153,7 @@ class Inflictor:
             else:
                 send(house.web, signal.SIGTERM)
                 self._expect_order("web", await ended(house.web, within_s=WEB_STOP_S))
-            house.web.start()
+            house.start_web()
         finally:
             house.web_busy = False
 

@@ -16,6 +16,8 @@ from chaos.specimens import Specimen
 from jobs.states import ENDED
 
 CLIENTS = 8
+LONGEST_REST_S = 1.5
+"""Between two jobs of a client: the load shall leave slots free, or recovery times would measure the queue."""
 PAUSE_S = 0.1
 PATIENCE_S = 40.0
 """After so long a client turns to its next job; the trial looks at this one again."""
@@ -41,7 +43,9 @@ class Load:
 
     async def _client(self) -> None:
         while not self.stop.is_set():
-            entry = self._ledger.open(*next(self._drawn))
+            specimen, cancel_after_s, rest_s = next(self._drawn)
+            await asyncio.sleep(rest_s)
+            entry = self._ledger.open(specimen, cancel_after_s)
             await self._submit(entry)
             if entry.cancel_after_s is not None:
                 await asyncio.sleep(entry.cancel_after_s)
@@ -86,11 +90,11 @@ class Load:
         return None
 
 
-def _jobs(specimens: list[Specimen], seed: int) -> Iterator[tuple[Specimen, float | None]]:
-    """Without end: a specimen, and after how many seconds its client cancels it, if it does."""
+def _jobs(specimens: list[Specimen], seed: int) -> Iterator[tuple[Specimen, float | None, float]]:
+    """Without end: a specimen, after how many seconds its client cancels it, if it does, and the rest before it."""
     draw = random.Random(f"jobs {seed}")
     weights = [specimen.weight for specimen in specimens]
     while True:
         (specimen,) = draw.choices(specimens, weights)
         cancels, after_s = draw.random() < CANCELLED_SHARE, draw.uniform(0, LONGEST_BEFORE_CANCEL_S)
-        yield specimen, after_s if cancels else None
+        yield specimen, after_s if cancels else None, draw.uniform(0, LONGEST_REST_S)
