@@ -1,6 +1,6 @@
 """`python -m supervisor [--burst]`: the worker process. Reads the settings, connects, and runs the daemon.
 
-Exit codes: 0 after an orderly end, 2 when the environment or the memory limit does not allow a start.
+Exit codes: 0 after an orderly end, 2 when the environment, the memory limit or Redis does not allow it to work.
 """
 
 import argparse
@@ -16,12 +16,14 @@ from jobs.logs import configure
 from jobs.queue import Queue
 from jobs.settings import InvalidSettings, Settings, load_settings
 from supervisor.daemon import Daemon
+from supervisor.line import Denied
 from supervisor.memory import NoRoom
 from supervisor.spawner import ForkserverLost
 
 log = structlog.get_logger()
 
 EXIT_UNUSABLE = 2
+DENIED_ADVICE = "Correct user and password in REDIS_URL, or what that user may do: it needs all commands on shap:*."
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -45,6 +47,9 @@ async def _serve(settings: Settings, *, burst: bool) -> int:
         await Daemon(settings, queue, redis, burst=burst).run()
     except NoRoom as error:
         log.critical("no_room", reason=str(error))
+        return EXIT_UNUSABLE
+    except Denied as error:
+        log.critical("redis_denied", reason=str(error), redis=settings.redis_address, advice=DENIED_ADVICE)
         return EXIT_UNUSABLE
     except (ForkserverLost, TimeoutError):
         log.critical("forkserver_not_started", reason="The process that imports shap ended or hung; see its stderr.")
