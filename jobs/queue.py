@@ -185,7 +185,7 @@ class Queue:
         async with self.redis.pipeline(transaction=False) as pipe:
             pipe.set(
                 keys.snapshot(self.supervisor),
-                json_text({**snapshot, "life": self.life}),
+                json_text(snapshot),
                 px=int(ttl_s * 1000),
                 get=True,
             )

@@ -206,7 +206,7 @@ class Daemon:
         """Once: take up what an earlier process of our name left, as soon as it is known to be gone."""
         while not await self._line.attend(self._ask_for_predecessor):
             pass
-        while left_s := self._predecessor.gone_in(time.monotonic()):
+        while left_s := self._predecessor.gone_in(time.monotonic()):  # noqa: ASYNC110 - time alone decides
             await asyncio.sleep(left_s)
         while await self._line.attend(self._adopt_list) is None:
             pass
@@ -276,7 +276,7 @@ class Daemon:
             started_at=self._started_at,
             draining=self._stopping.is_set(),
         )
-        before = await self._queue.heartbeat(state, ttl_s=SNAPSHOT_TTL_S)
+        before = await self._queue.heartbeat({**state, "life": self._queue.life}, ttl_s=SNAPSHOT_TTL_S)
         known = self._predecessor.twin
         self._predecessor.heard(before, time.monotonic())
         if self._predecessor.twin and self._predecessor.twin != known:

@@ -74,7 +74,7 @@ class Predecessor:
         self.twin = None if first else f"{before.get('host')}:{before.get('pid')}"
 
     def gone_in(self, now: float) -> float:
-        """Seconds until it counts as gone: 0 after a death on this machine, otherwise TWIN_S after its last heartbeat."""
+        """Seconds until it counts as gone: TWIN_S after its last heartbeat, 0 when it died on this machine."""
         return 0.0 if self._heard_at is None else max(0.0, self._heard_at + TWIN_S - now)
 
 
