@@ -14,18 +14,21 @@ from typing import Any
 import psutil
 import structlog
 
+from jobs import history
 from jobs.connection import RedisClient, RedisError
 from jobs.outcomes import Outcome
 from jobs.queue import Lease, Queue
 from jobs.settings import Settings
 from supervisor.attempts import Attempts, Run
+from supervisor.ensembles import Ensembles
+from supervisor.forkservers import Forkserver
 from supervisor.holding import Holding, Predecessor
+from supervisor.limits import cores, find_limit
 from supervisor.line import Line
-from supervisor.memory import cores, find_limit, share_out
-from supervisor.nest import Nest, Nests
+from supervisor.memory import share_out
+from supervisor.nest import Nest
 from supervisor.rescue import adopt, give_back, rescue
-from supervisor.snapshot import snapshot
-from supervisor.spawner import start_forkserver
+from supervisor.snapshot import point, snapshot
 
 log = structlog.get_logger()
 
@@ -40,8 +43,9 @@ AFTER_OUTAGE = 0.25
 RETRY_S = 1.0
 LEAVE_S = 3.0
 """For the last words to Redis, whether it answers or not."""
-TEMPLATE_IDLE_S = 60.0
-AGGRESSIVE_TEMPLATE_IDLE_S = 20.0
+IDLE_S = 600.0
+"""What nobody has used for so long, templates and the full forkserver, is let go."""
+AGGRESSIVE_IDLE_S = 10.0
 
 
 class Daemon:
@@ -65,6 +69,7 @@ class Daemon:
         self._stopping = asyncio.Event()
         self._hurried = asyncio.Event()
         self._started_at = time.time()
+        self._beats = 0
         self._process = psutil.Process()
         self._line = Line(settings.redis_address)
         self._holding = Holding(queue)
@@ -75,9 +80,7 @@ class Daemon:
         Denied when Redis does not let it in.
         """
         self._handle_signals()
-        adoption = asyncio.create_task(
-            self._adopt()
-        )  # while the forkserver warms up others may take what it gives back
+        adoption = asyncio.create_task(self._adopt())  # others may take what it gives back while we warm up
         try:
             await self._prepare()
         except BaseException:
@@ -103,18 +106,21 @@ class Daemon:
 
     async def _prepare(self) -> None:
         """Warm first, then count: the baseline is measured, not assumed."""
-        forkserver, warm = await start_forkserver(self._work_module)
-        self._plan = share_out(
+        ensembles = Ensembles(self._settings.model_cache_dir, most_bytes=self._settings.model_cache_bytes)
+        ensembles.prepare()
+        limit, lean = find_limit(self._settings), Forkserver(self._work_module, "lean")
+        plan = share_out(
             self._settings,
-            find_limit(self._settings),
+            limit,
             supervisor_bytes=self._process.memory_info().rss,
-            forkserver_bytes=warm.rss_bytes,
+            forkserver_bytes=(await lean.up()).warm.rss_bytes,
             cores=cores(),
+            in_use_bytes=limit.in_use(),
         )
-        cap_bytes, slots = self._plan.cap_bytes, self._plan.slots
-        log.info("memory_plan", arithmetic=self._plan.arithmetic, slots=slots, cap_bytes=cap_bytes)
-        self._nests = Nests(self._work_module, forkserver, warm, cap_bytes=cap_bytes, slots=slots)
-        self._attempts = Attempts(self._queue, self._redis, self._settings, cap_bytes=cap_bytes)
+        log.info("memory_plan", arithmetic=plan.arithmetic, slots=plan.slots, cap_bytes=plan.cap_bytes)
+        eager = not self._settings.aggressive_memory_management
+        self._nest = Nest(self._work_module, plan, lean, ensembles, eager=eager)
+        self._attempts = Attempts(self._queue, self._redis, self._settings, self._line)
         log.info("supervisor_ready", supervisor=self._queue.supervisor, redis=self._settings.redis_address)
 
     async def _leave(self, work: asyncio.Task[None], background: set[asyncio.Task[None]]) -> None:
@@ -122,7 +128,7 @@ class Daemon:
             self._hurry()
             await asyncio.wait({work}, timeout=LEAVE_S)
         await _cancel({work, *background})
-        await self._nests.close()
+        await self._nest.close()
         with contextlib.suppress(RedisError, TimeoutError):
             async with asyncio.timeout(LEAVE_S):
                 await self._return_leases()
@@ -152,7 +158,7 @@ class Daemon:
 
     async def _work(self) -> None:
         """A chunk for every free slot until told to stop; then those that run are waited for."""
-        slots = asyncio.Semaphore(self._plan.slots)
+        slots = asyncio.Semaphore(self._nest.plan.slots)
         async with asyncio.TaskGroup() as attempts:
             while not self._stopping.is_set():
                 await slots.acquire()
@@ -180,27 +186,24 @@ class Daemon:
         return not (await self._queue.has_ready() or await self._queue.own())
 
     async def _attempt(self, lease: Lease, slots: asyncio.Semaphore) -> None:
-        nest = None
         try:
-            nest = await self._nest()
-            if nest:
-                await self._attempts.run(lease, nest)
+            await self._until_hurried(self._attempts.run(lease, self._nest))
         except Exception:  # a fault of ours must not end the others: the chunk is given back
             log.exception("attempt_broke_off", job_id=lease.job_id, chunk=lease.chunk.id)
         finally:
-            self._holding.release(lease, begun=nest is not None)
+            self._holding.release(lease, begun=not self._hurried.is_set())
             slots.release()
 
-    async def _nest(self) -> Nest | None:
-        """Something to fork from; None when there is none and we must leave."""
-        alive = asyncio.ensure_future(self._nests.alive())
-        hurried = asyncio.ensure_future(self._hurried.wait())
-        await asyncio.wait({alive, hurried}, return_when=asyncio.FIRST_COMPLETED)
-        hurried.cancel()
-        if alive.done() and not self._hurried.is_set():
-            return alive.result()
-        alive.cancel()
-        return None
+    async def _until_hurried(self, attempt: Coroutine[Any, Any, None]) -> None:
+        """Whatever an attempt waits for: when we must leave it has LEAVE_S to settle its chunk."""
+        run = asyncio.create_task(attempt)
+        hurried = asyncio.create_task(self._hurried.wait())
+        await asyncio.wait({run, hurried}, return_when=asyncio.FIRST_COMPLETED)
+        if not run.done():
+            await asyncio.wait({run}, timeout=LEAVE_S)
+        await _cancel({hurried} if run.done() else {hurried, run})
+        if not run.cancelled():
+            run.result()
 
     async def _adopt(self) -> None:
         """Once: take up what an earlier process of our name left, as soon as it is known to be gone."""
@@ -228,12 +231,12 @@ class Daemon:
             _every(BEAT_S, lambda: self._line.attend(self._beat)),
             _every(BEAT_S, self._evict),
             self._keep_rescuing(),
-            self._nests.keep(),
+            self._nest.lean.keep(),
             self._obey_signals(),
         ]
 
     async def _look(self) -> None:
-        self._nests.current.watch.look()
+        self._nest.watch.look()
 
     async def _renew(self) -> None:
         runs = list(self._attempts.running.values())
@@ -263,14 +266,13 @@ class Daemon:
 
     async def _evict(self) -> None:
         aggressive = self._settings.aggressive_memory_management
-        self._nests.current.templates.evict(AGGRESSIVE_TEMPLATE_IDLE_S if aggressive else TEMPLATE_IDLE_S)
+        await self._nest.evict(AGGRESSIVE_IDLE_S if aggressive else IDLE_S)
 
     async def _beat(self) -> None:
         state = snapshot(
             name=self._queue.supervisor,
             settings=self._settings,
-            plan=self._plan,
-            nest=self._nests.current,
+            nest=self._nest,
             runs=list(self._attempts.running.values()),
             rss_bytes=self._process.memory_info().rss,
             started_at=self._started_at,
@@ -281,6 +283,8 @@ class Daemon:
         self._predecessor.heard(before, time.monotonic())
         if self._predecessor.twin and self._predecessor.twin != known:
             log.error("name_taken", supervisor=self._queue.supervisor, other=self._predecessor.twin)
+        await history.record(self._redis, self._queue.supervisor, self._beats, point(self._nest))
+        self._beats += 1
 
 
 async def _every(seconds: float, verb: Callable[[], Awaitable[object]]) -> None:
@@ -298,7 +302,7 @@ async def _ended(work: asyncio.Task[None], rhythms: set[asyncio.Task[None]]) -> 
             task.result()
 
 
-async def _cancel(tasks: set[asyncio.Task[None]]) -> None:
+async def _cancel(tasks: set[asyncio.Task[Any]]) -> None:
     """A cancellation that arrives together with a reply can get lost: insist."""
     while tasks:
         for task in tasks:

@@ -4,6 +4,7 @@ A child asks for a piece at a time, so nothing here ever holds a file. Does not 
 """
 
 import asyncio
+import hashlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -24,6 +25,11 @@ class Part(Protocol):
     @property
     def size(self) -> int: ...
 
+    @property
+    def identity(self) -> str:
+        """The same only for the same bytes."""
+        ...
+
     async def read(self, offset: int, length: int) -> bytes: ...
 
 
@@ -37,6 +43,10 @@ class UploadPart(msgspec.Struct, frozen=True):
     def size(self) -> int:
         return self.blob.size
 
+    @property
+    def identity(self) -> str:
+        return self.blob.sha256
+
     async def read(self, offset: int, length: int) -> bytes:
         return await read_blob(self.redis, self.blob, offset, length)
 
@@ -46,6 +56,11 @@ class FilePart(msgspec.Struct, frozen=True):
 
     path: Path
     size: int
+    changed_ns: int
+
+    @property
+    def identity(self) -> str:
+        return f"file {self.path} {self.size} {self.changed_ns}"
 
     async def read(self, offset: int, length: int) -> bytes:
         return await asyncio.to_thread(self._read, offset, length)
@@ -64,6 +79,10 @@ class BytesPart(msgspec.Struct, frozen=True):
     @property
     def size(self) -> int:
         return len(self.data)
+
+    @property
+    def identity(self) -> str:
+        return hashlib.sha256(self.data).hexdigest()
 
     async def read(self, offset: int, length: int) -> bytes:
         return self.data[offset : offset + length]
@@ -104,4 +123,5 @@ def _part(redis: RedisClient, source: Input, trusted_dir: Path | None) -> Part:
     if trusted_dir is None or source.trusted_name not in known:
         raise errors.UnknownModel(model_id=source.trusted_name, known=", ".join(known[:10]) or "none")
     path = trusted_dir / str(source.trusted_name)
-    return FilePart(path, path.stat().st_size)
+    found = path.stat()
+    return FilePart(path, found.st_size, found.st_mtime_ns)

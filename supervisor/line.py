@@ -132,8 +132,32 @@ class _InsistingPart:
     def size(self) -> int:
         return self._part.size
 
+    @property
+    def identity(self) -> str:
+        return self._part.identity
+
     async def read(self, offset: int, length: int) -> bytes:
         return await self._line.insist(lambda: self._part.read(offset, length))
+
+
+class Timer:
+    """Calls once when so many seconds are over; those for which Redis was away do not count: children stood still."""
+
+    def __init__(self, seconds: float, line: Line, call: Callable[[], None]) -> None:
+        self._line = line
+        self._call = call
+        self._away_s = line.away_s
+        self._handle = asyncio.get_running_loop().call_later(seconds, self._ring)
+
+    def cancel(self) -> None:
+        self._handle.cancel()
+
+    def _ring(self) -> None:
+        owed, self._away_s = self._line.away_s - self._away_s, self._line.away_s
+        if owed > 0:
+            self._handle = asyncio.get_running_loop().call_later(owed, self._ring)
+        else:
+            self._call()
 
 
 def _jittered(seconds: float) -> float:

@@ -122,7 +122,7 @@ async def test_burst_drains_the_queue_and_leaves(service: Service) -> None:
         async with asyncio.timeout(30):
             await service.daemons["sup"]
     assert [(await service.store.job(job_id)).state for job_id in ids] == [JobState.FINISHED] * 3
-    assert not await service.redis.keys("shap:supervisor:*")
+    assert not await service.redis.exists("shap:supervisor:sup", "shap:supervisor:sup:leased")
 
 
 async def test_sigterm_waits_for_the_children_and_leases_no_more(service: Service, tmp_path: Path) -> None:
@@ -205,12 +205,12 @@ async def test_nothing_is_left_behind_when_a_job_has_ended(service: Service) -> 
 
 
 async def test_a_child_waits_ahead_and_goes_with_its_template(service: Service) -> None:
-    async with service.supervisor() as daemon:
-        await service.ended(await service.submit({"rows": 2}))
-        (template,) = daemon._nests.current.templates.loaded
+    async with service.supervisor(aggressive_memory_management=False) as daemon:
+        await service.ended(await service.submit({"rows": 2}, {"needs": "full"}))
+        (template,) = daemon._nest.templates
         process = psutil.Process(template.child.pid)
         (spare,) = await service.until(process.children)
-        first = await service.ended(await service.submit({"rows": 2}))
+        first = await service.ended(await service.submit({"rows": 2}, {"needs": "full"}))
         assert first.state is JobState.FINISHED
         await service.until(lambda: gone(spare))
         (next_spare,) = await service.until(lambda: [child for child in process.children() if not gone(child)])
@@ -219,9 +219,9 @@ async def test_a_child_waits_ahead_and_goes_with_its_template(service: Service) 
 
 
 async def test_slots_that_take_children_at_once_leave_one_ahead(service: Service) -> None:
-    async with service.supervisor() as daemon:
-        await service.ended(await service.submit({"rows": 2}))
-        (template,) = daemon._nests.current.templates.loaded
+    async with service.supervisor(aggressive_memory_management=False) as daemon:
+        await service.ended(await service.submit({"rows": 2}, {"needs": "full"}))
+        (template,) = daemon._nest.templates
         process = psutil.Process(template.child.pid)
         taken = await asyncio.gather(*(template.take() for _ in range(3)))
         await template._forking  # type: ignore[misc]
