@@ -13,6 +13,7 @@ from starlette.applications import Starlette
 
 from api.app import create_app
 from jobs import logs
+from jobs.reach import denial
 from jobs.settings import InvalidSettings, Settings, load_settings
 
 FAILED, USAGE = 1, 2
@@ -22,12 +23,16 @@ KEEP_ALIVE_S = 30
 
 
 def main() -> int:
-    """Returns the exit code: 0 after an orderly end, 1 when the port is taken, 2 for an unusable environment."""
+    """Returns the exit code: 0 after an orderly end, 1 when the port is taken, 2 for an unusable environment
+    or a Redis that refuses us."""
     try:
         settings = load_settings()
         server = _server(settings)
     except InvalidSettings as error:
         print(error, file=sys.stderr)
+        return USAGE
+    if reason := denial(settings):
+        print(reason, file=sys.stderr)
         return USAGE
     logs.configure(settings.log_level, settings.log_format)
     structlog.get_logger().info("web_starting", host=settings.host, port=settings.port, redis=settings.redis_address)

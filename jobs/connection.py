@@ -39,6 +39,7 @@ __all__ = [
     "BLOCK_S",
     "DENIED",
     "UNAVAILABLE",
+    "NoPermissionError",
     "OutOfMemoryError",
     "RedisClient",
     "RedisError",

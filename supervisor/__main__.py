@@ -14,6 +14,7 @@ import structlog
 from jobs.connection import connect, connect_blocking
 from jobs.logs import configure
 from jobs.queue import Queue
+from jobs.reach import ADVICE
 from jobs.settings import InvalidSettings, Settings, load_settings
 from supervisor.daemon import Daemon
 from supervisor.line import Denied
@@ -23,7 +24,6 @@ from supervisor.spawner import ForkserverLost
 log = structlog.get_logger()
 
 EXIT_UNUSABLE = 2
-DENIED_ADVICE = "Correct user and password in REDIS_URL, or what that user may do: it needs all commands on shap:*."
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -49,7 +49,7 @@ async def _serve(settings: Settings, *, burst: bool) -> int:
         log.critical("no_room", reason=str(error))
         return EXIT_UNUSABLE
     except Denied as error:
-        log.critical("redis_denied", reason=str(error), redis=settings.redis_address, advice=DENIED_ADVICE)
+        log.critical("redis_denied", reason=str(error), redis=settings.redis_address, advice=ADVICE)
         return EXIT_UNUSABLE
     except (ForkserverLost, TimeoutError):
         log.critical("forkserver_not_started", reason="The process that imports shap ended or hung; see its stderr.")

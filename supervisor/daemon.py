@@ -27,6 +27,7 @@ from supervisor.limits import cores, find_limit
 from supervisor.line import Line
 from supervisor.memory import share_out
 from supervisor.nest import Nest
+from supervisor.precautions import warn_of_redis
 from supervisor.rescue import adopt, give_back, rescue
 from supervisor.snapshot import point, snapshot
 
@@ -209,6 +210,7 @@ class Daemon:
         """Once: take up what an earlier process of our name left, as soon as it is known to be gone."""
         while not await self._line.attend(self._ask_for_predecessor):
             pass
+        await self._line.attend(lambda: warn_of_redis(self._redis))
         while left_s := self._predecessor.gone_in(time.monotonic()):  # noqa: ASYNC110 - time alone decides
             await asyncio.sleep(left_s)
         while await self._line.attend(self._adopt_list) is None:
@@ -307,4 +309,7 @@ async def _cancel(tasks: set[asyncio.Task[Any]]) -> None:
     while tasks:
         for task in tasks:
             task.cancel()
-        _, tasks = await asyncio.wait(tasks, timeout=RETRY_S)
+        done, tasks = await asyncio.wait(tasks, timeout=RETRY_S)
+        for task in done:
+            if not task.cancelled():
+                task.exception()  # the first one has been raised where it counts
