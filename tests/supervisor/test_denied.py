@@ -26,7 +26,7 @@ def guarded() -> Iterator[ValkeyServer]:
 @pytest.mark.parametrize("module", ["supervisor", "api"])
 @pytest.mark.parametrize(
     ("user", "says"),
-    [("", "authenticated"), (":wrong@", "invalid"), ("reader:secret@", "permissions")],
+    [("", "uthentica"), (":wrong@", "invalid"), ("reader:secret@", "permissions")],
 )
 def test_who_is_refused_ends_with_2(guarded: ValkeyServer, module: str, user: str, says: str) -> None:
     url = str(guarded.connection_url).replace("redis://", f"redis://{user}")
