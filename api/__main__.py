@@ -3,6 +3,7 @@
 Does not start Redis or a supervisor.
 """
 
+import asyncio
 import signal
 import sys
 from types import FrameType
@@ -13,6 +14,7 @@ from starlette.applications import Starlette
 
 from api.app import create_app
 from jobs import logs
+from jobs.blobs import check_blobs
 from jobs.settings import InvalidSettings, Settings, load_settings
 
 FAILED, USAGE = 1, 2
@@ -25,6 +27,7 @@ def main() -> int:
     """Returns the exit code: 0 after an orderly end, 1 when the port is taken, 2 for an unusable environment."""
     try:
         settings = load_settings()
+        asyncio.run(check_blobs(settings))
         server = _server(settings)
     except InvalidSettings as error:
         print(error, file=sys.stderr)

@@ -17,11 +17,12 @@ from api.access_log import AccessLog
 from api.analyze import analyze
 from api.auth import Guard, Realm
 from api.endings import Endings
-from api.intake import Intake
+from api.intake import STORED_SHARE, Intake
 from api.problems import HANDLERS
 from api.replies import Json
 from api.resources import Resources
 from jobs import VERSION
+from jobs.blobs import open_blobs
 from jobs.connection import RedisClient, connect, connect_blocking
 from jobs.settings import LOOPBACK, InvalidSettings, Settings
 from jobs.store import Store
@@ -103,8 +104,9 @@ def _lifespan(settings: Settings, given: RedisClient | None) -> Lifespan:
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[dict[str, Resources]]:
         redis, subscriber = (given, given) if given else (connect(settings), connect_blocking(settings))
-        store = Store(redis, job_ttl_s=settings.job_ttl_s)
-        intake = Intake(redis, silence_s=settings.upload_silence_s)
+        store = Store(redis, job_ttl_s=settings.job_ttl_s, blobs=open_blobs(settings, redis))
+        stored_share = STORED_SHARE if settings.blob_url is None else 0.0
+        intake = Intake(redis, silence_s=settings.upload_silence_s, stored_share=stored_share)
         try:
             async with Endings(subscriber, lambda: app.state.leaving) as endings:
                 found = Resources(settings=settings, redis=redis, store=store, endings=endings, intake=intake)

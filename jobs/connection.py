@@ -23,7 +23,16 @@ RedisClient = Any
 """A `redis.asyncio.Redis`. Its replies are typed `bytes | str` whatever the client was told, so nothing is gained by
 naming the class: ours always answer bytes."""
 UNAVAILABLE = (RedisConnectionError, RedisTimeoutError, ReadOnlyError)
-__all__ = ["BLOCK_S", "UNAVAILABLE", "OutOfMemoryError", "RedisClient", "RedisError", "connect", "connect_blocking"]
+__all__ = [
+    "BLOCK_S",
+    "UNAVAILABLE",
+    "OutOfMemoryError",
+    "RedisClient",
+    "RedisConnectionError",
+    "RedisError",
+    "connect",
+    "connect_blocking",
+]
 
 
 def connect(settings: Settings) -> RedisClient:

@@ -152,7 +152,7 @@ class Queue:
 
     async def settle(self, lease: Lease, attempt: Attempt, follows: Follows, *, expired_only: bool = False) -> bool:
         """Account for an attempt that did not succeed: back into the queue, or the end of its job."""
-        return bool(
+        held = bool(
             await self._run(
                 "settle",
                 lease.job_id,
@@ -164,6 +164,9 @@ class Queue:
                 "expired" if expired_only else "",
             )
         )
+        if held and lease.chunk.kind == "rows":
+            await self.blobs.drop_values(lease.job_id, lease.chunk.id, lease.token)
+        return held
 
     async def partial_sizes(self, job_id: str) -> list[int]:
         """The size of every chunk's Partial as a frame, in the order of the rows."""

@@ -30,6 +30,7 @@ log = structlog.get_logger()
 WORK_MODULE = "jobs.work"
 WATCH_S = 0.1
 BEAT_S = 1.0
+SWEEP_S = 60.0
 SNAPSHOT_TTL_S = 10.0
 RESCUE_S = 5.0
 RENEWALS_PER_LEASE = 10
@@ -176,6 +177,7 @@ class Daemon:
             self._every(RESCUE_S, self._rescue),
             self._every(BEAT_S, self._beat),
             self._every(BEAT_S, self._evict),
+            self._every(SWEEP_S, self._sweep),
             self._nests.keep(),
             self._obey_signals(),
         ]
@@ -208,6 +210,10 @@ class Daemon:
     async def _evict(self) -> None:
         aggressive = self._settings.aggressive_memory_management
         self._nests.current.templates.evict(AGGRESSIVE_TEMPLATE_IDLE_S if aggressive else TEMPLATE_IDLE_S)
+
+    async def _sweep(self) -> None:
+        if swept := await self._queue.blobs.sweep():
+            log.info("blobs_swept", uploads_and_results=swept)
 
     async def _beat(self) -> None:
         state = snapshot(
