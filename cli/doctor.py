@@ -17,7 +17,7 @@ from rich.text import Text
 
 from cli.tables import facts, in_mb, out
 from jobs.settings import InvalidSettings, Settings, load_settings
-from supervisor.memory import cores, find_limit
+from supervisor.limits import cores, find_limit
 
 PACKAGES = (
     "shap-supervisor",

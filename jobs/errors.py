@@ -297,6 +297,13 @@ class UnsupportedCombination(Problem):
     code, status = "unsupported_combination", 422
 
 
+class ConversionFailed(Problem):
+    """The trees of {model}, read into arrays, miss its own output by up to {largest_error:.3g} (allowed: \
+{tolerance:.3g}), so they are not explained. With a background, `explainer: permutation` explains any model."""
+
+    code, status = "conversion", 422
+
+
 class BackgroundRequired(Problem):
     """The {explainer} explainer for {model} needs a background: send some typical rows (about 100) as `background`."""
 
@@ -317,6 +324,13 @@ class ChunkExceedsMemory(Problem):
     """Even one row needs more memory than the cap of {cap_bytes} bytes; a larger CHILD_MEMORY_MB is the way out."""
 
     code, status = "memory_cap", 507
+
+
+class NoRoomForLibraries(Problem):
+    """This job needs scikit-learn and shap, which leave {left} for its child on this machine: {arithmetic}. Trees in \
+XGBoost's or LightGBM's own files need neither; for the rest more memory is the way out."""
+
+    code, status = "no_room", 507
 
 
 class InputLost(Problem):

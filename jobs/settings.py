@@ -57,6 +57,9 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True):
     api_token: str | None = None
     admin_token: str | None = None
     trusted_model_dir: Path | None = None
+    model_cache_dir: Path | None = None
+    """Where models lie that were turned into arrays; None: a directory of this user's below the temporary one."""
+    model_cache_mb: Count = 1024
     host: str = "127.0.0.1"
     port: Port = 8000
     log_level: LogLevel = "INFO"
@@ -66,6 +69,10 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True):
     @property
     def max_upload_bytes(self) -> int:
         return self.max_upload_mb * MIB
+
+    @property
+    def model_cache_bytes(self) -> int:
+        return self.model_cache_mb * MIB
 
     @property
     def child_memory_bytes(self) -> int | None:

@@ -14,7 +14,7 @@ import structlog
 
 from jobs.blobs import BlobGone
 from jobs.codec import Close, Done, Explain, Failed, Layout, ModelInfo, Open, Plan, Request, Values
-from jobs.connection import RedisClient, RedisError
+from jobs.connection import RedisError
 from jobs.errors import InputLost, Problem
 from jobs.outcomes import Attempt, Evidence, Outcome
 from jobs.queue import Lease, Queue
@@ -24,7 +24,7 @@ from supervisor.conversation import LastWord, results
 from supervisor.decide import decide
 from supervisor.inputs import Parts, job_parts, partials_part, sizes
 from supervisor.judge import Ending, Verdict, exit_code, exit_signal, judge
-from supervisor.memory import oom_kills
+from supervisor.limits import oom_kills
 from supervisor.nest import Nest
 from supervisor.spawner import Child, ForkserverLost
 from supervisor.templates import LoadFailed, wait_for_exit
@@ -43,10 +43,12 @@ class Run:
         self.started = time.monotonic()
         self.oom_kills = oom_kills()
         self.child: Child | None = None
+        self.sample = Sample()
+        """What the watch sees of it."""
         self.loading = False
         self.stopped_as: Outcome | None = None
         self.inherited_bytes = 0
-        """What the child already had beyond the forkserver's baseline: its model."""
+        """What the child already had beyond its forkserver's baseline: its model."""
         self.model: ModelInfo | None = job.model
         self.layout: Layout | None = job.layout
         self.plan: Plan | None = None
@@ -58,10 +60,9 @@ class Run:
     def seconds(self) -> float:
         return time.monotonic() - self.started
 
-    def attend(self, child: Child) -> None:
-        """From now on this is the process to watch, and to kill if the run is stopped."""
-        self.child = child
-        self.nest.watch.add(child)
+    def attend(self, child: Child, sample: Sample) -> None:
+        """From now on this is the process to kill if the run is stopped."""
+        self.child, self.sample = child, sample
         if self.stopped_as:
             child.kill(self.stopped_as)
 
@@ -81,11 +82,9 @@ class Run:
 class Attempts:
     """Runs attempts; `running` are those under way, by fencing token."""
 
-    def __init__(self, queue: Queue, redis: RedisClient, settings: Settings, *, cap_bytes: int) -> None:
+    def __init__(self, queue: Queue, settings: Settings) -> None:
         self._queue = queue
-        self._redis = redis
         self._settings = settings
-        self._cap_bytes = cap_bytes
         self.running: dict[int, Run] = {}
         self.draining = False
 
@@ -127,31 +126,32 @@ class Attempts:
     async def _close(self, run: Run) -> Ending:
         assert run.job.model
         assert run.job.layout
-        parts = {"partials": await partials_part(self._queue, run.job.job_id)}
-        child, _ = await run.nest.forkserver.fork("child", self._cap_bytes)
+        parts: Parts = {"partials": await partials_part(self._queue, run.job.job_id)}
         request = Close(sizes=sizes(parts), model=run.job.model, layout=run.job.layout)
-        return await self._converse(run, child, parts, request)
+        async with run.nest.lean_child(run.attend) as child:
+            return await self._converse(run, child, parts, request)
 
     async def _open_or_explain(self, run: Run) -> Ending:
         parts = job_parts(self._queue.blobs, run.job.inputs, self._settings.trusted_model_dir, run.lease.chunk)
         trusted = run.job.inputs["model"].trusted_name is not None
         run.loading = True
-        async with run.nest.templates.borrow(run.job, parts, trusted=trusted, watch=run.attend) as template:
+        async with run.nest.borrow(run.job, parts, trusted=trusted, attend=run.attend) as template:
             run.loading, run.child = False, None  # the template is not this attempt's to kill any more
             run.model = template.model
-            run.inherited_bytes = max(0, template.warm.anon_bytes - run.nest.warm.anon_bytes)
-            return await self._converse(run, await template.take(), parts, self._request(run, parts))
+            run.inherited_bytes = template.growth_bytes
+            child = await template.take()
+            run.attend(child, run.nest.watched(template, child))
+            return await self._converse(run, child, parts, self._request(run, parts))
 
     def _request(self, run: Run, parts: Parts) -> Request:
         chunk = run.lease.chunk
         if chunk.kind == "open":
             batch_size = run.job.options.batch_size or self._settings.shap_batch_size
-            return Open(sizes=sizes(parts), batch_size=batch_size, cap_bytes=self._cap_bytes)
+            return Open(sizes=sizes(parts), batch_size=batch_size, cap_bytes=run.sample.cap_bytes)
         assert run.layout
         return Explain(sizes=sizes(parts), layout=run.layout, span=chunk.span)
 
     async def _converse(self, run: Run, child: Child, parts: Parts, request: Request) -> Ending:
-        run.attend(child)
         last: LastWord | None = None
         await child.pipe.send(request)
         async for message in results(child, parts):
@@ -187,8 +187,8 @@ class Attempts:
             parent_lost=child.parent_lost,
             kernel_killed=oom_kills() > run.oom_kills,
             stderr=child.stderr.text(),
-            vm_peak_bytes=run.nest.watch.of(child).vm_peak_bytes,
-            vm_limit_bytes=run.nest.warm.vm_size_bytes + self._cap_bytes,
+            vm_peak_bytes=run.sample.vm_peak_bytes,
+            vm_limit_bytes=run.sample.vm_limit_bytes,
         )
 
     async def _commit(self, run: Run, ending: Ending) -> None:
@@ -205,7 +205,7 @@ class Attempts:
             outcome=verdict.outcome,
             child_pid=run.child.pid if run.child else None,
             peak_bytes=attempt.evidence.peak_bytes,
-            cap_bytes=self._cap_bytes,
+            cap_bytes=attempt.evidence.cap_bytes,
             seconds=attempt.evidence.seconds,
             **({} if held else {"stale": True}),
             **({"message": verdict.message} if verdict.message else {}),
@@ -236,7 +236,7 @@ class Attempts:
             layout=plan.layout,
             rows=plan.rows,
             spans=plan.spans,
-            cap_bytes=self._cap_bytes,
+            cap_bytes=run.sample.cap_bytes,
             attempt=attempt,
         )
 
@@ -255,7 +255,7 @@ class Attempts:
         )
 
     def _evidence(self, run: Run, ending: Ending) -> Evidence:
-        sample = run.nest.watch.of(run.child) if run.child else Sample(since=0)
+        sample = run.sample
         report = ending.message.memory if isinstance(ending.message, Done | Failed) else None
         own_peak = report.peak_bytes + run.inherited_bytes if report else 0
         signalled = exit_signal(ending.exited)
@@ -263,10 +263,10 @@ class Attempts:
             exit_code=exit_code(ending.exited),
             signal=signalled.name if signalled else None,
             seconds=round(run.seconds, 4),
-            cap_bytes=self._cap_bytes,
+            cap_bytes=sample.cap_bytes or None,
             peak_bytes=max(own_peak, sample.peak_growth_bytes),
             vm_peak_bytes=max(report.vm_peak_bytes if report else 0, sample.vm_peak_bytes),
-            vm_limit_bytes=run.nest.warm.vm_size_bytes + self._cap_bytes,
+            vm_limit_bytes=sample.vm_limit_bytes or None,
             stderr=ending.stderr[-500:] or None,
         )
         if report:

@@ -5,7 +5,7 @@ The child asks for bytes and is answered; everything else it says is given to th
 
 from collections.abc import AsyncIterator
 
-from jobs.codec import BadFrame, Data, Done, Failed, FromChild, Plan, Read, Ready, Values
+from jobs.codec import BadFrame, Converted, Data, Done, Failed, FromChild, Plan, Read, Ready, Unsuited, Values
 from jobs.outcomes import Outcome
 from supervisor.inputs import Parts, read_part
 from supervisor.pipe import Pipe
@@ -31,7 +31,7 @@ async def results(child: Child, parts: Parts) -> AsyncIterator[Plan | Values | L
         except BadFrame:
             child.kill(Outcome.CRASHED)
             return
-        if message is None or isinstance(message, Read):
+        if message is None or isinstance(message, Read | Converted | Unsuited):  # not from a child with a chunk
             return
         yield message
         if isinstance(message, LastWord):

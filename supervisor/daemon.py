@@ -14,16 +14,19 @@ from typing import Any, TypeVar
 import psutil
 import structlog
 
+from jobs import history
 from jobs.connection import RedisClient, RedisError
 from jobs.outcomes import Outcome
 from jobs.queue import Lease, Queue
 from jobs.settings import Settings
 from supervisor.attempts import Attempts
-from supervisor.memory import cores, find_limit, share_out
-from supervisor.nest import Nests
+from supervisor.ensembles import Ensembles
+from supervisor.forkservers import Forkserver
+from supervisor.limits import cores, find_limit
+from supervisor.memory import share_out
+from supervisor.nest import Nest
 from supervisor.rescue import adopt, rescue
-from supervisor.snapshot import snapshot
-from supervisor.spawner import start_forkserver
+from supervisor.snapshot import point, snapshot
 
 log = structlog.get_logger()
 
@@ -36,8 +39,9 @@ RESCUE_S = 5.0
 RENEWALS_PER_LEASE = 10
 """More often than the lease needs: a renewal is also how a supervisor learns that a job was cancelled."""
 RETRY_S = 1.0
-TEMPLATE_IDLE_S = 60.0
-AGGRESSIVE_TEMPLATE_IDLE_S = 20.0
+IDLE_S = 600.0
+"""What nobody has used for so long, templates and the full forkserver, is let go."""
+AGGRESSIVE_IDLE_S = 10.0
 
 
 T = TypeVar("T")
@@ -63,6 +67,7 @@ class Daemon:
         self._signals: asyncio.Queue[signal.Signals] = asyncio.Queue()
         self._stopping = asyncio.Event()
         self._started_at = time.time()
+        self._beats = 0
         self._process = psutil.Process()
 
     async def run(self) -> None:
@@ -89,18 +94,21 @@ class Daemon:
 
     async def _prepare(self) -> None:
         """Warm first, then count: the baseline is measured, not assumed."""
-        forkserver, warm = await start_forkserver(self._work_module)
-        self._plan = share_out(
+        ensembles = Ensembles(self._settings.model_cache_dir, most_bytes=self._settings.model_cache_bytes)
+        ensembles.prepare()
+        limit, lean = find_limit(self._settings), Forkserver(self._work_module, "lean")
+        plan = share_out(
             self._settings,
-            find_limit(self._settings),
+            limit,
             supervisor_bytes=self._process.memory_info().rss,
-            forkserver_bytes=warm.rss_bytes,
+            forkserver_bytes=(await lean.up()).warm.rss_bytes,
             cores=cores(),
+            in_use_bytes=limit.in_use(),
         )
-        cap_bytes, slots = self._plan.cap_bytes, self._plan.slots
-        log.info("memory_plan", arithmetic=self._plan.arithmetic, slots=slots, cap_bytes=cap_bytes)
-        self._nests = Nests(self._work_module, forkserver, warm, cap_bytes=cap_bytes, slots=slots)
-        self._attempts = Attempts(self._queue, self._redis, self._settings, cap_bytes=cap_bytes)
+        log.info("memory_plan", arithmetic=plan.arithmetic, slots=plan.slots, cap_bytes=plan.cap_bytes)
+        eager = not self._settings.aggressive_memory_management
+        self._nest = Nest(self._work_module, plan, lean, ensembles, eager=eager)
+        self._attempts = Attempts(self._queue, self._settings)
         log.info("supervisor_ready", supervisor=self._queue.supervisor, redis=self._settings.redis_address)
 
     async def _leave(self, background: set[asyncio.Task[None]]) -> None:
@@ -108,7 +116,7 @@ class Daemon:
             for task in background:
                 task.cancel()
             _, background = await asyncio.wait(background, timeout=RETRY_S)
-        await self._nests.close()
+        await self._nest.close()
         with contextlib.suppress(RedisError):
             await self._queue.sign_off()
         log.info("supervisor_stopped", supervisor=self._queue.supervisor)
@@ -130,7 +138,7 @@ class Daemon:
 
     async def _work(self) -> None:
         """A chunk for every free slot until told to stop; then those that run are waited for."""
-        slots = asyncio.Semaphore(self._plan.slots)
+        slots = asyncio.Semaphore(self._nest.plan.slots)
         async with asyncio.TaskGroup() as attempts:
             while not self._stopping.is_set():
                 await slots.acquire()
@@ -159,7 +167,7 @@ class Daemon:
 
     async def _attempt(self, lease: Lease, slots: asyncio.Semaphore) -> None:
         try:
-            await self._attempts.run(lease, await self._nests.alive())
+            await self._attempts.run(lease, self._nest)
         except Exception:  # a fault of ours must not end the others: the lease expires and the chunk is rescued
             log.exception("attempt_broke_off", job_id=lease.job_id, chunk=lease.chunk.id)
         finally:
@@ -178,7 +186,7 @@ class Daemon:
             self._every(BEAT_S, self._beat),
             self._every(BEAT_S, self._evict),
             self._every(SWEEP_S, self._sweep),
-            self._nests.keep(),
+            self._nest.lean.keep(),
             self._obey_signals(),
         ]
 
@@ -197,7 +205,7 @@ class Daemon:
             return None
 
     async def _look(self) -> None:
-        self._nests.current.watch.look()
+        self._nest.watch.look()
 
     async def _renew(self) -> None:
         for run in list(self._attempts.running.values()):
@@ -209,7 +217,7 @@ class Daemon:
 
     async def _evict(self) -> None:
         aggressive = self._settings.aggressive_memory_management
-        self._nests.current.templates.evict(AGGRESSIVE_TEMPLATE_IDLE_S if aggressive else TEMPLATE_IDLE_S)
+        await self._nest.evict(AGGRESSIVE_IDLE_S if aggressive else IDLE_S)
 
     async def _sweep(self) -> None:
         if swept := await self._queue.blobs.sweep():
@@ -219,11 +227,12 @@ class Daemon:
         state = snapshot(
             name=self._queue.supervisor,
             settings=self._settings,
-            plan=self._plan,
-            nest=self._nests.current,
+            nest=self._nest,
             runs=list(self._attempts.running.values()),
             rss_bytes=self._process.memory_info().rss,
             started_at=self._started_at,
             draining=self._stopping.is_set(),
         )
         await self._queue.heartbeat(state, ttl_s=SNAPSHOT_TTL_S)
+        await history.record(self._redis, self._queue.supervisor, self._beats, point(self._nest))
+        self._beats += 1

@@ -1,4 +1,4 @@
-"""Runs in a process of its own, with a clean environment: imports the heavy libraries once, then only forks.
+"""Runs in a process of its own, with a clean environment: imports one stack of libraries once, then only forks.
 
 A template is a fork of it that has loaded one job's model and then serves in the same way. Every fork leads its own
 process group, dies with its parent, and keeps no descriptor but its connection and its stderr. We reap here, so that
@@ -239,13 +239,13 @@ def _assert_single_thread() -> None:
         sys.exit(f"the forkserver has {threads} threads after its imports; it must have one")
 
 
-def main(control_descriptor: str, work_module: str) -> NoReturn:
+def main(control_descriptor: str, work_module: str, stack: str) -> NoReturn:
     _die_with_parent()
     for number in (signal.SIGINT, signal.SIGTERM):  # a terminal and some platforms send them to every process:
         signal.signal(number, signal.SIG_IGN)  # it is the supervisor's business what becomes of us and our children
     control = socket.socket(fileno=int(control_descriptor))
     work = importlib.import_module(work_module)
-    work.warm()
+    work.warm(stack)
     _assert_single_thread()
     gc.collect()
     gc.freeze()

@@ -4,6 +4,7 @@ A child asks for a piece at a time, so nothing here ever holds a file. Does not 
 """
 
 import asyncio
+import hashlib
 import os
 from array import array
 from bisect import bisect_right
@@ -27,6 +28,11 @@ class Part(Protocol):
     @property
     def size(self) -> int: ...
 
+    @property
+    def identity(self) -> str:
+        """The same only for the same bytes."""
+        ...
+
     async def read(self, offset: int, length: int) -> bytes: ...
 
 
@@ -37,6 +43,10 @@ class UploadPart(msgspec.Struct, frozen=True):
     blob: Blob
     size: int
 
+    @property
+    def identity(self) -> str:
+        return self.blob.sha256
+
     async def read(self, offset: int, length: int) -> bytes:
         return await self.blobs.read(self.blob, offset, min(length, self.size - offset))
 
@@ -46,6 +56,11 @@ class FilePart(msgspec.Struct, frozen=True):
 
     path: Path
     size: int
+    changed_ns: int
+
+    @property
+    def identity(self) -> str:
+        return f"file {self.path} {self.size} {self.changed_ns}"
 
     async def read(self, offset: int, length: int) -> bytes:
         return await asyncio.to_thread(self._read, offset, length)
@@ -54,19 +69,6 @@ class FilePart(msgspec.Struct, frozen=True):
         with self.path.open("rb") as file:
             file.seek(offset)
             return file.read(length)
-
-
-class BytesPart(msgspec.Struct, frozen=True):
-    """Something small that the supervisor has at hand."""
-
-    data: bytes
-
-    @property
-    def size(self) -> int:
-        return len(self.data)
-
-    async def read(self, offset: int, length: int) -> bytes:
-        return self.data[offset : offset + length]
 
 
 class PartialsPart:
@@ -80,6 +82,10 @@ class PartialsPart:
     @property
     def size(self) -> int:
         return self._ends[-1] if self._ends else 0
+
+    @property
+    def identity(self) -> str:
+        return f"partials of {self._job_id}"
 
     async def read(self, offset: int, length: int) -> bytes:
         end = min(offset + length, self.size)
@@ -137,4 +143,5 @@ def _part(blobs: BlobStore, source: Input, trusted_dir: Path | None) -> Part:
     if trusted_dir is None or source.trusted_name not in known:
         raise errors.UnknownModel(model_id=source.trusted_name, known=", ".join(known[:10]) or "none")
     path = trusted_dir / str(source.trusted_name)
-    return FilePart(path, path.stat().st_size)
+    found = path.stat()
+    return FilePart(path, found.st_size, found.st_mtime_ns)

@@ -9,23 +9,16 @@ from typing import Any
 from jobs import VERSION
 from jobs.settings import Settings
 from supervisor.attempts import Run
+from supervisor.forkservers import Forkserver
 from supervisor.inputs import trusted_models
-from supervisor.memory import Plan
 from supervisor.nest import Nest
 
 
 def snapshot(
-    *,
-    name: str,
-    settings: Settings,
-    plan: Plan,
-    nest: Nest,
-    runs: list[Run],
-    rss_bytes: int,
-    started_at: float,
-    draining: bool,
+    *, name: str, settings: Settings, nest: Nest, runs: list[Run], rss_bytes: int, started_at: float, draining: bool
 ) -> dict[str, Any]:
     """Sizes in bytes, times in seconds since the epoch, ages in seconds."""
+    plan = nest.plan
     return {
         "name": name,
         "pid": os.getpid(),
@@ -36,23 +29,51 @@ def snapshot(
         "draining": draining,
         "limit_bytes": plan.limit.limit_bytes,
         "limit_source": plan.limit.source,
+        "in_use_bytes": nest.watch.in_use_bytes,
+        "family_bytes": nest.watch.family_bytes,
         "budget_bytes": plan.budget_bytes,
+        "reserved_bytes": nest.budget.reserved,
+        "nearly_full": nest.budget.held,
         "reserve_bytes": plan.reserve_bytes,
         "slots": plan.slots,
         "cap_bytes": plan.cap_bytes,
         "arithmetic": plan.arithmetic,
         "rss_bytes": rss_bytes,
-        "forkserver": {
-            "pid": nest.warm.pid,
-            "rss_bytes": nest.warm.rss_bytes,
-            "vm_size_bytes": nest.warm.vm_size_bytes,
-        },
+        "forkserver": _forkserver(nest.lean, nest),
+        "full_forkserver": _forkserver(nest.full, nest),
         "templates": _templates(nest),
-        "children": [_child(run, plan) for run in runs if run.child],
+        "children": [_child(run) for run in runs if run.child],
         "trusted_models": trusted_models(settings.trusted_model_dir),
         "aggressive_memory_management": settings.aggressive_memory_management,
         "gc_enabled": gc.isenabled(),
         "gc_counts": list(gc.get_count()),
+    }
+
+
+def point(nest: Nest) -> dict[str, int]:
+    """What the history keeps of one second."""
+    samples = nest.watch.samples.values()
+    return {
+        "in_use_bytes": nest.watch.in_use_bytes,
+        "family_bytes": nest.watch.family_bytes,
+        "reserved_bytes": nest.budget.reserved,
+        "children_bytes": sum(sample.pss_bytes for sample in samples),
+        "children": len(samples),
+        "largest_share_percent": max((100 * s.growth_bytes // max(1, s.cap_bytes) for s in samples), default=0),
+    }
+
+
+def _forkserver(forkserver: Forkserver, nest: Nest) -> dict[str, Any] | None:
+    """None while it is down."""
+    if forkserver.life is None:
+        return None
+    warm = forkserver.life.warm
+    return {
+        "pid": warm.pid,
+        "stack": forkserver.stack,
+        "rss_bytes": warm.rss_bytes,
+        "pss_bytes": nest.watch.own_pss_bytes.get(warm.pid, 0),
+        "vm_size_bytes": warm.vm_size_bytes,
     }
 
 
@@ -61,18 +82,21 @@ def _templates(nest: Nest) -> list[dict[str, Any]]:
     return [
         {
             "pid": template.child.pid,
+            "stack": template.stack,
             "model": template.model.name,
             "rss_bytes": nest.watch.of(template.child).rss_bytes,
+            "pss_bytes": nest.watch.of(template.child).pss_bytes,
+            "growth_bytes": template.growth_bytes,
             "children": template.users,
             "idle_s": 0.0 if template.users else round(now - template.idle_since, 1),
         }
-        for template in nest.templates.loaded
+        for template in nest.templates
     ]
 
 
-def _child(run: Run, plan: Plan) -> dict[str, Any]:
+def _child(run: Run) -> dict[str, Any]:
     assert run.child
-    sample = run.nest.watch.of(run.child)
+    sample = run.sample
     return {
         "pid": run.child.pid,
         "job_id": run.job.job_id,
@@ -80,9 +104,10 @@ def _child(run: Run, plan: Plan) -> dict[str, Any]:
         "attempt": run.lease.chunk.attempts + 1,
         "loading": run.loading,
         "rss_bytes": sample.rss_bytes,
+        "pss_bytes": sample.pss_bytes,
         "vm_size_bytes": sample.vm_size_bytes,
         "growth_bytes": sample.growth_bytes,
-        "cap_bytes": plan.cap_bytes,
-        "share_of_cap": round(sample.growth_bytes / plan.cap_bytes, 3),
+        "cap_bytes": sample.cap_bytes,
+        "share_of_cap": round(sample.growth_bytes / max(1, sample.cap_bytes), 3),
         "age_s": round(run.seconds, 3),
     }

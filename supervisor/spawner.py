@@ -59,6 +59,10 @@ WARM_TIMEOUT_S = 120.0
 LEAVE_TIMEOUT_S = 2.0
 
 
+Stack = Literal["lean", "full"]
+"""What a forkserver imports: numpy and the tree kernel, or everything that an explainer may need."""
+
+
 class ForkserverLost(Exception):
     """The process that was to fork is gone."""
 
@@ -195,8 +199,8 @@ class Spawner:
             self.warm.exception()  # seen here, so that nobody needs to wait for it
 
 
-async def start_forkserver(work_module: str, env: Mapping[str, str] = os.environ) -> tuple[Spawner, Warm]:
-    """Start a forkserver and wait until it has imported everything. Raises ForkserverLost, TimeoutError."""
+async def start_forkserver(work_module: str, stack: Stack, env: Mapping[str, str] = os.environ) -> tuple[Spawner, Warm]:
+    """Start a forkserver and wait until it has imported its stack. Raises ForkserverLost, TimeoutError."""
     ours, theirs = socket.socketpair()
     process = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -205,6 +209,7 @@ async def start_forkserver(work_module: str, env: Mapping[str, str] = os.environ
         "supervisor.forkserver",
         str(theirs.fileno()),
         work_module,
+        stack,
         pass_fds=[theirs.fileno()],
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.DEVNULL,
@@ -218,7 +223,7 @@ async def start_forkserver(work_module: str, env: Mapping[str, str] = os.environ
     except BaseException:
         await spawner.leave()
         raise
-    log.info("forkserver_warm", pid=warm.pid, rss_bytes=warm.rss_bytes, vm_size_bytes=warm.vm_size_bytes)
+    log.info("forkserver_warm", stack=stack, pid=warm.pid, rss_bytes=warm.rss_bytes, vm_size_bytes=warm.vm_size_bytes)
     return spawner, warm
 
 

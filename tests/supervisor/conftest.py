@@ -5,6 +5,7 @@ import contextlib
 import json
 import struct
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -30,15 +31,23 @@ def anyio_backend() -> str:
 class Service:
     """A store to submit to and daemons that work on it."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, model_cache: Path) -> None:
         self.url = url
+        self.model_cache = model_cache
         self.redis = Redis.from_url(url)
         self.store = Store(self.redis, job_ttl_s=60)
         self.daemons: dict[str, asyncio.Task[None]] = {}
 
     def settings(self, **changes: Any) -> Settings:
         return Settings(
-            **{"redis_url": self.url, "child_memory_mb": 128, "worker_slots": 2, "job_ttl_s": 60, **changes}
+            **{
+                "redis_url": self.url,
+                "child_memory_mb": 128,
+                "worker_slots": 2,
+                "job_ttl_s": 60,
+                "model_cache_dir": self.model_cache,
+                **changes,
+            }
         )
 
     def queue(self, name: str = "sup", lease_s: float = 15.0) -> Queue:
@@ -58,10 +67,12 @@ class Service:
             async with asyncio.timeout(LIMIT_S):
                 await task
 
-    async def submit(self, script: dict[str, Any], model: dict[str, Any] | None = None) -> str:
+    async def submit(
+        self, script: dict[str, Any], model: dict[str, Any] | None = None, options: Options | None = None
+    ) -> str:
         data = {"rows": 4, "per_chunk": 2, **script}
         inputs = {"data": await self.upload(data), "model": await self.upload(model or {})}
-        return await self.store.submit(inputs, Options())
+        return await self.store.submit(inputs, options or Options())
 
     async def upload(self, content: Any) -> Input:
         writer = BlobWriter(RedisBlobs(self.redis))
@@ -94,7 +105,7 @@ class Service:
 
 
 @pytest.fixture
-async def service(valkey_url: str, anyio_backend: str) -> AsyncIterator[Service]:
-    service = Service(valkey_url)
+async def service(valkey_url: str, anyio_backend: str, tmp_path_factory: Any) -> AsyncIterator[Service]:
+    service = Service(valkey_url, tmp_path_factory.mktemp("cache") / "models")
     yield service
     await service.redis.aclose()

@@ -20,6 +20,7 @@ from typing import Any
 from jobs.codec import (
     LENGTH,
     Close,
+    Converted,
     Data,
     Done,
     Explain,
@@ -36,6 +37,7 @@ from jobs.codec import (
     Read,
     Ready,
     Span,
+    Unsuited,
     Values,
     decode_from_supervisor,
     encode,
@@ -57,10 +59,18 @@ MODEL = ModelInfo(
 LAYOUT = Layout(format="json", columns=["x"], features=["x"])
 PARTIAL = Partial(rows=1, abs_sum=[[1.0]], value_sum=[[1.0]], largest_error=0.0, tolerance=1.0)
 MIB = 1024 * 1024
+ARRAYS = "arrays"
 
 
-def warm() -> None:
+class Process:
+    """What this process is."""
+
+    stack = ""
+
+
+def warm(stack: str) -> None:
     """Nothing to import."""
+    Process.stack = stack
 
 
 class Connection:
@@ -100,11 +110,36 @@ def prepare(connection: socket.socket) -> dict[str, Any] | None:
     pipe = Connection(connection)
     request = pipe.receive()
     assert isinstance(request, Load)
+    if request.ensemble and Path(request.ensemble).read_text(encoding="utf-8") != ARRAYS:
+        pipe.send(Failed(kind="refused", code="unreadable_model", message="These are no arrays."))
+        return None
     model = pipe.read_json("model", request.sizes["model"])
     if play(pipe, model, "load") is None:
         return None
-    pipe.send(Ready(MODEL))
-    return {"model": model}
+    answer = loaded(model, request)
+    pipe.send(answer)
+    return {"model": model} if isinstance(answer, Ready) else None
+
+
+def loaded(model: dict[str, Any], request: Load) -> Ready | Converted | Unsuited:
+    """Model scripts: {"converts": "lean" or "full"}, a model of trees; {"needs": "full"}, any other."""
+    needs = {request.options.explainer: model.get("needs_for", {}).get(request.options.explainer)}
+    if Process.stack == "lean" and "full" in (model.get("needs"), *needs.values()):
+        return Unsuited("the test says so")
+    if Process.stack == "lean" and not request.ensemble and model.get("converts") == "full":
+        return Unsuited("it cannot read this")
+    if request.into and model.get("converts") == Process.stack and "full" not in needs.values():
+        note(model, "converted")
+        Path(request.into).write_text(ARRAYS, encoding="utf-8")
+        return Converted()
+    note(model, f"ready-{Process.stack}")
+    return Ready(MODEL)
+
+
+def note(model: dict[str, Any], what: str) -> None:
+    if "scratch" in model:
+        with (Path(model["scratch"]) / "notes").open("a", encoding="utf-8") as file:
+            file.write(f"{what}\n")
 
 
 def run(connection: socket.socket, prepared: Any) -> None:

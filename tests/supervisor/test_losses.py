@@ -203,12 +203,12 @@ async def test_nothing_is_left_behind_when_a_job_has_ended(service: Service) -> 
 
 
 async def test_a_child_waits_ahead_and_goes_with_its_template(service: Service) -> None:
-    async with service.supervisor() as daemon:
-        await service.ended(await service.submit({"rows": 2}))
-        (template,) = daemon._nests.current.templates.loaded
+    async with service.supervisor(aggressive_memory_management=False) as daemon:
+        await service.ended(await service.submit({"rows": 2}, {"needs": "full"}))
+        (template,) = daemon._nest.templates
         process = psutil.Process(template.child.pid)
         (spare,) = await service.until(process.children)
-        first = await service.ended(await service.submit({"rows": 2}))
+        first = await service.ended(await service.submit({"rows": 2}, {"needs": "full"}))
         assert first.state is JobState.FINISHED
         await service.until(lambda: gone(spare))
         (next_spare,) = await service.until(lambda: [child for child in process.children() if not gone(child)])
@@ -217,9 +217,9 @@ async def test_a_child_waits_ahead_and_goes_with_its_template(service: Service) 
 
 
 async def test_slots_that_take_children_at_once_leave_one_ahead(service: Service) -> None:
-    async with service.supervisor() as daemon:
-        await service.ended(await service.submit({"rows": 2}))
-        (template,) = daemon._nests.current.templates.loaded
+    async with service.supervisor(aggressive_memory_management=False) as daemon:
+        await service.ended(await service.submit({"rows": 2}, {"needs": "full"}))
+        (template,) = daemon._nest.templates
         process = psutil.Process(template.child.pid)
         taken = await asyncio.gather(*(template.take() for _ in range(3)))
         await template._forking  # type: ignore[misc]

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from jobs.settings import MIB, Settings
-from supervisor.memory import Limit, NoRoom, cores, find_limit, share_out
+from supervisor.limits import Limit, cores, find_limit
+from supervisor.memory import NoRoom, share_out
 
 
 def share(limit_mb: int, *, cores: int = 2, forkserver_mb: int = 240, **settings: Any) -> Any:
@@ -18,10 +19,24 @@ def share(limit_mb: int, *, cores: int = 2, forkserver_mb: int = 240, **settings
     )
 
 
-def test_a_512_mb_machine_has_one_slot_and_gives_it_all_there_is() -> None:
+def test_a_512_mb_machine_has_one_slot_and_gives_it_nearly_all_there_is() -> None:
     plan = share(512)
     assert plan.budget_bytes == (512 - 50 - 240 - 32) * MIB
-    assert (plan.slots, plan.cap_bytes) == (1, plan.budget_bytes)
+    assert (plan.slots, plan.cap_bytes) == (1, plan.budget_bytes * 15 // 16)
+
+
+def test_what_others_use_under_the_same_limit_is_not_shared_out() -> None:
+    plan = share_out(
+        Settings(),
+        Limit(512 * MIB, "cgroup v2"),
+        supervisor_bytes=50 * MIB,
+        forkserver_bytes=40 * MIB,
+        in_use_bytes=150 * MIB,
+        cores=1,
+    )
+    assert plan.others_bytes == 60 * MIB
+    assert plan.budget_bytes == (512 - 150 - 32) * MIB
+    assert "others 60 MB" in plan.arithmetic
 
 
 def test_slots_are_bounded_by_cores_and_by_room() -> None:

@@ -1,0 +1,126 @@
+"""Where a model is loaded: lean, full, or turned into arrays by one and read by the other; and what that may take."""
+
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from jobs.options import Options
+from jobs.records import JobState
+from jobs.settings import MIB
+from supervisor import daemon as daemons
+from supervisor import forkservers
+from tests.supervisor.conftest import Service
+
+pytestmark = pytest.mark.anyio
+
+
+def notes(scratch: Path) -> list[str]:
+    return (scratch / "notes").read_text().split()
+
+
+def limit_mb(room_mb: int) -> int:
+    """A limit that leaves so much beside this process, which is the supervisor here."""
+    return psutil.Process().memory_info().rss // MIB + room_mb
+
+
+async def finished(service: Service, model: dict[str, Any], explainer: Any = "auto") -> None:
+    job = await service.ended(await service.submit({"rows": 4}, model, Options(explainer=explainer)))
+    assert job.state is JobState.FINISHED, job.error
+
+
+async def test_trees_are_turned_into_arrays_once_and_explained_lean(service: Service, tmp_path: Path) -> None:
+    model = {"converts": "lean", "scratch": str(tmp_path)}
+    async with service.supervisor() as daemon:
+        await finished(service, model)
+        await finished(service, model, explainer="tree")  # another template, the same arrays
+        assert daemon._nest.full.life is None
+    assert notes(tmp_path) == ["converted", "ready-lean", "ready-lean"]
+    async with service.supervisor("next"):
+        await finished(service, model)
+    assert notes(tmp_path)[3:] == ["ready-lean"]
+
+
+async def test_what_only_a_full_process_can_read_is_explained_lean_nevertheless(
+    service: Service, tmp_path: Path
+) -> None:
+    async with service.supervisor() as daemon:
+        await finished(service, {"converts": "full", "scratch": str(tmp_path)})
+        assert [template.stack for template in daemon._nest.templates] == ["lean"]
+    assert notes(tmp_path) == ["converted", "ready-lean"]
+
+
+async def test_what_is_not_made_of_trees_is_explained_in_a_full_process(service: Service, tmp_path: Path) -> None:
+    async with service.supervisor() as daemon:
+        await finished(service, {"needs": "full", "scratch": str(tmp_path)})
+        assert [template.stack for template in daemon._nest.templates] == ["full"]
+    assert notes(tmp_path) == ["ready-full"]
+
+
+async def test_trees_that_are_to_be_explained_otherwise_are_read_again_in_full(
+    service: Service, tmp_path: Path
+) -> None:
+    model = {"converts": "full", "needs_for": {"kernel": "full"}, "scratch": str(tmp_path)}
+    async with service.supervisor():
+        await finished(service, model)
+        await finished(service, model, explainer="kernel")
+        await finished(service, model, explainer="kernel")
+    assert notes(tmp_path) == ["converted", "ready-lean", "ready-full"]
+
+
+async def test_arrays_that_went_bad_are_forgotten(service: Service, tmp_path: Path) -> None:
+    model = {"converts": "lean", "scratch": str(tmp_path)}
+    async with service.supervisor():
+        await finished(service, model)
+        (file,) = service.model_cache.glob("*.trees")
+        file.write_text("garbage")
+        bad = await service.ended(await service.submit({"rows": 4}, model, Options(explainer="tree")))
+        assert bad.state is JobState.FAILED
+        await finished(service, model, explainer="tree")
+    assert notes(tmp_path) == ["converted", "ready-lean", "converted", "ready-lean"]
+
+
+async def test_the_full_forkserver_goes_when_nothing_needs_it(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(daemons, "AGGRESSIVE_IDLE_S", 0.1)
+    async with service.supervisor() as daemon:
+        await finished(service, {"needs": "full"})
+        nest = daemon._nest
+        assert nest.full.life
+        process = psutil.Process(nest.full.life.warm.pid)
+        await service.until(lambda: not process.is_running())
+        await service.until(lambda: nest.budget.reserved == 0)
+        assert nest.full.life is None
+        await finished(service, {"needs": "full"})
+
+
+async def test_jobs_of_both_kinds_share_what_holds_only_one_at_a_time(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the full forkserver up there is room for one child, and for none of the lean ones beside it."""
+    monkeypatch.setattr(forkservers, "FULL_STACK_BYTES", 100 * MIB)
+    async with service.supervisor(memory_limit_mb=limit_mb(300), child_memory_mb=120) as daemon:
+        most = 0
+        jobs = [
+            await service.submit({"rows": 4, "per_chunk": 2}, {"needs": "full"} if index % 2 else {"n": index})
+            for index in range(8)
+        ]
+        for job_id in jobs:
+            job = await service.ended(job_id)
+            assert job.state is JobState.FINISHED, job.error
+            most = max(most, daemon._nest.budget.reserved)
+        assert most <= daemon._nest.budget.total
+
+
+async def test_without_room_for_the_libraries_the_job_says_so(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(forkservers, "FULL_STACK_BYTES", 300 * MIB)
+    async with service.supervisor(memory_limit_mb=limit_mb(300), worker_slots=1):
+        job = await service.ended(await service.submit({"rows": 4}, {"needs": "full"}))
+        assert job.error
+        assert job.error.code == "no_room"
+        assert "300 MB" in job.error.message
+        await finished(service, {})
