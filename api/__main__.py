@@ -3,6 +3,7 @@
 Does not start Redis or a supervisor.
 """
 
+import asyncio
 import signal
 import sys
 from types import FrameType
@@ -13,6 +14,7 @@ from starlette.applications import Starlette
 
 from api.app import create_app
 from jobs import logs
+from jobs.blobs import check_blobs
 from jobs.reach import denial
 from jobs.settings import InvalidSettings, Settings, load_settings
 
@@ -27,6 +29,7 @@ def main() -> int:
     or a Redis that refuses us."""
     try:
         settings = load_settings()
+        asyncio.run(check_blobs(settings))
         server = _server(settings)
     except InvalidSettings as error:
         print(error, file=sys.stderr)

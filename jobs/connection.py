@@ -42,6 +42,7 @@ __all__ = [
     "NoPermissionError",
     "OutOfMemoryError",
     "RedisClient",
+    "RedisConnectionError",
     "RedisError",
     "Trouble",
     "connect",

@@ -5,21 +5,28 @@ decide what follows from an outcome: see `supervisor.decide`.
 """
 
 import asyncio
+import contextlib
 import secrets
 from typing import Any, Literal
 
 import msgspec
 
 from jobs import keys
+from jobs.blobs import BlobStore, RedisBlobs
 from jobs.codec import Layout, ModelInfo, Partial, Span
 from jobs.codec import encode as encode_frame
 from jobs.connection import BLOCK_S, OutOfMemoryError, RedisClient
+from jobs.errors import StorageFull
 from jobs.outcomes import Attempt
 from jobs.records import Chunk, Job, JobError, job_from_hash, json_text
 from jobs.scripts import bare, source
 
 EXPIRED_AT_ONCE = 200
 """Leases looked at in one go by a rescue."""
+
+PAGE = 500
+"""Chunks asked for at once where a job may have many."""
+FULL_PATIENCE_S, FULL_RETRY_S = 30.0, 0.5
 
 
 class Lease(msgspec.Struct, kw_only=True):
@@ -49,16 +56,24 @@ class Queue:
     """The supervisor's side of the store. `blocking` is a client for calls that block."""
 
     def __init__(
-        self, redis: RedisClient, blocking: RedisClient, *, supervisor: str, lease_s: float, job_ttl_s: int
+        self,
+        redis: RedisClient,
+        blocking: RedisClient,
+        *,
+        supervisor: str,
+        lease_s: float,
+        job_ttl_s: int,
+        blobs: BlobStore | None = None,
     ) -> None:
         self.redis = redis
+        self.blobs = blobs or RedisBlobs(redis)
         self.supervisor = supervisor
         self.life = secrets.token_hex(8)
         """Tells this process's leases from those of an earlier one, or of a twin, under the same name."""
         self._blocking = blocking
         self._lease_s = lease_s
         self._job_ttl_s = job_ttl_s
-        names = ("lease", "renew", "plan", "put_values", "finish", "settle")
+        names = ("lease", "renew", "plan", "finish", "settle")
         self._rotate = redis.register_script(bare("rotate"))
         self._scripts = {name: redis.register_script(source(name)) for name in names}
 
@@ -99,43 +114,53 @@ class Queue:
         attempt: Attempt | None,
     ) -> bool:
         """Commit an opened job. Without an attempt it goes on: `lease` becomes the single chunk's."""
-        chunks = [Chunk.of_span(span) for span in spans]
         fields = {"rows": rows, "cap_bytes": cap_bytes, "model": json_text(model), "layout": json_text(layout)}
         held = await self._run(
             "plan",
             lease.job_id,
             lease.token,
             self._lease_s,
-            json_text(chunks),
+            json_text(spans),
             "" if attempt is None else json_text(attempt),
             *(item for pair in fields.items() for item in pair),
         )
         if held and attempt is None:
-            (chunk,) = chunks
+            chunk = Chunk.of_span(spans[0])
             chunk.token, chunk.attempts, chunk.crashes = lease.token, lease.chunk.attempts, lease.chunk.crashes
             lease.chunk = chunk
         return bool(held)
 
     async def put_values(self, lease: Lease, number: int, data: bytes) -> bool:
-        """Store a piece of the chunk's values. Raises redis.exceptions.OutOfMemoryError when Redis is full."""
-        return bool(await self._run("put_values", lease.job_id, lease.chunk.id, lease.token, number, data))
+        """Store a piece of the chunk's values. A full store is given FULL_PATIENCE_S, for other chunks' rows leave it.
+
+        Raises StorageFull.
+        """
+        for _ in range(int(FULL_PATIENCE_S / FULL_RETRY_S)):
+            with contextlib.suppress(OutOfMemoryError):
+                return await self.blobs.put_values(lease.job_id, lease.chunk.id, lease.token, number, data)
+            await asyncio.sleep(FULL_RETRY_S)
+        raise StorageFull
 
     async def finish(
         self, lease: Lease, attempt: Attempt, partial: Partial | None, summary: dict[str, Any] | None
     ) -> bool:
         """Commit a chunk that succeeded; with a summary the job is finished."""
-        return bool(
-            await self._run(
-                "finish",
-                lease.job_id,
-                lease.chunk.id,
-                lease.token,
-                json_text(attempt),
-                self._job_ttl_s,
-                b"" if partial is None else encode_frame(partial),
-                "" if summary is None else json_text(summary),
-            )
+        found = await self._run(
+            "finish",
+            lease.job_id,
+            lease.chunk.id,
+            lease.token,
+            json_text(attempt),
+            self._job_ttl_s,
+            b"" if partial is None else encode_frame(partial),
+            "" if summary is None else json_text(summary),
         )
+        if not found:
+            return False
+        blob, *pieces = found
+        if pieces:
+            await self.blobs.freed(blob.decode(), pieces)
+        return True
 
     async def settle(
         self, lease: Lease, attempt: Attempt | None, follows: Follows, *, expired_only: bool = False
@@ -144,7 +169,7 @@ class Queue:
 
         None for an attempt that was never begun.
         """
-        return bool(
+        held = bool(
             await self._run(
                 "settle",
                 lease.job_id,
@@ -157,11 +182,24 @@ class Queue:
                 "expired" if expired_only else "",
             )
         )
+        if held and lease.chunk.kind == "rows":
+            await self.blobs.drop_values(lease.job_id, lease.chunk.id, lease.token)
+        return held
 
-    async def partials(self, job_id: str) -> bytes:
-        """Every chunk's Partial as a frame, in the order of the rows."""
-        entries = [raw.decode().split(":")[0] for raw in await self.redis.zrange(keys.results(job_id), 0, -1)]
-        return b"".join(await self.redis.hmget(keys.partials(job_id), entries)) if entries else b""
+    async def partial_sizes(self, job_id: str) -> list[int]:
+        """The size of every chunk's Partial as a frame, in the order of the rows."""
+        sizes: list[int] = []
+        while names := await self._chunk_names(job_id, len(sizes), PAGE):
+            async with self.redis.pipeline(transaction=False) as pipe:
+                for name in names:
+                    pipe.hstrlen(keys.partials(job_id), name)
+                sizes += await pipe.execute()
+        return sizes
+
+    async def partials(self, job_id: str, first: int, count: int) -> bytes:
+        """The frames of `count` chunks from number `first`, in the order of the rows."""
+        names = await self._chunk_names(job_id, first, count)
+        return b"".join(await self.redis.hmget(keys.partials(job_id), names)) if names else b""
 
     async def expired(self) -> tuple[list[Lease], float | None]:
         """Leases whose deadline has passed by the server's clock, whoever held them; and the seconds until the next
@@ -202,6 +240,11 @@ class Queue:
         """The last act of a supervisor that shuts down in order."""
         await self.redis.unlink(keys.snapshot(self.supervisor))
         await self.redis.zrem(keys.SUPERVISORS, self.supervisor)
+
+    async def _chunk_names(self, job_id: str, first: int, count: int) -> list[str]:
+        """Committed chunks in the order of the rows."""
+        entries = await self.redis.zrange(keys.results(job_id), first, first + count - 1)
+        return [raw.decode().split(":")[0] for raw in entries]
 
     async def _leases(self, members: list[bytes]) -> list[Lease]:
         names = [member.decode().split("/") for member in members]

@@ -11,6 +11,7 @@ import sys
 
 import structlog
 
+from jobs.blobs import check_blobs, open_blobs
 from jobs.connection import connect, connect_blocking
 from jobs.logs import configure
 from jobs.queue import Queue
@@ -32,6 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         settings = load_settings()
+        asyncio.run(check_blobs(settings))
     except InvalidSettings as error:
         print(error, file=sys.stderr)
         return EXIT_UNUSABLE
@@ -42,7 +44,14 @@ def main(arguments: list[str] | None = None) -> int:
 async def _serve(settings: Settings, *, burst: bool) -> int:
     redis, blocking = connect(settings), connect_blocking(settings)
     name = settings.supervisor_name or f"{socket.gethostname()}-{os.getpid()}"
-    queue = Queue(redis, blocking, supervisor=name, lease_s=settings.lease_s, job_ttl_s=settings.job_ttl_s)
+    queue = Queue(
+        redis,
+        blocking,
+        supervisor=name,
+        lease_s=settings.lease_s,
+        job_ttl_s=settings.job_ttl_s,
+        blobs=open_blobs(settings, redis),
+    )
     try:
         await Daemon(settings, queue, redis, burst=burst).run()
     except NoRoom as error:

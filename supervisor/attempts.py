@@ -13,15 +13,15 @@ import structlog
 
 from jobs.blobs import BlobGone
 from jobs.codec import Close, Done, Explain, Failed, Layout, ModelInfo, Open, Plan, Request, Values
-from jobs.connection import OutOfMemoryError, RedisClient, RedisError
-from jobs.errors import InputLost, Problem, StorageFull
+from jobs.connection import RedisError
+from jobs.errors import InputLost, Problem
 from jobs.outcomes import Attempt, Evidence, Outcome
 from jobs.queue import Lease, Queue
 from jobs.records import Job, row_bytes
 from jobs.settings import Settings
 from supervisor.conversation import LastWord, results
 from supervisor.decide import decide
-from supervisor.inputs import BytesPart, Parts, job_parts, sizes
+from supervisor.inputs import Parts, job_parts, partials_part, sizes
 from supervisor.judge import Ending, Verdict, exit_code, exit_signal, judge
 from supervisor.limits import oom_kills
 from supervisor.line import Line, Timer
@@ -82,9 +82,8 @@ class Run:
 class Attempts:
     """Runs attempts; `running` are those under way, by fencing token."""
 
-    def __init__(self, queue: Queue, redis: RedisClient, settings: Settings, line: Line) -> None:
+    def __init__(self, queue: Queue, settings: Settings, line: Line) -> None:
         self._queue = queue
-        self._redis = redis
         self._settings = settings
         self._line = line
         self.running: dict[int, Run] = {}
@@ -116,8 +115,6 @@ class Attempts:
             if run.lease.chunk.kind == "close":
                 return await self._close(run)
             return await self._open_or_explain(run)
-        except OutOfMemoryError:
-            return _refused(StorageFull())
         except BlobGone:  # the usual reason is that the job has ended meanwhile; then nothing of this is written
             return _refused(InputLost())
         except Problem as problem:
@@ -130,13 +127,15 @@ class Attempts:
     async def _close(self, run: Run) -> Ending:
         assert run.job.model
         assert run.job.layout
-        parts = {"partials": BytesPart(await self._line.insist(lambda: self._queue.partials(run.job.job_id)))}
+        partials = await self._line.insist(lambda: partials_part(self._queue, run.job.job_id))
+        parts = self._line.parts({"partials": partials})
         request = Close(sizes=sizes(parts), model=run.job.model, layout=run.job.layout)
         async with run.nest.lean_child(run.attend) as child:
             return await self._converse(run, child, parts, request)
 
     async def _open_or_explain(self, run: Run) -> Ending:
-        parts = self._line.parts(job_parts(self._redis, run.job.inputs, self._settings.trusted_model_dir))
+        inputs = job_parts(self._queue.blobs, run.job.inputs, self._settings.trusted_model_dir, run.lease.chunk)
+        parts = self._line.parts(inputs)
         trusted = run.job.inputs["model"].trusted_name is not None
         run.loading = True
         async with run.nest.borrow(run.job, parts, trusted=trusted, attend=run.attend) as template:

@@ -24,7 +24,7 @@ from supervisor.ensembles import Ensembles
 from supervisor.forkservers import Forkserver
 from supervisor.holding import Holding, Predecessor
 from supervisor.limits import cores, find_limit
-from supervisor.line import Line
+from supervisor.line import LONGEST_PAUSE_S, Line
 from supervisor.memory import share_out
 from supervisor.nest import Nest
 from supervisor.precautions import warn_of_redis
@@ -36,11 +36,12 @@ log = structlog.get_logger()
 WORK_MODULE = "jobs.work"
 WATCH_S = 0.1
 BEAT_S = 1.0
+SWEEP_S = 60.0
 SNAPSHOT_TTL_S = 10.0
 RENEWALS_PER_LEASE = 10
 """More often than the lease needs: a renewal is also how a supervisor learns that a job was cancelled."""
-AFTER_OUTAGE = 0.25
-"""Of a lease: how long a rescue waits when Redis was away for longer than that."""
+LONG_OUTAGE = 0.5
+"""Of a lease: after an outage for longer than that others need time to renew theirs."""
 RETRY_S = 1.0
 LEAVE_S = 3.0
 """For the last words to Redis, whether it answers or not."""
@@ -121,7 +122,7 @@ class Daemon:
         log.info("memory_plan", arithmetic=plan.arithmetic, slots=plan.slots, cap_bytes=plan.cap_bytes)
         eager = not self._settings.aggressive_memory_management
         self._nest = Nest(self._work_module, plan, lean, ensembles, eager=eager)
-        self._attempts = Attempts(self._queue, self._redis, self._settings, self._line)
+        self._attempts = Attempts(self._queue, self._settings, self._line)
         log.info("supervisor_ready", supervisor=self._queue.supervisor, redis=self._settings.redis_address)
 
     async def _leave(self, work: asyncio.Task[None], background: set[asyncio.Task[None]]) -> None:
@@ -237,6 +238,7 @@ class Daemon:
             _every(BEAT_S, lambda: self._line.attend(self._return_leases)),
             _every(BEAT_S, lambda: self._line.attend(self._beat)),
             _every(BEAT_S, self._evict),
+            _every(SWEEP_S, self._sweep),
             self._keep_rescuing(),
             self._nest.lean.keep(),
             self._obey_signals(),
@@ -262,10 +264,10 @@ class Daemon:
     async def _rescue(self) -> float:
         """After an outage that may have made every lease expire, all others get the time to renew theirs."""
         lease_s = self._settings.lease_s
-        early = self._line.back_at + lease_s * AFTER_OUTAGE - time.monotonic()
-        if early > 0 and self._line.last_outage_s > lease_s * AFTER_OUTAGE:
+        early = self._line.back_at + LONGEST_PAUSE_S + lease_s / RENEWALS_PER_LEASE - time.monotonic()
+        if early > 0 and self._line.last_outage_s > lease_s * LONG_OUTAGE:
             return early
-        return await rescue(self._queue, max_attempts=self._settings.chunk_max_attempts)
+        return await rescue(self._queue, max_attempts=self._settings.chunk_max_attempts, held=self._holding.tokens)
 
     async def _return_leases(self) -> None:
         drawn, broken_off = await self._holding.returnable()
@@ -274,6 +276,13 @@ class Daemon:
     async def _evict(self) -> None:
         aggressive = self._settings.aggressive_memory_management
         await self._nest.evict(AGGRESSIVE_IDLE_S if aggressive else IDLE_S)
+
+    async def _sweep(self) -> None:
+        try:
+            if swept := await self._queue.blobs.sweep():
+                log.info("blobs_swept", uploads_and_results=swept)
+        except RedisError as error:
+            log.warning("blobs_not_swept", error=str(error))
 
     async def _beat(self) -> None:
         state = snapshot(

@@ -24,7 +24,7 @@ class Holding:
     def __init__(self, queue: Queue) -> None:
         self._queue = queue
         self._drawing = asyncio.Lock()
-        self._tokens: set[int] = set()
+        self.tokens: set[int] = set()
         self._broken_off: set[int] = set()
 
     async def draw(self, job_id: str) -> Lease | None:
@@ -32,12 +32,12 @@ class Holding:
         async with self._drawing:
             lease = await self._queue.lease(job_id)
             if lease:
-                self._tokens.add(lease.token)
+                self.tokens.add(lease.token)
             return lease
 
     def release(self, lease: Lease, *, begun: bool) -> None:
         """Its attempt is over, committed or not, or was never begun."""
-        self._tokens.discard(lease.token)
+        self.tokens.discard(lease.token)
         if begun:
             self._broken_off.add(lease.token)
 
@@ -45,7 +45,7 @@ class Holding:
         """Leases of this life that nobody works on: those that never reached us, and those that were not settled."""
         async with self._drawing:
             ours = [lease for lease in await self._queue.own() if lease.chunk.life == self._queue.life]
-            lost = [lease for lease in ours if lease.token not in self._tokens]
+            lost = [lease for lease in ours if lease.token not in self.tokens]
             self._broken_off &= {lease.token for lease in lost}
         broken_off = [lease for lease in lost if lease.token in self._broken_off]
         return [lease for lease in lost if lease.token not in self._broken_off], broken_off

@@ -5,6 +5,7 @@ leases or know which are held: see `holding`.
 """
 
 import time
+from collections.abc import Container
 
 import structlog
 
@@ -32,9 +33,13 @@ _BROKEN_OFF = Verdict(
 )
 
 
-async def rescue(queue: Queue, *, max_attempts: int) -> float:
-    """Settle every expired lease; returns the seconds until there may be another."""
-    leases, next_in = await queue.expired()
+async def rescue(queue: Queue, *, max_attempts: int, held: Container[int] = ()) -> float:
+    """Settle every expired lease but those that we hold ourselves, by their tokens: they only wait to be renewed.
+
+    Returns the seconds until there may be another.
+    """
+    expired, next_in = await queue.expired()
+    leases = [lease for lease in expired if lease.token not in held]
     settled = await _settle(queue, leases, _LOST, max_attempts=max_attempts, expired_only=True)
     if leases and not settled:  # somebody was faster, or the store contradicts itself: no reason to hurry
         return RESCUE_S

@@ -1,5 +1,5 @@
 -- Comes before every script on a job: names for its KEYS, the transition tables, and the steps that scripts share.
--- JOB_NEXT and CHUNK_NEXT are written in front of this from jobs/states.py.
+-- JOB_NEXT and CHUNK_NEXT are written in front of this from jobs/states.py, PIECE_BYTES from jobs/codec.py.
 local K = {
   job = KEYS[1], chunks = KEYS[2], pending = KEYS[3], attempts = KEYS[4], values = KEYS[5], results = KEYS[6],
   partials = KEYS[7], ready = KEYS[8], leases = KEYS[9], token = KEYS[10], jobs = KEYS[11], outcomes = KEYS[12],
@@ -106,6 +106,49 @@ local function bury_chunks()
   end
 end
 
+local function blob_key(id) return 'shap:blob:' .. id end
+
+-- The blob of the job's data: its pieces, and "readers:<piece>", how many unfinished chunks have rows in that piece.
+local function data_blob() return cjson.decode(redis.call('HGET', K.job, 'inputs')).data.blob.id end
+
+-- Calls `visit` with the number of each piece of the data in which a chunk's rows lie.
+local function each_piece(chunk, visit)
+  for piece = math.floor(chunk.start / PIECE_BYTES), math.floor((chunk['end'] - 1) / PIECE_BYTES) do visit(piece) end
+end
+
+local function count_readers(chunks)
+  local data, readers = blob_key(data_blob()), {}
+  if redis.call('EXISTS', data) == 0 then return end
+  for _, chunk in ipairs(chunks) do
+    each_piece(chunk, function(piece) readers[piece] = (readers[piece] or 0) + 1 end)
+  end
+  for piece, count in pairs(readers) do redis.call('HSET', data, 'readers:' .. piece, count) end
+end
+
+-- The halves of a chunk all read what it read.
+local function add_readers(chunk, count)
+  local data = blob_key(data_blob())
+  each_piece(chunk, function(piece)
+    if redis.call('HEXISTS', data, 'readers:' .. piece) == 1 then
+      redis.call('HINCRBY', data, 'readers:' .. piece, count)
+    end
+  end)
+end
+
+-- Deletes the pieces that this chunk was the last to need; returns the blob and their numbers.
+local function free_pieces(chunk)
+  local blob = data_blob()
+  local data, freed = blob_key(blob), {blob}
+  each_piece(chunk, function(piece)
+    local readers = 'readers:' .. piece
+    if redis.call('HEXISTS', data, readers) == 1 and redis.call('HINCRBY', data, readers, -1) == 0 then
+      redis.call('HDEL', data, readers, piece)
+      freed[#freed + 1] = piece
+    end
+  end)
+  return freed
+end
+
 -- The one way out for a job: a terminal state, no chunk left in any list, no upload, and a TTL on all that stays.
 local function end_job(state, ttl)
   local before = redis.call('HGET', K.job, 'state')
@@ -115,7 +158,7 @@ local function end_job(state, ttl)
   redis.call('DEL', K.pending)
   bury_chunks()
   for _, blob in ipairs(cjson.decode(redis.call('HGET', K.job, 'blobs'))) do
-    redis.call('UNLINK', 'shap:blob:' .. blob)
+    redis.call('UNLINK', blob_key(blob))
   end
   redis.call('UNLINK', K.partials)
   if state ~= 'finished' then redis.call('UNLINK', K.values, K.results) end

@@ -38,6 +38,7 @@ if follows.action == 'fail' then
 elseif follows.action == 'halve' then
   release(chunk, 'done')
   redis.call('HINCRBY', K.job, 'chunks', #follows.chunks - 1)
+  add_readers(chunk, #follows.chunks - 1)
   for i = #follows.chunks, 1, -1 do enqueue(follows.chunks[i], true) end
 else
   release(chunk, 'pending')

@@ -44,7 +44,7 @@ from supervisor.rescue import adopt, give_back, rescue
 from tests.jobs.picture import DUMP, Picture, check
 from tests.jobs.test_store import LAYOUT, MODEL, PARTIAL
 
-EXAMPLES, STEPS = 150, 20
+EXAMPLES, STEPS = 1_000, 20
 MAX_ATTEMPTS = 3
 NAMES = ("one", "two")
 OUTCOMES = (Outcome.REFUSED, Outcome.RAISED, Outcome.MEMORY_CAP, Outcome.TIMED_OUT, Outcome.CRASHED)
