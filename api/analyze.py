@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api import json_body, models, reading, results, upload
+from api.intake import Intake
 from api.parts import Parts, read_options
 from api.presenting import ended_document
 from api.replies import Json
@@ -17,7 +18,7 @@ from jobs.errors import Problem, UnsupportedMediaType
 from jobs.records import Input, Job
 from jobs.states import JobState
 
-READERS = {upload.MEDIA_TYPE: upload.read, json_body.MEDIA_TYPE: json_body.read}
+READERS = {upload.MEDIA_TYPE: upload, json_body.MEDIA_TYPE: json_body}
 SUPPORTED = ", ".join(READERS)
 log = structlog.get_logger()
 
@@ -28,8 +29,8 @@ async def analyze(request: Request) -> Response:
     wait_s = reading.preferred_wait(request)
     media_type = results.negotiate(request) if wait_s else ""
     key = reading.idempotency_key(request)
-    async with Parts(house.redis) as parts:
-        await _read(request, parts, house.settings.max_upload_bytes)
+    async with Parts(house.store.blobs) as parts:
+        await _read(request, house.intake, parts, house.settings.max_upload_bytes)
         job_id = await _submit(house, parts, key)
     job = await _wait(house, job_id, wait_s)
     if job is None:
@@ -37,7 +38,7 @@ async def analyze(request: Request) -> Response:
     return await _ended(request, job, media_type, wait_s)
 
 
-async def _read(request: Request, parts: Parts, limit_bytes: int) -> None:
+async def _read(request: Request, intake: Intake, parts: Parts, limit_bytes: int) -> None:
     """Refuses what can be refused before the first byte of the body."""
     encoding = request.headers.get("content-encoding", "identity").strip().lower()
     if encoding != "identity":
@@ -47,8 +48,10 @@ async def _read(request: Request, parts: Parts, limit_bytes: int) -> None:
     if reader is None:
         found = content_type or "a body without Content-Type"
         raise UnsupportedMediaType(field="The request body", found=found, supported=SUPPORTED)
-    upload.check_size(reading.content_length(request), limit_bytes)
-    await reader(request, parts, limit_bytes)
+    announced = reading.content_length(request)
+    upload.check_size(announced, limit_bytes)
+    async with intake.admit(request, memory_bytes=reader.memory_bytes(announced)) as body:
+        await reader.read(request, body, parts, limit_bytes)
     parts.check_complete()
 
 

@@ -3,11 +3,14 @@
 Used in the web process, which never builds rows of it. Does not judge what is in a part: see `parts` and `heads`.
 """
 
+from collections.abc import AsyncIterator
+
 import msgspec
 from starlette.requests import Request
 
 from api import reading
 from api.parts import Parts
+from jobs.blobs import BATCH_BYTES
 from jobs.errors import InvalidParameter, MalformedJson, TooLarge, UnexpectedPart
 
 MEDIA_TYPE = "application/json"
@@ -31,22 +34,27 @@ class Submission(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     model_id: str | None = None
 
 
-async def read(request: Request, parts: Parts, limit_bytes: int) -> None:
+def memory_bytes(announced: int) -> int:
+    """What reading takes of this process: the body, in a buffer that grows in steps, and the batches of a member."""
+    return min(announced or MAX_BYTES, MAX_BYTES) * 5 // 4 + 3 * BATCH_BYTES
+
+
+async def read(request: Request, body: AsyncIterator[bytes], parts: Parts, limit_bytes: int) -> None:
     """Raises TooLarge, MalformedJson, InvalidParameter, UnexpectedPart, and whatever a part is refused for."""
-    submission = _decode(await _body(request, min(limit_bytes, MAX_BYTES)))
+    submission = _decode(await _body(request, body, min(limit_bytes, MAX_BYTES)))
     if submission.model_id is not None:
         await _feed(parts, "model_id", submission.model_id.encode("utf-8", "replace"))
     for name in ("options", "model", "background", "data"):
-        raw = bytes(getattr(submission, name))
-        if raw != b"null":
+        raw = memoryview(getattr(submission, name))
+        if bytes(raw[:5]) != b"null":
             _check_shape(name, raw)
             await _feed(parts, name, raw)
 
 
-async def _body(request: Request, limit_bytes: int) -> bytearray:
+async def _body(request: Request, pieces: AsyncIterator[bytes], limit_bytes: int) -> bytearray:
     check_size(reading.content_length(request), limit_bytes)
     body = bytearray()
-    async for data in request.stream():
+    async for data in pieces:
         body += data
         check_size(len(body), limit_bytes)
     return body
@@ -67,13 +75,14 @@ def _decode(body: bytearray) -> Submission:
         raise MalformedJson(field="The body", reason=str(error)) from None
 
 
-def _check_shape(name: str, raw: bytes) -> None:
+def _check_shape(name: str, raw: memoryview) -> None:
     begins, description = _SHAPES[name]
-    if raw[:1] not in [bytes([begin]) for begin in begins]:
+    if raw[0] not in begins:
         raise InvalidParameter(field=name, reason=f"it must be {description}")
 
 
-async def _feed(parts: Parts, name: str, raw: bytes) -> None:
+async def _feed(parts: Parts, name: str, raw: bytes | memoryview) -> None:
     part = parts.begin(name)
-    await part.write(raw)
+    for start in range(0, len(raw), BATCH_BYTES):
+        await part.write(bytes(raw[start : start + BATCH_BYTES]))
     await part.finish()

@@ -113,8 +113,10 @@ PATHS: dict[str, Schema] = {
             "The values",
             JOB_ID,
             _query("rows", "First and last row, from 0, e.g. 0-99.", TEXT),
+            _query("stream", "`true`: begin while later chunks are still running.", {"type": "boolean"}),
             _200=_answer("In the format that Accept names.", *VALUES, schema=_ref("Result")),
-        )
+        ),
+        "delete": _operation("Forget the values of a job that has ended", JOB_ID, _204={"description": "Forgotten."}),
     },
     "/jobs/{job_id}/summary": {
         "get": _operation("Mean |SHAP| of each feature, base values, additivity", JOB_ID, _200=_answer("The summary."))

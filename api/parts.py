@@ -13,8 +13,8 @@ import anyio
 import msgspec
 
 from api.heads import DataHead, Head, ModelHead
-from jobs.blobs import BlobWriter
-from jobs.connection import RedisClient, RedisError
+from jobs.blobs import BlobStore, BlobWriter
+from jobs.connection import RedisError
 from jobs.errors import InvalidOptions, MalformedJson, MissingPart, ModelChoice, TooLarge, UnexpectedPart
 from jobs.options import Options
 from jobs.records import Input
@@ -37,9 +37,9 @@ class Part(Protocol):
 class FilePart:
     """A file: looked at while it passes, and held for at most a piece."""
 
-    def __init__(self, name: str, redis: RedisClient) -> None:
+    def __init__(self, name: str, blobs: BlobStore) -> None:
         self.input: Input | None = None
-        self._writer = BlobWriter(redis)
+        self._writer = BlobWriter(blobs)
         self._head: Head = ModelHead(name) if name == "model" else DataHead(name)
 
     async def write(self, data: bytes) -> None:
@@ -74,9 +74,9 @@ class FieldPart:
 class Parts:
     """Collects one submission. As a context it discards every file again unless it was `handed_over`."""
 
-    def __init__(self, redis: RedisClient) -> None:
+    def __init__(self, blobs: BlobStore) -> None:
         self.handed_over = False
-        self._redis = redis
+        self._blobs = blobs
         self._parts: dict[str, FilePart | FieldPart] = {}
 
     async def __aenter__(self) -> "Parts":
@@ -96,7 +96,7 @@ class Parts:
             raise UnexpectedPart(field=name, reason="was sent twice")
         if {*self._parts, name} >= _EITHER:
             raise ModelChoice(got="both")
-        self._parts[name] = FilePart(name, self._redis) if name in FILES else FieldPart(name)
+        self._parts[name] = FilePart(name, self._blobs) if name in FILES else FieldPart(name)
         return self._parts[name]
 
     def check_complete(self) -> None:

@@ -31,6 +31,7 @@ AWAY_RETRY_S, FULL_RETRY_S = 2, 10
 _RETRY_AFTER: dict[type[errors.Problem], int] = {
     errors.StorageUnavailable: AWAY_RETRY_S,
     errors.StorageFull: FULL_RETRY_S,
+    errors.Busy: 5,
     errors.NotReady: 1,
 }
 log = structlog.get_logger()
@@ -61,6 +62,8 @@ def _headers(problem: errors.Problem) -> dict[str, str]:
     headers = {}
     if isinstance(problem, errors.Unauthorized):
         headers["WWW-Authenticate"] = "Bearer"
+    if isinstance(problem, errors.TooSlow):
+        headers["Connection"] = "close"  # or the server would go on waiting for the rest of the body
     if type(problem) in _RETRY_AFTER:
         headers["Retry-After"] = str(_RETRY_AFTER[type(problem)])
     return headers

@@ -14,6 +14,7 @@ MAX_KEY_CHARS = 255
 MAX_DIGITS = 18
 _JOB_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _ROWS = re.compile(r"(\d{1,12})-(\d{1,12})", re.ASCII)
+_FLAGS = {"true": True, "1": True, "false": False, "0": False}
 _WAIT = re.compile(r'(?:^|[,;])\s*wait\s*=\s*"?(\d{1,9})"?\s*(?=$|[,;])', re.IGNORECASE | re.ASCII)
 
 
@@ -49,6 +50,14 @@ def row_range(request: Request, rows: int) -> tuple[int, int]:
     if first >= rows:
         raise InvalidParameter(field="rows", reason=f"the job has {rows} rows, 0 to {rows - 1}")
     return first, min(last, rows - 1)
+
+
+def flag(request: Request, name: str) -> bool:
+    """`true` or `false` from the query, by default false. Raises InvalidParameter."""
+    raw = request.query_params.get(name, "false").lower()
+    if raw not in _FLAGS:
+        raise InvalidParameter(field=name, reason="it must be true or false")
+    return _FLAGS[raw]
 
 
 def preferred_wait(request: Request) -> float:

@@ -1,4 +1,4 @@
-"""What lives as long as the web process: settings, the store, and the subscription to ended jobs.
+"""What lives as long as the web process: settings, the store, the subscription to ended jobs, the door for bodies.
 
 Does not make them: see `app`.
 """
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from starlette.requests import Request
 
 from api.endings import Endings
+from api.intake import Intake
 from jobs.connection import RedisClient
 from jobs.settings import Settings
 from jobs.store import Store
@@ -21,6 +22,7 @@ class Resources:
     redis: RedisClient
     store: Store
     endings: Endings
+    intake: Intake
 
 
 def resources(request: Request) -> Resources:

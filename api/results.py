@@ -1,23 +1,22 @@
-"""A finished job's values and summary. Values are streamed from Redis a batch at a time; used in the web process.
+"""A job's values and summary. Values are streamed from the store a batch at a time; used in the web process.
 
 Does not know formats (see `writers`) nor shapes (see `table`).
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 
 import structlog
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from api import accept, reading
+from api import accept, following, reading
 from api.replies import Json
 from api.resources import resources
 from api.table import FLOAT_BYTES, Table, batches
 from api.writers import CsvWriter, JsonWriter, NpyWriter, Writer
-from jobs.errors import NoResult, NotAcceptable, NotReady, ResultExpired
+from jobs.errors import NotAcceptable, NotReady, ResultExpired
 from jobs.records import Job
-from jobs.states import JobState
 from jobs.store import Store
 
 WRITERS: dict[str, type[Writer]] = {
@@ -32,9 +31,20 @@ log = structlog.get_logger()
 async def result(request: Request) -> Response:
     """GET /jobs/{id}/result."""
     media_type = negotiate(request)
-    job = await resources(request).store.job(reading.job_id(request))
-    check_finished(job)
+    store = resources(request).store
+    job = await store.job(reading.job_id(request))
+    if reading.flag(request, "stream") and request.method != "HEAD":
+        job = await following.opened(request, store, job)
+    else:
+        check_finished(job)
     return await respond(request, job, media_type)
+
+
+async def forget(request: Request) -> Response:
+    """DELETE /jobs/{id}/result: makes room in the store; the job's record stays."""
+    store, job_id = resources(request).store, reading.job_id(request)
+    await store.forget_values(job_id)
+    return Response(status_code=204)
 
 
 async def summary(request: Request) -> Response:
@@ -56,16 +66,14 @@ def check_finished(job: Job) -> None:
     """Raises NotReady and NoResult."""
     if not job.ended:
         raise NotReady(state=job.state.value)
-    if job.state is not JobState.FINISHED:
-        reason = f"{job.error.code}: {job.error.message}" if job.error else "It was cancelled."
-        raise NoResult(state=job.state.value, reason=reason)
+    following.check_successful(job)
 
 
 async def respond(request: Request, job: Job, media_type: str) -> Response:
-    """The values of a finished job. Raises InvalidParameter and ResultExpired."""
+    """The values of a finished job, or of one that still runs: as they come. Raises InvalidParameter, ResultExpired."""
     store = resources(request).store
     table = Table.of_job(job, *reading.row_range(request, job.rows or 0))
-    if not await store.has_values(job.job_id):
+    if job.ended and not await store.has_values(job.job_id):
         raise ResultExpired(job_id=job.job_id, ttl_s=store.job_ttl_s)
     writer = WRITERS[media_type](table)
     headers = {"Content-Disposition": f'attachment; filename="{_file_name(table, job, writer.suffix)}"'}
@@ -73,12 +81,15 @@ async def respond(request: Request, job: Job, media_type: str) -> Response:
         headers["Content-Length"] = str(length)
     if request.method == "HEAD":
         return Response(headers=headers, media_type=media_type)
-    return StreamingResponse(stream(store, table, writer), headers=headers, media_type=media_type)
+    more = None if job.ended else following.more_of(store, job.job_id)
+    return StreamingResponse(stream(store, table, writer, more), headers=headers, media_type=media_type)
 
 
-async def stream(store: Store, table: Table, writer: Writer) -> AsyncIterator[bytes]:
+async def stream(
+    store: Store, table: Table, writer: Writer, more: Callable[[], Awaitable[bool]] | None = None
+) -> AsyncIterator[bytes]:
     """The answer's bytes. Whatever fails on the way must end the connection: half a result is none."""
-    pieces = store.values(table.job_id, row_bytes=table.row_bytes, first=table.first, last=table.last)
+    pieces = store.values(table.job_id, row_bytes=table.row_bytes, first=table.first, last=table.last, more=more)
     yield writer.begin()
     async with aclosing(pieces):  # type: ignore[type-var]  # it is a generator
         async for batch in batches(pieces, table.line_values * FLOAT_BYTES, table.values_bytes):

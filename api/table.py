@@ -76,7 +76,10 @@ class Incomplete(Exception):
 
 
 async def batches(pieces: AsyncIterator[bytes], line_bytes: int, total_bytes: int) -> AsyncIterator[bytes]:
-    """The same bytes in whole lines, about BATCH_BYTES at once. Raises Incomplete when they end early."""
+    """The same bytes in whole lines, about BATCH_BYTES at once; an empty piece announces a pause.
+
+    Raises Incomplete when they end early.
+    """
     batch_bytes = max(BATCH_BYTES // line_bytes, 1) * line_bytes
     rest = bytearray()
     sent = 0
@@ -86,6 +89,10 @@ async def batches(pieces: AsyncIterator[bytes], line_bytes: int, total_bytes: in
             yield bytes(rest[:batch_bytes])
             del rest[:batch_bytes]
             sent += batch_bytes
+        if not piece and (whole := len(rest) // line_bytes * line_bytes):
+            yield bytes(rest[:whole])
+            del rest[:whole]
+            sent += whole
     if sent + len(rest) != total_bytes:
         raise Incomplete(f"{sent + len(rest)} bytes instead of {total_bytes}")
     if rest:

@@ -3,10 +3,13 @@
 Does not judge what is in a part: see `parts` and `heads`.
 """
 
+from collections.abc import AsyncIterator
+
 from multipart import MultipartError, MultipartSegment, PushMultipartParser, parse_options_header
 from starlette.requests import Request
 
 from api.parts import Part, Parts
+from jobs.blobs import BATCH_BYTES
 from jobs.errors import MalformedRequest, TooLarge
 
 MEDIA_TYPE = "multipart/form-data"
@@ -14,13 +17,18 @@ MAX_BOUNDARY_CHARS = 200
 """RFC 2046 allows 70."""
 
 
-async def read(request: Request, parts: Parts, limit_bytes: int) -> None:
+def memory_bytes(announced: int) -> int:
+    """What reading takes of this process: a batch to fill, one to hash, one in the socket to the store."""
+    return min(announced or 3 * BATCH_BYTES, 3 * BATCH_BYTES)
+
+
+async def read(request: Request, body: AsyncIterator[bytes], parts: Parts, limit_bytes: int) -> None:
     """Raises MalformedRequest, TooLarge, and whatever a part is refused for."""
     parser = PushMultipartParser(_boundary(request))
     feeder = _Feeder(parts)
     received = 0
     try:
-        async for data in request.stream():  # its last, empty piece ends the parser
+        async for data in body:  # its last, empty piece ends the parser
             received += len(data)
             check_size(received, limit_bytes)
             for event in parser.parse(data):

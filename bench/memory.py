@@ -1,43 +1,129 @@
-"""Resident memory of web process and supervisor, sampled while a job runs; each job on a service of its own."""
+"""Resident memory while jobs of very different lengths run, each on a service of its own, rows made on the fly.
+
+The peaks of web process, supervisor and store are sampled from outside; those of children are their own accounts, as
+the job tells them. Neither rows nor values are ever whole anywhere in this process.
+"""
 
 import os
 import threading
+import time
+from collections.abc import Iterator
+from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
+import msgspec
 import numpy
 import psutil
 
-from bench.service import explain
+from api.npy import write_header
 from cli.client import Client
+from cli.follow import follow, require_finished
 from cli.stack import Stack
 
 SAMPLE_S = 0.02
-WATCHED = ("web", "supervisor")
+WATCHED = ("web", "supervisor", "store")
+FEATURES = 50
+BLOCK_ROWS = 5_000
+"""Made once and sent again and again: what is measured does not depend on the numbers."""
+FORMATS = ("npy", "csv")
+FEW, MANY = 20_000, 2_000_000
+READ_BYTES = 1024 * 1024
+BOUNDARY = "rows"
 
 
 class Memory(NamedTuple):
-    """The highest samples, in bytes."""
+    """The highest samples, in bytes; `children` is the most that one added to what it was forked from."""
 
     rows: int
     seconds: float
     web: int
     supervisor: int
+    store: int
+    children: int
+    format: str
+    result_bytes: int
 
 
 def measure(directory: Path) -> list[Memory]:
-    return [_measure(directory, name) for name in ("rows.npy", "big.npy")]
+    model = (directory / "small.json").read_bytes()
+    return [measure_one(model, rows, kind) for kind in FORMATS for rows in (FEW, MANY)]
 
 
-def _measure(directory: Path, rows: str) -> Memory:
+def measure_one(model: bytes, rows: int, kind: str, **env: str) -> Memory:
+    """One job on a service of its own. Raises JobFailed."""
     with (
-        Stack(os.environ, private=True) as stack,
-        Client(stack.url, os.environ.get("API_TOKEN")) as client,
+        Stack({**os.environ, **env}, private=True) as stack,
+        Client(stack.url) as client,
         Sampler({name: stack.pids[name] for name in WATCHED}) as sampler,
     ):
-        seconds, _ = explain(client, directory / "small.json", directory / rows, directory / "ours.npy")
-    count = len(numpy.load(directory / rows, mmap_mode="r"))
-    return Memory(rows=count, seconds=seconds, web=sampler.peaks["web"], supervisor=sampler.peaks["supervisor"])
+        started = time.perf_counter()
+        job_id = submit(stack.url, model, table(rows, kind))
+        job = follow(client, job_id, timeout_s=None, show=lambda _: None)
+        require_finished(job)
+        size = fetch(stack.url, job_id)
+        seconds = time.perf_counter() - started
+    return Memory(
+        rows=rows,
+        seconds=seconds,
+        **sampler.peaks,
+        children=job["peak_child_bytes"],
+        format=kind,
+        result_bytes=size,
+    )
+
+
+def table(rows: int, kind: str) -> Iterator[bytes]:
+    """A file of so many rows, a block at a time."""
+    block = numpy.random.default_rng(7).normal(size=(BLOCK_ROWS, FEATURES))
+    if kind == "npy":
+        yield write_header([rows, FEATURES])
+        lines = [row.astype("<f8").tobytes() for row in block]
+    else:
+        yield ",".join(f"f{number}" for number in range(FEATURES)).encode() + b"\n"
+        lines = [msgspec.json.encode([round(cell, 5) for cell in row.tolist()])[1:-1] + b"\n" for row in block]
+    whole = b"".join(lines)
+    for _ in range(rows // BLOCK_ROWS):
+        yield whole
+    yield b"".join(lines[: rows % BLOCK_ROWS])
+
+
+def submit(url: str, model: bytes, rows: Iterator[bytes]) -> str:
+    """POST /analyze as it streams; the job's id."""
+    headers = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}", "Transfer-Encoding": "chunked"}
+    connection = _connect(url)
+    connection.request("POST", "/analyze", body=_multipart(model, rows), headers=headers, encode_chunked=True)
+    answer: dict[str, str] = msgspec.json.decode(connection.getresponse().read())
+    return answer["job_id"]
+
+
+def fetch(url: str, job_id: str) -> int:
+    """Read the result as NPY and keep nothing of it; its size."""
+    connection = _connect(url)
+    connection.request("GET", f"/jobs/{job_id}/result", headers={"Accept": "application/x-npy"})
+    return sum(map(len, _pieces(connection.getresponse())))
+
+
+def _pieces(response: HTTPResponse) -> Iterator[bytes]:
+    while piece := response.read(READ_BYTES):
+        yield piece
+
+
+def _multipart(model: bytes, rows: Iterator[bytes]) -> Iterator[bytes]:
+    yield _part("model") + model + b"\r\n" + _part("data")
+    yield from rows
+    yield f"\r\n--{BOUNDARY}--\r\n".encode()
+
+
+def _part(name: str) -> bytes:
+    return f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"; filename="{name}"\r\n\r\n'.encode()
+
+
+def _connect(url: str) -> HTTPConnection:
+    address = urlsplit(url)
+    assert address.hostname
+    return HTTPConnection(address.hostname, address.port, timeout=600)
 
 
 class Sampler:

@@ -14,11 +14,12 @@ from jobs.options import Options
 
 LENGTH = struct.Struct(">I")
 MAX_FRAME_BYTES = 8 * 1024 * 1024
-PIECE_BYTES = 256 * 1024
-"""Uploads, results and what a child reads at once are cut into pieces of this size."""
+PIECE_BYTES = 256 * 1024 - 64
+"""Uploads, results and what a child reads at once are cut into pieces of this size: with its header one fits a size
+class of Redis's allocator, which would otherwise round it up by a quarter."""
 
 
-class Span(msgspec.Struct, kw_only=True, frozen=True):
+class Span(msgspec.Struct, kw_only=True, frozen=True, array_like=True):
     """Rows `first` to `last` (inclusive, from 0), found in bytes `start` to `end` (exclusive) of the data.
 
     Row `span_first` is the one that begins at `start`: a halved chunk keeps its parent's bytes and skips rows.

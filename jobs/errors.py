@@ -107,7 +107,8 @@ class UnknownModel(Problem):
 
 
 class NotReady(Problem):
-    """The job is {state}; its result is not ready yet. Ask again, or use `Prefer: wait=N` on submission."""
+    """The job is {state}; its result is not ready yet. Ask again, ask with `?stream=true` for values as they \
+come, or use `Prefer: wait=N` on submission."""
 
     code, status = "not_ready", 409
 
@@ -134,6 +135,18 @@ class TooLarge(Problem):
     """{field} is larger than the {limit_bytes} bytes allowed. {way_out}"""
 
     code, status = "too_large", 413
+
+
+class TooSlow(Problem):
+    """Nothing, or next to nothing, of the request's body has come for {silence_s} seconds."""
+
+    code, status = "too_slow", 408
+
+
+class Busy(Problem):
+    """Too many uploads are coming in at once; nothing was accepted, try again."""
+
+    code, status = "busy", 503
 
 
 class UnsupportedMediaType(Problem):

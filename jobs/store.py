@@ -5,12 +5,13 @@ Does not lease or finish chunks: see `queue`. Every change of state is one Lua s
 
 import hashlib
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import msgspec
 
 from jobs import errors, keys
+from jobs.blobs import BlobStore, RedisBlobs
 from jobs.connection import RedisClient
 from jobs.options import Options
 from jobs.outcomes import Attempt
@@ -26,8 +27,9 @@ READ_AHEAD = 64
 class Store:
     """Operations on jobs, over one Redis client."""
 
-    def __init__(self, redis: RedisClient, *, job_ttl_s: int) -> None:
+    def __init__(self, redis: RedisClient, *, job_ttl_s: int, blobs: BlobStore | None = None) -> None:
         self.redis = redis
+        self.blobs = blobs or RedisBlobs(redis)
         self.job_ttl_s = job_ttl_s
         self._submit = redis.register_script(source("submit"))
         self._cancel = redis.register_script(source("cancel"))
@@ -97,30 +99,56 @@ class Store:
             raise errors.UnknownJob(job_id=job_id)
         return JobState(state.decode())
 
-    async def has_values(self, job_id: str) -> bool:
-        return bool(await self.redis.exists(keys.values(job_id)))
+    async def forget_values(self, job_id: str) -> None:
+        """Delete the values of a job that has ended; its record stays. Raises UnknownJob, NotReady."""
+        job = await self.job(job_id)
+        if not job.ended:
+            raise errors.NotReady(state=job.state.value)
+        await self.redis.unlink(keys.values(job_id), keys.results(job_id))
 
-    async def values(self, job_id: str, *, row_bytes: int, first: int, last: int) -> AsyncIterator[bytes]:
+    async def has_values(self, job_id: str) -> bool:
+        return bool(await self.redis.exists(keys.results(job_id)))
+
+    async def values(
+        self, job_id: str, *, row_bytes: int, first: int, last: int, more: Callable[[], Awaitable[bool]] | None = None
+    ) -> AsyncIterator[bytes]:
         """The values of rows `first` to `last` (inclusive), in order, a piece at a time.
 
-        `row_bytes` is the size of one row's values. Raises ResultExpired when a piece has gone meanwhile.
+        `row_bytes` is the size of one row's values. They end early where a chunk is missing, unless `more` is given:
+        it waits a moment and tells whether the job is still under way. Before a wait
+        comes an empty piece. Raises ResultExpired when a piece has gone.
         """
-        position = 0
-        while page := await self.redis.zrange(keys.results(job_id), position, position + READ_AHEAD - 1):
-            position += len(page)
-            for entry in page:
-                chunk_first, chunk_last = _rows_of(entry)
-                if chunk_last >= first and chunk_first <= last:
-                    skip = (max(first, chunk_first) - chunk_first) * row_bytes
-                    stop = (min(last, chunk_last) - chunk_first + 1) * row_bytes
-                    async for piece in self._chunk_values(job_id, entry.decode(), skip, stop):
-                        yield piece
+        row, under_way = first, more is not None
+        while row <= last:
+            before = row
+            for chunk_first, chunk_last, token in await self._committed(job_id, row):
+                if chunk_first > row or row > last:
+                    break
+                skip = (row - chunk_first) * row_bytes
+                stop = (min(last, chunk_last) - chunk_first + 1) * row_bytes
+                async for piece in self._chunk_values(job_id, f"{chunk_first}-{chunk_last}", token, skip, stop):
+                    yield piece
+                row = chunk_last + 1
+            if row == before:
+                if not under_way:
+                    return
+                yield b""
+                under_way = bool(more and await more())
 
-    async def _chunk_values(self, job_id: str, entry: str, skip: int, stop: int) -> AsyncIterator[bytes]:
+    async def _committed(self, job_id: str, row: int) -> list[tuple[int, int, int]]:
+        """First row, last row and token of the committed chunk that holds a row, and of some that come after it."""
+        async with self.redis.pipeline(transaction=False) as pipe:
+            pipe.zrevrangebyscore(keys.results(job_id), row, "-inf", 0, 1)
+            pipe.zrangebyscore(keys.results(job_id), f"({row}", "+inf", 0, READ_AHEAD)
+            holding, following = await pipe.execute()
+        found = [_chunk_of(entry) for entry in [*holding, *following]]
+        return [chunk for chunk in found if chunk[1] >= row]
+
+    async def _chunk_values(self, job_id: str, chunk: str, token: int, skip: int, stop: int) -> AsyncIterator[bytes]:
         """Bytes `skip` to `stop` of one chunk's values."""
         offset = number = 0
         while offset < stop:
-            piece = await self.redis.hget(keys.values(job_id), f"{entry}:{number}")
+            piece = await self.blobs.get_values(job_id, chunk, token, number)
             if piece is None:
                 raise errors.ResultExpired(job_id=job_id, ttl_s=self.job_ttl_s)
             wanted = piece[max(skip - offset, 0) : stop - offset]
@@ -146,13 +174,15 @@ class Store:
         return [msgspec.json.decode(raw) for raw in await self.redis.lrange(keys.FAILURES, 0, -1)]
 
     async def _drop(self, blobs: list[Blob]) -> None:
-        if blobs:
-            await self.redis.unlink(*(keys.blob(blob.id) for blob in blobs))
+        for blob in blobs:
+            await self.blobs.discard(blob.id)
 
 
-def _rows_of(entry: bytes) -> tuple[int, int]:
-    first, last = entry.decode().split(":")[0].split("-")
-    return int(first), int(last)
+def _chunk_of(entry: bytes) -> tuple[int, int, int]:
+    """First row, last row and token of an entry in the results."""
+    chunk, token = entry.decode().split(":")
+    first, last = chunk.split("-")
+    return int(first), int(last), int(token)
 
 
 def _digest(text: str) -> str:

@@ -4,19 +4,21 @@ A child asks for a piece at a time, so nothing here ever holds a file. Does not 
 """
 
 import asyncio
-import hashlib
 import os
-from collections.abc import Mapping
+from array import array
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from itertools import accumulate
 from pathlib import Path
 from typing import Protocol
 
 import msgspec
 
 from jobs import errors
-from jobs.blobs import read_blob
+from jobs.blobs import BlobStore
 from jobs.codec import PIECE_BYTES
-from jobs.connection import RedisClient
-from jobs.records import Blob, Input
+from jobs.queue import Queue
+from jobs.records import Blob, Chunk, Input
 
 
 class Part(Protocol):
@@ -34,21 +36,18 @@ class Part(Protocol):
 
 
 class UploadPart(msgspec.Struct, frozen=True):
-    """An upload in the blob store."""
+    """An upload in the blob store, up to byte `size`."""
 
-    redis: RedisClient
+    blobs: BlobStore
     blob: Blob
-
-    @property
-    def size(self) -> int:
-        return self.blob.size
+    size: int
 
     @property
     def identity(self) -> str:
         return self.blob.sha256
 
     async def read(self, offset: int, length: int) -> bytes:
-        return await read_blob(self.redis, self.blob, offset, length)
+        return await self.blobs.read(self.blob, offset, min(length, self.size - offset))
 
 
 class FilePart(msgspec.Struct, frozen=True):
@@ -71,21 +70,30 @@ class FilePart(msgspec.Struct, frozen=True):
             return file.read(length)
 
 
-class BytesPart(msgspec.Struct, frozen=True):
-    """Something small that the supervisor has at hand."""
+class PartialsPart:
+    """Every chunk's Partial, one frame after the other: fetched as they are read, for there may be thousands."""
 
-    data: bytes
+    def __init__(self, queue: Queue, job_id: str, sizes: Sequence[int]) -> None:
+        self._queue = queue
+        self._job_id = job_id
+        self._ends = array("Q", accumulate(sizes))
 
     @property
     def size(self) -> int:
-        return len(self.data)
+        return self._ends[-1] if self._ends else 0
 
     @property
     def identity(self) -> str:
-        return hashlib.sha256(self.data).hexdigest()
+        return f"partials of {self._job_id}"
 
     async def read(self, offset: int, length: int) -> bytes:
-        return self.data[offset : offset + length]
+        end = min(offset + length, self.size)
+        if offset >= end:
+            return b""
+        first, last = bisect_right(self._ends, offset), bisect_right(self._ends, end - 1)
+        frames = await self._queue.partials(self._job_id, first, last - first + 1)
+        start = offset - (self._ends[first - 1] if first else 0)
+        return frames[start : start + end - offset]
 
 
 Parts = Mapping[str, Part]
@@ -103,9 +111,20 @@ async def read_part(parts: Parts, name: str, offset: int, length: int) -> bytes:
     return await part.read(offset, min(length, PIECE_BYTES))
 
 
-def job_parts(redis: RedisClient, inputs: Mapping[str, Input], trusted_dir: Path | None) -> dict[str, Part]:
-    """A job's parts. Raises UnknownModel when the operator's directory does not have the file."""
-    return {name: _part(redis, source, trusted_dir) for name, source in inputs.items()}
+def job_parts(blobs: BlobStore, inputs: Mapping[str, Input], trusted_dir: Path | None, chunk: Chunk) -> dict[str, Part]:
+    """A job's parts, as much of them as the chunk may read.
+
+    Raises UnknownModel when the operator's directory does not have the file.
+    """
+    parts = {name: _part(blobs, source, trusted_dir) for name, source in inputs.items()}
+    data = inputs["data"].blob
+    if chunk.kind == "rows" and data:  # what follows belongs to other chunks, and may have gone with them
+        parts["data"] = UploadPart(blobs, data, chunk.end)
+    return parts
+
+
+async def partials_part(queue: Queue, job_id: str) -> PartialsPart:
+    return PartialsPart(queue, job_id, await queue.partial_sizes(job_id))
 
 
 def trusted_models(directory: Path | None) -> list[str]:
@@ -116,9 +135,9 @@ def trusted_models(directory: Path | None) -> list[str]:
         return sorted(entry.name for entry in entries if entry.is_file() and not entry.name.startswith("."))
 
 
-def _part(redis: RedisClient, source: Input, trusted_dir: Path | None) -> Part:
+def _part(blobs: BlobStore, source: Input, trusted_dir: Path | None) -> Part:
     if source.blob is not None:
-        return UploadPart(redis, source.blob)
+        return UploadPart(blobs, source.blob, source.blob.size)
     known = trusted_models(trusted_dir)
     if trusted_dir is None or source.trusted_name not in known:
         raise errors.UnknownModel(model_id=source.trusted_name, known=", ".join(known[:10]) or "none")

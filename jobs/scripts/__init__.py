@@ -9,15 +9,23 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from jobs.codec import PIECE_BYTES
 from jobs.states import CHUNK_TRANSITIONS, JOB_TRANSITIONS
 
 
 @cache
+def bare(name: str) -> str:
+    """The text of a script that is not about a job and takes no prelude."""
+    return _text(name)
+
+
+@cache
 def source(name: str) -> str:
-    """The text of one script: its shebang, the transition tables, the prelude, then its body."""
+    """The text of one script: its shebang, the tables and sizes of Python, the prelude, then its body."""
     shebang, body = _text(name).split("\n", 1)
     tables = [_table("JOB_NEXT", JOB_TRANSITIONS), _table("CHUNK_NEXT", CHUNK_TRANSITIONS)]
-    return "\n".join([shebang, *tables, _text("prelude"), body])
+    sizes = f"local PIECE_BYTES = {PIECE_BYTES}"
+    return "\n".join([shebang, *tables, sizes, _text("prelude"), body])
 
 
 def _text(name: str) -> str:

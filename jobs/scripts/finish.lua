@@ -1,10 +1,12 @@
 #!lua flags=allow-oom
--- Commits a chunk that succeeded. The last one puts "close" into the queue; a summary ends the job.
+-- Commits a chunk that succeeded. The last one puts "close" into the queue, or ends the job if it brings the summary.
 -- KEYS: the job's (prelude)   ARGV: job id, chunk, token, attempt, ttl seconds, partial, summary ("" for none)
--- returns 1, or 0 when the token no longer holds the chunk
+-- returns {} when the token no longer holds the chunk, otherwise {blob of the data, the numbers of its pieces that nobody
+-- needs any more...}
 local chunk = held(ARGV[2], ARGV[3])
-if not chunk then return 0 end
+if not chunk then return {} end
 local ttl, partial, summary = tonumber(ARGV[5]), ARGV[6], ARGV[7]
+local freed = {''}
 release(chunk, 'done')
 redis.call('HINCRBY', K.job, 'attempts', 1)
 record_attempt(ARGV[4])
@@ -13,11 +15,14 @@ if chunk.kind == 'rows' then
   redis.call('HSET', K.partials, chunk.id, partial)
   redis.call('HINCRBY', K.job, 'rows_done', chunk.last - chunk.first + 1)
   redis.call('HINCRBY', K.job, 'chunks_done', 1)
+  freed = free_pieces(chunk)
 end
-if summary ~= '' then
+local chunks = redis.call('HGET', K.job, 'chunks')
+local all_done = chunks and chunks == redis.call('HGET', K.job, 'chunks_done')
+if summary ~= '' and all_done then
   redis.call('HSET', K.job, 'summary', summary)
   end_job('finished', ttl)
-elseif redis.call('HGET', K.job, 'chunks_done') == redis.call('HGET', K.job, 'chunks') then
+elseif chunk.kind == 'rows' and all_done then
   enqueue({id = 'close', kind = 'close', state = 'pending', attempts = 0, crashes = 0, token = 0, owner = ''})
 end
-return 1
+return freed

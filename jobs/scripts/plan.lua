@@ -2,23 +2,31 @@
 -- Commits what the opening attempt found: the chunks take the place of "open".
 -- A single chunk stays with the same attempt, under the same token; several go into the queue.
 -- KEYS: the job's (prelude)
--- ARGV: job id, token, lease seconds, chunk records (JSON array), attempt ("" when it goes on), then fields and values
+-- ARGV: job id, token, lease seconds, spans (JSON: [[first, last, span_first, start, end], ...]), attempt ("" when it
+-- goes on), then fields and values
 -- returns 1, or 0 when the token no longer holds the chunk
 local open = held('open', ARGV[2])
 local chunks = cjson.decode(ARGV[4])
+for i, span in ipairs(chunks) do
+  chunks[i] = {
+    id = span[1] .. '-' .. span[2], kind = 'rows', state = 'pending', attempts = 0, crashes = 0, token = 0, owner = '',
+    first = span[1], last = span[2], span_first = span[3], start = span[4], ['end'] = span[5],
+  }
+end
 if not open then  -- sent again, because the reply was lost? Then the single chunk is ours already
   return ARGV[5] == '' and held(chunks[1].id, ARGV[2]) and 1 or 0
 end
-local owner, token = open.owner, open.token
+local owner, life, token = open.owner, open.life, open.token
 release(open, 'done')
 for i = 6, #ARGV, 2 do redis.call('HSET', K.job, ARGV[i], ARGV[i + 1]) end
 redis.call('HSET', K.job, 'chunks', #chunks)
 if ARGV[5] == '' then
   chunks[1].attempts, chunks[1].crashes = open.attempts, open.crashes
-  lease(chunks[1], owner, token, tonumber(ARGV[3]))
+  lease(chunks[1], owner, life, token, tonumber(ARGV[3]))
 else
   redis.call('HINCRBY', K.job, 'attempts', 1)
   record_attempt(ARGV[5])
   for _, chunk in ipairs(chunks) do enqueue(chunk) end
+  count_readers(chunks)
 end
 return 1

