@@ -22,8 +22,8 @@ from chaos.trial import Findings
 KEEP_S = 0.1
 QUIET_START_S = 2.0
 """Load without faults, so that the first ones hit something."""
-ENDS_WITHIN_S = 45.0
-"""Beyond two leases, for all jobs once everything is healed."""
+STUCK_S = 30.0
+"""Beyond two leases: once everything is healed, no job may stand still for longer."""
 
 
 class Plan(msgspec.Struct, kw_only=True, frozen=True):
@@ -48,7 +48,7 @@ async def campaign(plan: Plan, directory: Path) -> Findings:
         background = [asyncio.create_task(recoveries.watch()), asyncio.create_task(_keep(house, findings))]
         await _break_things(plan, house, inflictor, kinds, ledger)
         async with httpx2.AsyncClient(base_url=house.url, timeout=30, trust_env=False) as http:
-            await trial.wait_for_ends(http, ledger, 2 * plan.lease_s + ENDS_WITHIN_S)
+            await trial.wait_for_ends(http, ledger, 2 * plan.lease_s + STUCK_S)
             await trial.try_jobs(http, ledger, findings)
         for task in background:
             task.cancel()

@@ -46,7 +46,7 @@ class _Draw(NamedTuple):
 DRAWS = {
     Kind.KILL_CHILD: _Draw(22),
     Kind.KILL_TEMPLATE: _Draw(9),
-    Kind.KILL_FORKSERVER: _Draw(2.5),
+    Kind.KILL_FORKSERVER: _Draw(1.5),
     Kind.KILL_SAME_NAME: _Draw(6),
     Kind.KILL_OTHER_NAME: _Draw(6),
     Kind.KILL_AND_WAIT: _Draw(0.8, 1, 25),

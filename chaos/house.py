@@ -9,6 +9,7 @@ import os
 import shutil
 import signal
 import socket
+import time
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from jobs import keys
 POLL_S = 0.05
 START_TIMEOUT_S = 60.0
 CAP_MB, SLOTS = 64, 2
+SETTLED_S = 8.0
 GRACE_S, STOP_S = 2.0, 15.0
 """What a supervisor gives its children, and by when a process that was told to stop must be gone: half of what hosts
 allow."""
@@ -46,6 +48,7 @@ class Place:
         self.process = Process(label, [], env, log=None)
         self.ready = False
         """It has said in Redis that it is there."""
+        self.ready_at = 0.0
         self.busy = False
         """A fault holds it: it is dead, stopped or leaving on purpose."""
         self._prepare_clock()
@@ -63,6 +66,11 @@ class Place:
     @property
     def working(self) -> bool:
         return self.ready and not self.busy
+
+    @property
+    def settled(self) -> bool:
+        """Has worked for a while: one that is taken away as soon as it is up would never do anything."""
+        return self.working and time.monotonic() - self.ready_at > SETTLED_S
 
     def start(self, *, other_name: bool) -> None:
         """Start the supervisor again, under its name or under one that was never used."""
@@ -141,6 +149,7 @@ class House:
         for place in self.places:
             raw = await self.direct.get(keys.snapshot(place.name))
             if raw and f'"pid":{place.process.pid},'.encode() in raw:
+                place.ready_at = place.ready_at if place.ready else time.monotonic()
                 place.ready = True
 
     async def stop(self) -> dict[str, str]:

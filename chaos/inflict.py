@@ -96,11 +96,10 @@ class Inflictor:
         os.kill(_pick(victims, fault.share), signal.SIGKILL)
 
     def _expendable(self, fault: Fault) -> Place:
-        """A supervisor that works while another one does, too."""
-        working = [place for place in self._house.places if place.working]
-        if len(working) < len(self._house.places):
+        """A supervisor that has worked for a while, when every other one works, too."""
+        if not all(place.working for place in self._house.places):
             raise Missed
-        return _pick(working, fault.share)
+        return _pick([place for place in self._house.places if place.settled], fault.share)
 
     async def _kill_supervisor(self, fault: Fault) -> None:
         place = self._expendable(fault)

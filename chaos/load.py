@@ -19,8 +19,6 @@ CLIENTS = 8
 LONGEST_REST_S = 1.5
 """Between two jobs of a client: the load shall leave slots free, or recovery times would measure the queue."""
 PAUSE_S = 0.1
-PATIENCE_S = 40.0
-"""After so long a client turns to its next job; the trial looks at this one again."""
 CANCELLED_SHARE = 0.08
 LONGEST_BEFORE_CANCEL_S = 1.0
 AWAY = frozenset({429, 502, 503, 504})
@@ -67,8 +65,7 @@ class Load:
             entry.cancelled_as = answer["status"] if answer else None
 
     async def _follow(self, entry: Entry) -> None:
-        deadline = asyncio.get_running_loop().time() + PATIENCE_S
-        while entry.ended_as is None and asyncio.get_running_loop().time() < deadline and not self.stop.is_set():
+        while entry.ended_as is None and not self.stop.is_set():
             job = await self._ask("GET", f"/jobs/{entry.job_id}")
             if job and job["status"] in ENDED:
                 self._ledger.ended(entry, job)

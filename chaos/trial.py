@@ -52,15 +52,21 @@ class Findings:
 
 
 async def wait_for_ends(http: httpx2.AsyncClient, ledger: Ledger, within_s: float) -> None:
-    """Look at every accepted job until all have ended, or the time is over."""
-    deadline = asyncio.get_running_loop().time() + within_s
-    waiting = [entry for entry in ledger.accepted if entry.ended_as is None]
-    while waiting and asyncio.get_running_loop().time() < deadline:
-        for entry in list(waiting):
+    """Look at every accepted job until all have ended, or nothing at all has moved for `within_s`."""
+    clock = asyncio.get_running_loop().time
+    waiting = {entry.number: entry for entry in ledger.accepted if entry.ended_as is None}
+    moved_at, before = clock(), Counter[int]()
+    while waiting and clock() < moved_at + within_s:
+        attempts: Counter[int] = Counter()
+        for entry in list(waiting.values()):
             job = await _job(http, entry)
             if job and job["status"] in ENDED:
                 ledger.ended(entry, job)
-                waiting.remove(entry)
+                del waiting[entry.number]
+            elif job:
+                attempts[entry.number] = job["attempts"]
+        if attempts != before:
+            moved_at, before = clock(), attempts
         await asyncio.sleep(0.2)
 
 

@@ -115,7 +115,7 @@ class Daemon:
             self._settings,
             limit,
             supervisor_bytes=self._process.memory_info().rss,
-            forkserver_bytes=(await lean.up()).warm.rss_bytes,
+            forkserver_bytes=(await lean.begin()).warm.rss_bytes,
             cores=cores(),
             in_use_bytes=limit.in_use(),
         )

@@ -95,7 +95,7 @@ async def test_what_no_client_should_be_answered_is_charged() -> None:
 async def test_waiting_is_bounded_and_notes_the_end() -> None:
     ledger = Ledger()
     ledger.entries += [entry(), entry(job_id=None)]
-    async with service({"status": "started"}) as http:
+    async with service({"status": "started", "attempts": 1}) as http:
         await wait_for_ends(http, ledger, 0.3)
     assert ledger.entries[0].ended_as is None
     async with service(FINISHED) as http:
