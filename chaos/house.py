@@ -5,6 +5,7 @@ not break anything: see `inflict`.
 """
 
 import asyncio
+import json
 import os
 import shutil
 import signal
@@ -27,7 +28,7 @@ from jobs import keys
 POLL_S = 0.05
 START_TIMEOUT_S = 60.0
 CAP_MB, SLOTS = 64, 2
-SETTLED_S = 8.0
+SETTLED_S = 40.0
 GRACE_S, STOP_S = 2.0, 15.0
 """What a supervisor gives its children, and by when a process that was told to stop must be gone: half of what hosts
 allow."""
@@ -49,6 +50,8 @@ class Place:
         self.ready = False
         """It has said in Redis that it is there."""
         self.ready_at = 0.0
+        self.complete = False
+        """Its full forkserver is up, too."""
         self.busy = False
         """A fault holds it: it is dead, stopped or leaving on purpose."""
         self._prepare_clock()
@@ -69,8 +72,10 @@ class Place:
 
     @property
     def settled(self) -> bool:
-        """Has worked for a while: one that is taken away as soon as it is up would never do anything."""
-        return self.working and time.monotonic() - self.ready_at > SETTLED_S
+        """Everything in it is up, or it had the time: one that is taken away at once would never do anything, least of
+        all on a slow machine.
+        """
+        return self.working and (self.complete or time.monotonic() - self.ready_at > SETTLED_S)
 
     def start(self, *, other_name: bool) -> None:
         """Start the supervisor again, under its name or under one that was never used."""
@@ -81,7 +86,7 @@ class Place:
             env = module_environment({**env, "PYTHONPATH": str(self._directory)})
             log = self._directory.parent / f"supervisor-{self.label}.log"
             self.process = Process(self.name, module_command("supervisor"), env, log=log)
-        self.ready = False
+        self.ready = self.complete = False
         self.process.start()
 
 
@@ -151,6 +156,7 @@ class House:
             if raw and f'"pid":{place.process.pid},'.encode() in raw:
                 place.ready_at = place.ready_at if place.ready else time.monotonic()
                 place.ready = True
+                place.complete = json.loads(raw)["full_forkserver"] is not None
 
     async def stop(self) -> dict[str, str]:
         """In order, the store last; how each process ended. Those that do not end by themselves are killed."""

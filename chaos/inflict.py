@@ -96,7 +96,7 @@ class Inflictor:
         os.kill(_pick(victims, fault.share), signal.SIGKILL)
 
     def _expendable(self, fault: Fault) -> Place:
-        """A supervisor that has worked for a while, when every other one works, too."""
+        """A supervisor that has settled, when every other one works, too."""
         if not all(place.working for place in self._house.places):
             raise Missed
         return _pick([place for place in self._house.places if place.settled], fault.share)
