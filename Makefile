@@ -3,9 +3,12 @@
 PYTHON = python3
 VENV = .venv
 BIN = $(VENV)/bin
+SECONDS = 60
+SEED = 1
+FAULTS =
 PIP = $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
-.PHONY: help install demo test check coverage up bench clean
+.PHONY: help install demo test check coverage up bench chaos clean
 
 help:
 	@echo 'make demo      set up, and explain a real data set end to end'
@@ -15,6 +18,7 @@ help:
 	@echo 'make check     format, lint, types and import contracts'
 	@echo 'make coverage  run every test and report the lines that none reached'
 	@echo 'make bench     measure against shap in one process'
+	@echo 'make chaos     kill, stop, cut and fill everything under load: SECONDS=60 SEED=1 FAULTS=1000'
 	@echo 'make clean     remove what these commands made'
 	@echo
 	@echo 'Another Python: make install PYTHON=python3.13 VENV=.venv-3.13'
@@ -42,6 +46,9 @@ coverage: $(VENV)/.installed-dev
 
 bench: $(VENV)/.installed-dev
 	@$(BIN)/python -m bench
+
+chaos: $(VENV)/.installed-dev
+	@$(BIN)/python -m chaos --seconds $(SECONDS) --seed $(SEED) $(if $(FAULTS),--faults $(FAULTS))
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

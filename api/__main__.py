@@ -3,6 +3,7 @@
 Does not start Redis or a supervisor.
 """
 
+import asyncio
 import signal
 import sys
 from types import FrameType
@@ -13,6 +14,8 @@ from starlette.applications import Starlette
 
 from api.app import create_app
 from jobs import logs
+from jobs.blobs import check_blobs
+from jobs.reach import denial
 from jobs.settings import InvalidSettings, Settings, load_settings
 
 FAILED, USAGE = 1, 2
@@ -22,12 +25,17 @@ KEEP_ALIVE_S = 30
 
 
 def main() -> int:
-    """Returns the exit code: 0 after an orderly end, 1 when the port is taken, 2 for an unusable environment."""
+    """Returns the exit code: 0 after an orderly end, 1 when the port is taken, 2 for an unusable environment
+    or a Redis that refuses us."""
     try:
         settings = load_settings()
+        asyncio.run(check_blobs(settings))
         server = _server(settings)
     except InvalidSettings as error:
         print(error, file=sys.stderr)
+        return USAGE
+    if reason := denial(settings):
+        print(reason, file=sys.stderr)
         return USAGE
     logs.configure(settings.log_level, settings.log_format)
     structlog.get_logger().info("web_starting", host=settings.host, port=settings.port, redis=settings.redis_address)

@@ -31,6 +31,7 @@ from api.replies import Json
 from api.resources import resources
 from jobs import history
 from jobs.outcomes import MEMORY_OUTCOMES, Outcome
+from jobs.overview import overview
 from jobs.settings import MIB, Settings
 
 KILLS = sorted(MEMORY_OUTCOMES | {Outcome.TIMED_OUT, Outcome.CRASHED})
@@ -60,10 +61,8 @@ async def memory(request: Request) -> Response:
 
 
 async def queue(request: Request) -> Response:
-    """GET /admin/queue: the first of `jobs` {job_id, pending, age_s} and of `leases` {job_id, chunk, seconds_left},
-    and how many there are: jobs_total, leases_total.
-    """
-    return Json(await resources(request).store.queue())
+    """GET /admin/queue: jobs that wait, leases and their owners, supervisors; see `jobs.overview`."""
+    return Json(await overview(resources(request).redis))
 
 
 def rss_bytes() -> int:

@@ -12,16 +12,17 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from api import admin, health, jobs, results
+from api import admin, events, health, jobs, metrics, openapi, results
 from api.access_log import AccessLog
 from api.analyze import analyze
 from api.auth import Guard, Realm
 from api.endings import Endings
-from api.intake import Intake
+from api.intake import STORED_SHARE, Intake
 from api.problems import HANDLERS
 from api.replies import Json
 from api.resources import Resources
 from jobs import VERSION
+from jobs.blobs import open_blobs
 from jobs.connection import RedisClient, connect, connect_blocking
 from jobs.settings import LOOPBACK, InvalidSettings, Settings
 from jobs.store import Store
@@ -33,11 +34,14 @@ LINKS = {
     "submit": "/analyze",
     "jobs": "/jobs",
     "job": "/jobs/{job_id}",
+    "events": "/jobs/{job_id}/events",
     "result": "/jobs/{job_id}/result",
     "summary": "/jobs/{job_id}/summary",
     "health": "/health",
     "memory": "/admin/memory",
     "queue": "/admin/queue",
+    "metrics": "/metrics",
+    "openapi": "/openapi.json",
 }
 
 
@@ -67,6 +71,7 @@ def _routes() -> list[Route]:
         _guarded("/analyze", analyze, "POST", Realm.API),
         _guarded("/jobs", jobs.listing, "GET", Realm.API),
         _guarded("/jobs/{job_id}", _by_method(GET=jobs.status, DELETE=jobs.cancel), "GET DELETE", Realm.API),
+        _guarded("/jobs/{job_id}/events", events.events, "GET", Realm.API),
         _guarded(
             "/jobs/{job_id}/result", _by_method(GET=results.result, DELETE=results.forget), "GET DELETE", Realm.API
         ),
@@ -74,6 +79,8 @@ def _routes() -> list[Route]:
         _guarded("/job_status/{job_id}", jobs.polled_status, "GET", Realm.API),
         _guarded("/admin/memory", admin.memory, "GET", Realm.ADMIN),
         _guarded("/admin/queue", admin.queue, "GET", Realm.ADMIN),
+        _guarded("/metrics", metrics.metrics, "GET", Realm.ADMIN),
+        _open("/openapi.json", openapi.openapi),
     ]
 
 
@@ -103,8 +110,9 @@ def _lifespan(settings: Settings, given: RedisClient | None) -> Lifespan:
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[dict[str, Resources]]:
         redis, subscriber = (given, given) if given else (connect(settings), connect_blocking(settings))
-        store = Store(redis, job_ttl_s=settings.job_ttl_s)
-        intake = Intake(redis, silence_s=settings.upload_silence_s)
+        store = Store(redis, job_ttl_s=settings.job_ttl_s, blobs=open_blobs(settings, redis))
+        stored_share = STORED_SHARE if settings.blob_url is None else 0.0
+        intake = Intake(redis, silence_s=settings.upload_silence_s, stored_share=stored_share)
         try:
             async with Endings(subscriber, lambda: app.state.leaving) as endings:
                 found = Resources(settings=settings, redis=redis, store=store, endings=endings, intake=intake)

@@ -26,7 +26,7 @@ class Endings:
 
     def __init__(self, subscriber: RedisClient, leaving: Callable[[], bool] = lambda: False) -> None:
         self._subscriber = subscriber
-        self._leaving = leaving
+        self.leaving = leaving
         self._waiters: dict[str, set[asyncio.Event]] = {}
         self.listening = asyncio.Event()
         """Set while the subscription stands."""
@@ -50,7 +50,7 @@ class Endings:
             while True:
                 job = await store.job(job_id)  # after registering, so that no end falls in between
                 left = deadline - asyncio.get_running_loop().time()
-                if job.ended or left <= 0 or self._leaving():
+                if job.ended or left <= 0 or self.leaving():
                     return job if job.ended else None
                 with suppress(TimeoutError):
                     await asyncio.wait_for(ended.wait(), min(POLL_S, left))

@@ -14,12 +14,18 @@ from starlette.responses import Response
 from api.replies import HealthJson, Json
 from api.resources import resources
 from jobs import VERSION
-from jobs.connection import UNAVAILABLE, RedisClient, RedisError
+from jobs.connection import UNAVAILABLE, NoPermissionError, RedisClient, RedisError
+from jobs.overview import overview
 from jobs.store import Store
 
 CHECK_S = 1.5
 PASS, WARN, FAIL = "pass", "warn", "fail"
 SAFE_POLICY = "noeviction"
+STALE_S = 5.0
+"""A supervisor sends a heartbeat every second."""
+WAITING_S = 60.0
+OVERDUE_S = 10.0
+"""A lease that expired is returned within moments, by any supervisor."""
 Check = dict[str, Any]
 
 
@@ -41,7 +47,7 @@ async def readyz(request: Request) -> Response:
 
 
 async def health(request: Request) -> Response:
-    """`status`, `version` and `checks`: redis, eviction, supervisors, queue. 503 only when Redis is away."""
+    """`status`, `version` and `checks`: redis, eviction, supervisors, queue, rescue. 503 only when Redis is away."""
     house = resources(request)
     try:
         async with asyncio.timeout(CHECK_S):
@@ -58,11 +64,13 @@ async def _checks(redis: RedisClient, store: Store) -> dict[str, Check]:
     start = time.perf_counter()
     await redis.ping()
     latency = time.perf_counter() - start
+    queue = await overview(redis)
     return {
         "redis": {"status": PASS, "latency_seconds": round(latency, 4)},
         "eviction": _eviction((await redis_memory(redis))["policy"]),
-        "supervisors": _supervisors(await store.snapshots()),
-        "queue": _queue(await store.queue()),
+        "supervisors": _supervisors(await store.snapshots(), queue["supervisors"]),
+        "queue": _queue(queue),
+        "rescue": _rescue(queue),
     }
 
 
@@ -70,6 +78,8 @@ async def redis_memory(redis: RedisClient) -> dict[str, Any]:
     """used_memory_bytes, maxmemory_bytes and policy; null where this Redis does not tell."""
     try:
         found = await redis.info("memory")
+    except NoPermissionError:
+        found = {}
     except UNAVAILABLE:
         raise
     except RedisError:
@@ -88,10 +98,17 @@ def _eviction(policy: str | None) -> Check:
     return {"status": WARN, "policy": policy, "output": f"set maxmemory-policy to {SAFE_POLICY}, or jobs may be lost"}
 
 
-def _supervisors(snapshots: list[dict[str, Any]]) -> Check:
+def _supervisors(snapshots: list[dict[str, Any]], heard: list[dict[str, Any]]) -> Check:
+    """Somebody works, and nobody has fallen silent without signing off."""
     working = _working(snapshots)
-    check = {"status": PASS, "count": len(snapshots), "draining": len(snapshots) - working}
-    return check if working else check | {"status": WARN, "output": "no supervisor takes work; jobs wait"}
+    silent = [found for found in heard if found["heard_s_ago"] > STALE_S]
+    faults = [] if working else ["no supervisor takes work; jobs wait"]
+    faults += [
+        f"{found['name']} has not been heard of for {found['heard_s_ago']:.0f} s: look whether it was killed or hangs"
+        for found in silent
+    ]
+    counts = {"count": len(snapshots), "draining": len(snapshots) - working, "silent": len(silent)}
+    return _judged(counts, faults)
 
 
 def _working(snapshots: list[dict[str, Any]]) -> int:
@@ -99,11 +116,35 @@ def _working(snapshots: list[dict[str, Any]]) -> int:
 
 
 def _queue(queue: dict[str, Any]) -> Check:
+    """Nothing waits long."""
     jobs = queue["jobs"]
-    return {
-        "status": PASS,
+    waiting_s = max((job["waiting_s"] for job in jobs), default=None)
+    faults = []
+    if waiting_s is not None and waiting_s > WAITING_S:
+        faults = [f"chunks of a job have waited for {waiting_s:.0f} s: start more supervisors, or see /admin/queue"]
+    counts = {
         "jobs": queue["jobs_total"],
         "pending_chunks": sum(job["pending"] for job in jobs),
         "leased_chunks": queue["leases_total"],
         "oldest_seconds": max((job["age_s"] for job in jobs), default=None),
+        "longest_wait_seconds": waiting_s,
     }
+    return _judged(counts, faults)
+
+
+def _rescue(queue: dict[str, Any]) -> Check:
+    """What a lost supervisor held goes back into the queue."""
+    overdue = [-lease["seconds_left"] for lease in queue["leases"] if lease["seconds_left"] < -OVERDUE_S]
+    faults = []
+    if overdue:
+        faults = [
+            f"{len(overdue)} lease(s) expired up to {max(overdue):.0f} s ago and were not returned: "
+            "no supervisor runs, or none reaches the store"
+        ]
+    return _judged({"overdue_leases": len(overdue)}, faults)
+
+
+def _judged(members: dict[str, Any], faults: list[str]) -> Check:
+    if not faults:
+        return {"status": PASS, **members}
+    return {"status": WARN, **members, "output": "; ".join(faults)}

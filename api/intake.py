@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from starlette.requests import Request
 
 from api import reading
-from jobs.connection import UNAVAILABLE, RedisClient, RedisError
+from jobs.connection import UNAVAILABLE, NoPermissionError, RedisClient, RedisError
 from jobs.errors import Busy, StorageFull, TooSlow
 
 ADMITTED_SHARE = 0.8
@@ -103,6 +103,8 @@ class Fullness:
         """Bytes used, and maxmemory: 0 without a limit, or where this Redis does not tell."""
         try:
             found = await self._redis.info("memory")
+        except NoPermissionError:
+            return 0, 0
         except UNAVAILABLE:
             raise
         except RedisError:

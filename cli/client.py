@@ -55,9 +55,6 @@ class Client:
     def job(self, job_id: str) -> Document:
         return self._document("GET", f"/jobs/{job_id}")
 
-    def memory(self) -> Document:
-        return self._document("GET", "/admin/memory")
-
     def summary(self, job_id: str) -> Document:
         return self._document("GET", f"/jobs/{job_id}/summary")
 
@@ -69,6 +66,16 @@ class Client:
         with self._translating():
             response = self._http.get("/health")
         return _document_of(response) or {"status": "fail", "output": f"HTTP {response.status_code}"}
+
+    def ready(self) -> Document:
+        """What is missing before the service can take work; it answers 503 with the same document."""
+        with self._translating():
+            response = self._http.get("/readyz")
+        return _document_of(response) or {"status": "fail", "missing": [f"/readyz answered {response.status_code}"]}
+
+    def memory(self) -> Document:
+        """Every process and its memory; needs the admin token."""
+        return self._document("GET", "/admin/memory")
 
     def download(self, job_id: str, sink: IO[bytes], *, accept: str, rows: str | None = None) -> int:
         """Write the result into `sink` piece by piece; returns its size in bytes."""

@@ -1,23 +1,28 @@
-"""`doctor`: what is installed here, whether the store answers and is set up right, how much memory there is.
+"""`doctor`: what is installed here, how much memory there is, which engine computes, and whether the store is right.
 
-Runs in the command's own process; looks and changes nothing. Does not ask the web app: see `info`.
+Runs in the command's own process, and asks one of its own for the engine; looks and changes nothing. The store's part
+is in `store_checks`. Does not ask the web app: see `info`.
 """
 
+import json
 import os
 import platform
+import resource
+import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from importlib import metadata
-from typing import Any, NamedTuple
 
 import click
-import redis
+import psutil
 from rich.text import Text
 
+from cli.processes import module_environment
+from cli.store_checks import Finding, check_store
 from cli.tables import facts, in_mb, out
 from jobs.settings import InvalidSettings, Settings, load_settings
 from supervisor.limits import cores, find_limit
+from supervisor.memory import NoRoom, share_out
 
 PACKAGES = (
     "shap-supervisor",
@@ -31,20 +36,15 @@ PACKAGES = (
     "starlette",
     "uvicorn",
 )
-PINGS = 20
-SLOW_S = 0.02
-TIMEOUT_S = 3.0
 LITTLE_BYTES = 512 * 1024 * 1024
-OLDEST = 7
-
-
-class Finding(NamedTuple):
-    """One line: what was looked at, how it is, and what to do about it where something is wrong."""
-
-    name: str
-    state: str
-    advice: str = ""
-    fatal: bool = False
+FEW_FILES = 1_024
+ENGINE_TIMEOUT_S = 60
+_ENGINE = """
+import json, psutil
+from jobs.work.trees.levels import chosen
+level, why = chosen()
+print(json.dumps([level, why, psutil.Process().memory_info().rss]))
+"""
 
 
 @click.command()
@@ -82,7 +82,7 @@ def _environment() -> Iterator[Finding]:
     yield Finding("environment", "valid")
     yield from _memory(settings)
     if os.environ.get("REDIS_URL", "").strip():
-        yield from _store(settings)
+        yield from check_store(settings)
     else:
         yield Finding("store", "REDIS_URL is not set: `up`, `demo` and `run` bring an embedded Valkey")
 
@@ -97,41 +97,54 @@ def _memory(settings: Settings) -> Iterator[Finding]:
     else:
         advice = "This system does not enforce RLIMIT_AS: only the watch holds children to their cap, a moment late."
         yield Finding("hard cap", "not available", advice)
+    yield _files()
+    yield from _engine(settings)
 
 
-def _store(settings: Settings) -> Iterator[Finding]:
-    client: Any = redis.Redis.from_url(settings.redis_url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S)
-    name = f"store {settings.redis_address}"
+def _files() -> Finding:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    many = hard if hard != resource.RLIM_INFINITY else "unlimited"
+    advice = (
+        f"Raise it (`ulimit -n {FEW_FILES}`): every client, child and template needs some." if soft < FEW_FILES else ""
+    )
+    return Finding("file descriptors", f"{soft} of at most {many}", advice)
+
+
+def _engine(settings: Settings) -> Iterator[Finding]:
+    """Asked in a process that imports what a lean forkserver does: its size goes into the arithmetic."""
+    command = [sys.executable, "-P", "-c", _ENGINE]
     try:
-        server = client.info("server")
-        latency = _latency(client)
-    except redis.RedisError as error:
-        yield Finding(name, f"not reachable: {error}", "Start it, or correct REDIS_URL.", fatal=True)
+        ended = subprocess.run(  # noqa: S603 - our own interpreter and text
+            command,
+            env=module_environment(os.environ),
+            capture_output=True,
+            text=True,
+            timeout=ENGINE_TIMEOUT_S,
+            check=False,
+        )
+        level, why, rss_bytes = json.loads(ended.stdout.splitlines()[-1])
+    except (subprocess.TimeoutExpired, ValueError, IndexError):
+        yield Finding(
+            "tree engine", "cannot be loaded", "Run `make install` again and read what it prints.", fatal=True
+        )
         return
-    yield _version(name, str(server.get("valkey_version") or server["redis_version"]))
-    slow = "Every step of a job asks the store: put it nearer." if latency > SLOW_S else ""
-    yield Finding("store latency", f"{latency * 1000:.2f} ms", slow)
-    yield _policy(client)
+    slow = "The compiled kernel is missing: `make install` with a C compiler makes trees many times faster."
+    yield Finding("tree engine", f"{level} ({why})", slow if level == "numpy" else "")
+    yield _arithmetic(settings, rss_bytes)
 
 
-def _version(name: str, version: str) -> Finding:
-    old = int(version.split(".", maxsplit=1)[0]) < OLDEST
-    advice = f"Version {OLDEST} or newer is needed: scripts that finish jobs must run in a full store." if old else ""
-    return Finding(name, f"reachable, version {version}", advice, fatal=old)
-
-
-def _latency(client: Any) -> float:
-    started = time.perf_counter()
-    for _ in range(PINGS):
-        client.ping()
-    return (time.perf_counter() - started) / PINGS
-
-
-def _policy(client: Any) -> Finding:
+def _arithmetic(settings: Settings, forkserver_bytes: int) -> Finding:
+    """What a supervisor that is started here and now would plan with."""
+    limit = find_limit(settings)
     try:
-        policy = client.config_get("maxmemory-policy")["maxmemory-policy"]
-    except redis.ResponseError:
-        policy = client.info("memory").get("maxmemory_policy", "unknown")
-    if policy == "noeviction":
-        return Finding("store policy", "noeviction")
-    return Finding("store policy", str(policy), "Set maxmemory-policy to noeviction: any other drops jobs when full.")
+        plan = share_out(
+            settings,
+            limit,
+            supervisor_bytes=psutil.Process().memory_info().rss,
+            forkserver_bytes=forkserver_bytes,
+            cores=cores(),
+            in_use_bytes=limit.in_use(),
+        )
+    except NoRoom as error:
+        return Finding("memory plan", "a supervisor would not start", str(error), fatal=True)
+    return Finding("memory plan", plan.arithmetic)

@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from cli import demo, doctor, looking, memory, run, serving, submitting
+from cli import demo, doctor, looking, memory, repair, run, serving, submitting, verify
 from jobs import VERSION
 from jobs.settings import InvalidSettings
 
@@ -38,6 +38,8 @@ for command in (
     looking.info,
     memory.memory,
     doctor.doctor,
+    repair.repair,
+    verify.verify,
 ):
     cli.add_command(command)
 

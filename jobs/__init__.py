@@ -9,7 +9,8 @@ The house from the front door inwards:
 - `formats`: which file format some first bytes are.
 - `planner`: how rows are cut into chunks, and how many bytes a chunk will need.
 - `codec`: the messages between supervisor and child; the one place that fixes their bytes.
-- `keys`: the Redis schema; `scripts/`: one atomic Lua script a file; `blobs`: uploads in pieces;
+- `keys`: the Redis schema; `scripts/`: one atomic Lua script a file; `blobs`: bytes in pieces, in Redis or in
+  `objects`, an object store;
   `records`: what is read back; `store`: every operation on a job.
 - `logs`: structured logging for every process.
 - `work`: what runs inside a child, and nowhere else.

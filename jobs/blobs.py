@@ -13,9 +13,10 @@ from typing import Protocol
 
 from jobs import keys
 from jobs.codec import PIECE_BYTES
-from jobs.connection import RedisClient, RedisError
+from jobs.connection import RedisClient, RedisConnectionError, RedisError
 from jobs.records import Blob
 from jobs.scripts import source
+from jobs.settings import InvalidSettings, Settings
 
 UPLOAD_TTL_S = 3_600
 BATCH_BYTES = 2 * PIECE_BYTES
@@ -25,6 +26,10 @@ Bytes = bytes | memoryview
 
 class BlobGone(Exception):
     """The blob is not there any more: its job has ended, or the store lost it."""
+
+
+class BlobsAway(RedisConnectionError):
+    """The object store cannot be reached, or refuses. Half of the store is away: treated as if Redis were."""
 
 
 class BlobStore(Protocol):
@@ -53,6 +58,9 @@ class BlobStore(Protocol):
 
     async def drop_values(self, job_id: str, chunk: str, token: int) -> None:
         """An attempt has failed, a script says: delete what of its values does not lie in Redis."""
+
+    async def sweep(self) -> int:
+        """Delete what does not lie in Redis and belongs to nothing there; the number of uploads and results."""
 
 
 class RedisBlobs:
@@ -96,6 +104,31 @@ class RedisBlobs:
 
     async def drop_values(self, job_id: str, chunk: str, token: int) -> None:
         """Nothing of them lies elsewhere."""
+
+    async def sweep(self) -> int:
+        """Redis does it itself."""
+        return 0
+
+
+def open_blobs(settings: Settings, redis: RedisClient) -> BlobStore:
+    """The store that the settings name. An object store's library costs memory, and is imported for it alone."""
+    if settings.blob_url is None:
+        return RedisBlobs(redis)
+    from jobs.objects import ObjectBlobs, open_store
+
+    return ObjectBlobs(redis, open_store(settings.blob_url))
+
+
+async def check_blobs(settings: Settings) -> None:
+    """Write, read and delete something where BLOB_URL points. Raises InvalidSettings with the reason."""
+    if settings.blob_url is None:
+        return
+    from jobs.objects import open_store, probe
+
+    try:
+        await probe(open_store(settings.blob_url))
+    except BlobsAway as error:
+        raise InvalidSettings([f"BLOB_URL: {error}"]) from None
 
 
 class BlobWriter:

@@ -4,13 +4,22 @@ Two kinds: one for commands, which retries what failed to connect, and one for b
 because a blocking move whose reply is lost has happened nevertheless.
 """
 
+from enum import StrEnum
 from typing import Any
 
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
+from redis.exceptions import (
+    AuthenticationError,
+    AuthorizationError,
+    NoPermissionError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    RedisError,
+    ResponseError,
+)
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import OutOfMemoryError, ReadOnlyError, RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from jobs.settings import Settings
@@ -22,8 +31,44 @@ BLOCK_S = 1.0
 RedisClient = Any
 """A `redis.asyncio.Redis`. Its replies are typed `bytes | str` whatever the client was told, so nothing is gained by
 naming the class: ours always answer bytes."""
-UNAVAILABLE = (RedisConnectionError, RedisTimeoutError, ReadOnlyError)
-__all__ = ["BLOCK_S", "UNAVAILABLE", "OutOfMemoryError", "RedisClient", "RedisError", "connect", "connect_blocking"]
+UNAVAILABLE = (RedisConnectionError, RedisTimeoutError, ReadOnlyError, NoPermissionError)
+DENIED = (AuthenticationError, AuthorizationError, NoPermissionError)
+_PASSING = ("UNBLOCKED", "MISCONF", "NOREPLICAS", "MASTERDOWN", "BUSY", "TRYAGAIN", "CLUSTERDOWN")
+"""Refusals that end by themselves: while a replica takes over, a disk is full, or a foreign script runs."""
+__all__ = [
+    "BLOCK_S",
+    "DENIED",
+    "UNAVAILABLE",
+    "NoPermissionError",
+    "OutOfMemoryError",
+    "RedisClient",
+    "RedisConnectionError",
+    "RedisError",
+    "Trouble",
+    "connect",
+    "connect_blocking",
+    "trouble",
+]
+
+
+class Trouble(StrEnum):
+    """What an error of Redis means for whoever met it."""
+
+    AWAY = "away"  # no connection, no answer, or not the primary at present: try again
+    FULL = "full"  # it answers, and takes no new data
+    DENIED = "denied"  # wrong password, or commands that this user may not run: only an operator can mend it
+    FAULT = "fault"  # it does not understand us: too old, or a mistake of ours
+
+
+def trouble(error: RedisError) -> Trouble:
+    """Classify; pure."""
+    if isinstance(error, DENIED):
+        return Trouble.DENIED
+    if isinstance(error, OutOfMemoryError):
+        return Trouble.FULL
+    if isinstance(error, UNAVAILABLE) or (isinstance(error, ResponseError) and str(error).startswith(_PASSING)):
+        return Trouble.AWAY
+    return Trouble.FAULT
 
 
 def connect(settings: Settings) -> RedisClient:
@@ -39,6 +84,7 @@ def connect_blocking(settings: Settings) -> RedisClient:
 def _client(settings: Settings, retry: Retry) -> RedisClient:
     return Redis.from_url(
         settings.redis_url,
+        retry_on_error=[ReadOnlyError],  # a connection to what is now a replica must be given up
         health_check_interval=settings.redis_health_check_interval,
         socket_timeout=COMMAND_TIMEOUT_S,
         socket_connect_timeout=COMMAND_TIMEOUT_S,

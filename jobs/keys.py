@@ -8,11 +8,13 @@
     shap:outcomes                   hash    attempts by outcome, over all jobs
     shap:failures                   list    the last attempts that did not succeed, newest first
     shap:idempotency:<key>          string  "<fingerprint> <job>"
+    shap:sweep                      string  somebody has swept the object store lately, expires
     shap:supervisor:<name>          string  snapshot (JSON), expires
     shap:supervisor:<name>:leased   list    "<job>/<chunk>" that this supervisor is working on
     shap:supervisor:<name>:recent   stream  its memory, second by second for minutes
     shap:supervisor:<name>:hour     stream  the same, fewer points for an hour
-    shap:blob:<id>                  hash    piece number -> bytes of an upload, "readers:<piece>" -> unfinished chunks
+    shap:blob:<id>                  hash    piece number -> bytes of an upload, "readers:<piece>" -> unfinished chunks;
+                                            with BLOB_URL no bytes, but "objects" -> 1
     shap:job:<id>                   hash    the job record, see `records.Job`
     shap:job:<id>:chunks            hash    chunk id -> JSON record, see `records.Chunk`
     shap:job:<id>:pending           list    chunk ids that wait for a slot
@@ -33,6 +35,7 @@ JOBS = f"{PREFIX}jobs"
 SUPERVISORS = f"{PREFIX}supervisors"
 OUTCOMES = f"{PREFIX}outcomes"
 FAILURES = f"{PREFIX}failures"
+SWEEP = f"{PREFIX}sweep"
 ENDED_CHANNEL = f"{PREFIX}ended"
 """Pub/sub channel: the id of every job that ends."""
 

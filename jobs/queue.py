@@ -6,6 +6,7 @@ decide what follows from an outcome: see `supervisor.decide`.
 
 import asyncio
 import contextlib
+import secrets
 from typing import Any, Literal
 
 import msgspec
@@ -18,7 +19,10 @@ from jobs.connection import BLOCK_S, OutOfMemoryError, RedisClient
 from jobs.errors import StorageFull
 from jobs.outcomes import Attempt
 from jobs.records import Chunk, Job, JobError, job_from_hash, json_text
-from jobs.scripts import source
+from jobs.scripts import bare, source
+
+EXPIRED_AT_ONCE = 200
+"""Leases looked at in one go by a rescue."""
 
 PAGE = 500
 """Chunks asked for at once where a job may have many."""
@@ -64,15 +68,23 @@ class Queue:
         self.redis = redis
         self.blobs = blobs or RedisBlobs(redis)
         self.supervisor = supervisor
+        self.life = secrets.token_hex(8)
+        """Tells this process's leases from those of an earlier one, or of a twin, under the same name."""
         self._blocking = blocking
         self._lease_s = lease_s
         self._job_ttl_s = job_ttl_s
         names = ("lease", "renew", "plan", "finish", "settle")
+        self._rotate = redis.register_script(bare("rotate"))
         self._scripts = {name: redis.register_script(source(name)) for name in names}
 
     async def next_job(self) -> str | None:
         """The next job in rotation, waiting up to BLOCK_S for one. Nothing is lost when the reply is."""
-        raw = await self._blocking.blmove(keys.READY, keys.READY, BLOCK_S, "LEFT", "RIGHT")
+        try:
+            raw = await self._blocking.blmove(keys.READY, keys.READY, BLOCK_S, "LEFT", "RIGHT")
+        except OutOfMemoryError:
+            raw = await self._rotate(keys=[keys.READY])
+            if raw is None:
+                await asyncio.sleep(BLOCK_S)
         return raw.decode() if raw else None
 
     async def has_ready(self) -> bool:
@@ -81,7 +93,7 @@ class Queue:
 
     async def lease(self, job_id: str) -> Lease | None:
         """Take the job's next pending chunk; None when somebody was faster."""
-        raw = await self._run("lease", job_id, self.supervisor, self._lease_s)
+        raw = await self._run("lease", job_id, self.supervisor, self._lease_s, self.life)
         return None if raw is None else Lease(job_id=job_id, chunk=msgspec.json.decode(raw, type=Chunk))
 
     async def job(self, job_id: str) -> Job | None:
@@ -150,20 +162,29 @@ class Queue:
             await self.blobs.freed(blob.decode(), pieces)
         return True
 
-    async def settle(self, lease: Lease, attempt: Attempt, follows: Follows, *, expired_only: bool = False) -> bool:
-        """Account for an attempt that did not succeed: back into the queue, or the end of its job."""
-        return bool(
+    async def settle(
+        self, lease: Lease, attempt: Attempt | None, follows: Follows, *, expired_only: bool = False
+    ) -> bool:
+        """Account for an attempt that did not succeed: back into the queue, or the end of its job.
+
+        None for an attempt that was never begun.
+        """
+        held = bool(
             await self._run(
                 "settle",
                 lease.job_id,
                 lease.chunk.id,
                 lease.token,
-                json_text(attempt),
+                "" if attempt is None else json_text(attempt),
                 self._job_ttl_s,
-                json_text(follows),
+                json_text({"action": follows.action, "counts": follows.counts, "chunks": follows.chunks}),
+                "" if follows.error is None else json_text(follows.error),
                 "expired" if expired_only else "",
             )
         )
+        if held and lease.chunk.kind == "rows":
+            await self.blobs.drop_values(lease.job_id, lease.chunk.id, lease.token)
+        return held
 
     async def partial_sizes(self, job_id: str) -> list[int]:
         """The size of every chunk's Partial as a frame, in the order of the rows."""
@@ -180,23 +201,40 @@ class Queue:
         names = await self._chunk_names(job_id, first, count)
         return b"".join(await self.redis.hmget(keys.partials(job_id), names)) if names else b""
 
-    async def expired(self) -> list[Lease]:
-        """Leases whose deadline has passed by the server's clock, whoever held them."""
-        seconds, micros = await self.redis.time()
-        members = await self.redis.zrangebyscore(keys.LEASES, "-inf", seconds + micros / 1e6)
-        return await self._leases(members)
+    async def expired(self) -> tuple[list[Lease], float | None]:
+        """Leases whose deadline has passed by the server's clock, whoever held them; and the seconds until the next
+        one of the others expires, None when there are no others.
+        """
+        async with self.redis.pipeline(transaction=False) as pipe:
+            pipe.time()
+            pipe.zrange(keys.LEASES, 0, EXPIRED_AT_ONCE, withscores=True)
+            (seconds, micros), entries = await pipe.execute()
+        left = [(member, deadline - seconds - micros / 1e6) for member, deadline in entries]
+        found = await self._leases([member for member, seconds_left in left if seconds_left <= 0])
+        return found, min((seconds_left for _, seconds_left in left if seconds_left > 0), default=None)
 
     async def own(self) -> list[Lease]:
-        """What an earlier supervisor of this name was working on."""
+        """Everything in the list of this supervisor's name, of this life and of others."""
         return await self._leases(await self.redis.lrange(keys.leased(self.supervisor), 0, -1))
 
-    async def heartbeat(self, snapshot: dict[str, Any], *, ttl_s: float) -> None:
-        """Publish what the web process shows of this supervisor."""
+    async def heartbeat(self, snapshot: dict[str, Any], *, ttl_s: float) -> dict[str, Any] | None:
+        """Publish what the web process shows of this supervisor; returns what stood there before under its name."""
         seconds, _ = await self.redis.time()
         async with self.redis.pipeline(transaction=False) as pipe:
-            pipe.set(keys.snapshot(self.supervisor), json_text(snapshot), px=int(ttl_s * 1000))
+            pipe.set(
+                keys.snapshot(self.supervisor),
+                json_text(snapshot),
+                px=int(ttl_s * 1000),
+                get=True,
+            )
             pipe.zadd(keys.SUPERVISORS, {self.supervisor: seconds})
-            await pipe.execute()
+            before, _ = await pipe.execute()
+        return msgspec.json.decode(before) if before else None
+
+    async def predecessor(self) -> dict[str, Any] | None:
+        """The snapshot that stands under our name."""
+        raw = await self.redis.get(keys.snapshot(self.supervisor))
+        return msgspec.json.decode(raw) if raw else None
 
     async def sign_off(self) -> None:
         """The last act of a supervisor that shuts down in order."""
@@ -209,10 +247,13 @@ class Queue:
         return [raw.decode().split(":")[0] for raw in entries]
 
     async def _leases(self, members: list[bytes]) -> list[Lease]:
+        names = [member.decode().split("/") for member in members]
+        async with self.redis.pipeline(transaction=False) as pipe:
+            for job_id, chunk_id in names:
+                pipe.hget(keys.chunks(job_id), chunk_id)
+            records = await pipe.execute() if names else []
         leases = []
-        for member in members:
-            job_id, chunk_id = member.decode().split("/")
-            raw = await self.redis.hget(keys.chunks(job_id), chunk_id)
+        for member, (job_id, _), raw in zip(members, names, records, strict=True):
             if raw is None:  # its job is gone for good
                 await self.redis.zrem(keys.LEASES, member)
                 await self.redis.lrem(keys.leased(self.supervisor), 0, member)

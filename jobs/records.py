@@ -44,6 +44,8 @@ class Chunk(msgspec.Struct, kw_only=True, omit_defaults=False):
     """Times that a supervisor was lost while it worked on this; counted apart from attempts."""
     token: int = 0
     owner: str = ""
+    life: str = ""
+    """Which process under the owner's name holds the lease."""
     first: int = 0
     last: int = 0
     span_first: int = 0
@@ -63,7 +65,10 @@ OPEN = Chunk(id="open", kind="open")
 
 
 class JobError(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """Why a job failed: the code of a problem or of an outcome, a sentence, and the data behind it."""
+    """Why a job failed: the code of a problem or of an outcome, a sentence, and the data behind it.
+
+    `causes` in the detail, where there was more than one: how each attempt of the chunk went, the first first.
+    """
 
     code: str
     message: str
@@ -111,7 +116,7 @@ def row_bytes(layout: Layout, model: ModelInfo, options: Options) -> int:
     return 8 * math.prod(row_shape(layout, model, options))
 
 
-_JSON_FIELDS = frozenset({"options", "inputs", "blobs", "model", "layout", "error", "summary"})
+_JSON_FIELDS = frozenset({"options", "inputs", "blobs", "model", "layout", "error", "causes", "summary"})
 
 
 def job_from_hash(fields: Mapping[bytes, bytes]) -> Job | None:
@@ -122,7 +127,11 @@ def job_from_hash(fields: Mapping[bytes, bytes]) -> Job | None:
         name: msgspec.json.decode(raw) if name in _JSON_FIELDS else raw.decode()
         for name, raw in ((key.decode(), value) for key, value in fields.items())
     }
-    return msgspec.convert(values, Job, strict=False)
+    causes = values.pop("causes", [])
+    job = msgspec.convert(values, Job, strict=False)
+    if job.error and len(causes) > 1:
+        job.error.detail["causes"] = causes
+    return job
 
 
 def json_text(value: Any) -> str:

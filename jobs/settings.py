@@ -6,6 +6,7 @@ Names are the environment's in lower case. A size in megabytes stays one here, a
 
 import os
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -18,6 +19,7 @@ Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
 Count = Annotated[int, msgspec.Meta(ge=1)]
 Seconds = Annotated[float, msgspec.Meta(gt=0)]
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
+BLOB_SCHEMES = ("s3", "gs", "az", "file")
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
@@ -46,6 +48,8 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True):
     """How long a supervisor that was told to stop lets its children finish."""
     supervisor_name: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9._-]{1,100}$")] | None = None
     """None: made from the host's name and the process id."""
+    blob_url: str | None = None
+    """None: uploads and results lie in Redis."""
     job_ttl_s: Count = 86_400
     max_upload_mb: Count = 1024
     upload_silence_s: Seconds = 30.0
@@ -120,12 +124,31 @@ def _convert(raw: str, kind: Any) -> Any:
     return msgspec.convert(raw, kind, strict=False, dec_hook=lambda target, value: target(value))
 
 
+def _blob_url_faults(blob_url: str) -> list[str]:
+    """What is wrong with BLOB_URL, as far as it shows without asking; never with the URL, which may hold a secret."""
+    url = urlsplit(blob_url)
+    faults = []
+    if url.scheme not in BLOB_SCHEMES:
+        faults.append(f"BLOB_URL: it must begin with {', '.join(f'{scheme}://' for scheme in BLOB_SCHEMES)}")
+    elif not (url.path if url.scheme == "file" else url.hostname):
+        faults.append(f"BLOB_URL: it names no {'directory' if url.scheme == 'file' else 'bucket'}")
+    if "@" in url.netloc or url.query or url.fragment:
+        faults.append(
+            "BLOB_URL: keys and options belong into the environment, e.g. AWS_ACCESS_KEY_ID, not into the URL"
+        )
+    if find_spec("obstore") is None:
+        faults.append('BLOB_URL: the package obstore is missing; install it with pip install "shap-supervisor[blobs]"')
+    return faults
+
+
 def _cross_faults(values: dict[str, Any]) -> list[str]:
     """Faults that no single type can name."""
     faults = []
     scheme = urlsplit(values.get("redis_url", "redis://")).scheme
     if scheme not in {"redis", "rediss", "unix"}:
         faults.append(f"REDIS_URL: it must begin with redis://, rediss:// or unix://, not {scheme}://")
+    if "blob_url" in values:
+        faults += _blob_url_faults(values["blob_url"])
     host = values.get("host", "127.0.0.1")
     missing = [name.upper() for name in ("api_token", "admin_token") if name not in values]
     if host not in LOOPBACK and missing:

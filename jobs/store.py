@@ -15,6 +15,7 @@ from jobs.blobs import BlobStore, RedisBlobs
 from jobs.connection import RedisClient
 from jobs.options import Options
 from jobs.outcomes import Attempt
+from jobs.overview import FORGET_S
 from jobs.records import OPEN, Blob, Input, Job, job_from_hash, json_text
 from jobs.scripts import source
 from jobs.states import JobState
@@ -156,12 +157,11 @@ class Store:
                 yield wanted
 
     async def snapshots(self) -> list[dict[str, Any]]:
-        """The latest snapshot of every supervisor that has sent a heartbeat lately."""
+        """The latest snapshot of every supervisor that has sent a heartbeat lately; the long dead are forgotten."""
+        seconds, _ = await self.redis.time()
+        await self.redis.zremrangebyscore(keys.SUPERVISORS, "-inf", seconds - FORGET_S)
         names = [raw.decode() for raw in await self.redis.zrange(keys.SUPERVISORS, 0, -1)]
         raw = await self.redis.mget([keys.snapshot(name) for name in names]) if names else []
-        gone = [name for name, snapshot in zip(names, raw, strict=True) if snapshot is None]
-        if gone:
-            await self.redis.zrem(keys.SUPERVISORS, *gone)
         return [msgspec.json.decode(snapshot) for snapshot in raw if snapshot]
 
     async def outcomes(self) -> dict[str, int]:
@@ -173,27 +173,6 @@ class Store:
         """The last attempts that did not succeed, newest first, each with its job_id."""
         return [msgspec.json.decode(raw) for raw in await self.redis.lrange(keys.FAILURES, 0, -1)]
 
-    async def queue(self) -> dict[str, Any]:
-        """The next jobs in rotation with pending chunks and age, the next leases to expire, and how many of both."""
-        ready = [raw.decode() for raw in await self.redis.lrange(keys.READY, 0, 99)]
-        async with self.redis.pipeline(transaction=False) as pipe:
-            for job_id in ready:
-                pipe.llen(keys.pending(job_id))
-                pipe.hget(keys.job(job_id), "created_at")
-            pipe.llen(keys.READY)
-            pipe.zcard(keys.LEASES)
-            pipe.zrange(keys.LEASES, 0, 999, withscores=True)
-            pipe.time()
-            *found, jobs_total, leases_total, leases, (seconds, micros) = await pipe.execute()
-        now = seconds + micros / 1e6
-        rows = zip(ready, found[::2], found[1::2], strict=True)
-        return {
-            "jobs": [_ready_view(job_id, pending, created, now) for job_id, pending, created in rows],
-            "jobs_total": jobs_total,
-            "leases": [_lease_view(member.decode(), deadline - now) for member, deadline in leases],
-            "leases_total": leases_total,
-        }
-
     async def _drop(self, blobs: list[Blob]) -> None:
         for blob in blobs:
             await self.blobs.discard(blob.id)
@@ -204,15 +183,6 @@ def _chunk_of(entry: bytes) -> tuple[int, int, int]:
     chunk, token = entry.decode().split(":")
     first, last = chunk.split("-")
     return int(first), int(last), int(token)
-
-
-def _ready_view(job_id: str, pending: int, created: bytes | None, now: float) -> dict[str, Any]:
-    return {"job_id": job_id, "pending": pending, "age_s": round(now - float(created or now), 3)}
-
-
-def _lease_view(member: str, seconds_left: float) -> dict[str, Any]:
-    job_id, chunk = member.split("/")
-    return {"job_id": job_id, "chunk": chunk, "seconds_left": round(seconds_left, 3)}
 
 
 def _digest(text: str) -> str:

@@ -1,6 +1,6 @@
 """`python -m supervisor [--burst]`: the worker process. Reads the settings, connects, and runs the daemon.
 
-Exit codes: 0 after an orderly end, 2 when the environment or the memory limit does not allow a start.
+Exit codes: 0 after an orderly end, 2 when the environment, the memory limit or Redis does not allow it to work.
 """
 
 import argparse
@@ -11,11 +11,14 @@ import sys
 
 import structlog
 
+from jobs.blobs import check_blobs, open_blobs
 from jobs.connection import connect, connect_blocking
 from jobs.logs import configure
 from jobs.queue import Queue
+from jobs.reach import ADVICE
 from jobs.settings import InvalidSettings, Settings, load_settings
 from supervisor.daemon import Daemon
+from supervisor.line import Denied
 from supervisor.memory import NoRoom
 from supervisor.spawner import ForkserverLost
 
@@ -30,6 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         settings = load_settings()
+        asyncio.run(check_blobs(settings))
     except InvalidSettings as error:
         print(error, file=sys.stderr)
         return EXIT_UNUSABLE
@@ -40,11 +44,21 @@ def main(arguments: list[str] | None = None) -> int:
 async def _serve(settings: Settings, *, burst: bool) -> int:
     redis, blocking = connect(settings), connect_blocking(settings)
     name = settings.supervisor_name or f"{socket.gethostname()}-{os.getpid()}"
-    queue = Queue(redis, blocking, supervisor=name, lease_s=settings.lease_s, job_ttl_s=settings.job_ttl_s)
+    queue = Queue(
+        redis,
+        blocking,
+        supervisor=name,
+        lease_s=settings.lease_s,
+        job_ttl_s=settings.job_ttl_s,
+        blobs=open_blobs(settings, redis),
+    )
     try:
         await Daemon(settings, queue, redis, burst=burst).run()
     except NoRoom as error:
         log.critical("no_room", reason=str(error))
+        return EXIT_UNUSABLE
+    except Denied as error:
+        log.critical("redis_denied", reason=str(error), redis=settings.redis_address, advice=ADVICE)
         return EXIT_UNUSABLE
     except (ForkserverLost, TimeoutError):
         log.critical("forkserver_not_started", reason="The process that imports shap ended or hung; see its stderr.")

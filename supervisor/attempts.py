@@ -6,7 +6,6 @@ Does not lease, renew or rescue: see `daemon`. Every wait is bounded by the chun
 conversation then ends by itself, as it does for every other kind of death.
 """
 
-import asyncio
 import time
 from typing import Any
 
@@ -14,7 +13,7 @@ import structlog
 
 from jobs.blobs import BlobGone
 from jobs.codec import Close, Done, Explain, Failed, Layout, ModelInfo, Open, Plan, Request, Values
-from jobs.connection import RedisClient, RedisError
+from jobs.connection import RedisError
 from jobs.errors import InputLost, Problem
 from jobs.outcomes import Attempt, Evidence, Outcome
 from jobs.queue import Lease, Queue
@@ -25,6 +24,7 @@ from supervisor.decide import decide
 from supervisor.inputs import Parts, job_parts, partials_part, sizes
 from supervisor.judge import Ending, Verdict, exit_code, exit_signal, judge
 from supervisor.limits import oom_kills
+from supervisor.line import Line, Timer
 from supervisor.nest import Nest
 from supervisor.spawner import Child, ForkserverLost
 from supervisor.templates import LoadFailed, wait_for_exit
@@ -82,21 +82,21 @@ class Run:
 class Attempts:
     """Runs attempts; `running` are those under way, by fencing token."""
 
-    def __init__(self, queue: Queue, redis: RedisClient, settings: Settings) -> None:
+    def __init__(self, queue: Queue, settings: Settings, line: Line) -> None:
         self._queue = queue
-        self._redis = redis
         self._settings = settings
+        self._line = line
         self.running: dict[int, Run] = {}
         self.draining = False
 
     async def run(self, lease: Lease, nest: Nest) -> None:
         """One attempt. Whatever happens, the chunk is settled here, or its lease expires and it is rescued."""
-        job = await self._queue.job(lease.job_id)
+        job = await self._line.insist(lambda: self._queue.job(lease.job_id))
         if job is None or job.ended:
             return
         run = Run(lease, job, nest)
         self.running[lease.token] = run
-        timer = asyncio.get_running_loop().call_later(self._settings.chunk_timeout_s, run.stop, Outcome.TIMED_OUT)
+        timer = Timer(self._settings.chunk_timeout_s, self._line, lambda: run.stop(Outcome.TIMED_OUT))
         try:
             ending = await self._work(run)
             await self._commit(run, ending)
@@ -127,13 +127,15 @@ class Attempts:
     async def _close(self, run: Run) -> Ending:
         assert run.job.model
         assert run.job.layout
-        parts = {"partials": await partials_part(self._queue, run.job.job_id)}
+        partials = await self._line.insist(lambda: partials_part(self._queue, run.job.job_id))
+        parts = self._line.parts({"partials": partials})
         request = Close(sizes=sizes(parts), model=run.job.model, layout=run.job.layout)
         async with run.nest.lean_child(run.attend) as child:
             return await self._converse(run, child, parts, request)
 
     async def _open_or_explain(self, run: Run) -> Ending:
-        parts = job_parts(self._queue.blobs, run.job.inputs, self._settings.trusted_model_dir, run.lease.chunk)
+        inputs = job_parts(self._queue.blobs, run.job.inputs, self._settings.trusted_model_dir, run.lease.chunk)
+        parts = self._line.parts(inputs)
         trusted = run.job.inputs["model"].trusted_name is not None
         run.loading = True
         async with run.nest.borrow(run.job, parts, trusted=trusted, attend=run.attend) as template:
@@ -177,11 +179,11 @@ class Attempts:
         run.layout = plan.layout
         if len(plan.spans) != 1:
             run.plan = plan
-        elif not await self._commit_plan(run, plan, attempt=None):
+        elif not await self._line.insist(lambda: self._commit_plan(run, plan, attempt=None)):
             run.stop(Outcome.CANCELLED)
 
     async def _received(self, run: Run, values: Values) -> None:
-        if not await self._queue.put_values(run.lease, run.pieces, values.data):
+        if not await self._line.insist(lambda: self._queue.put_values(run.lease, run.pieces, values.data)):
             run.stop(Outcome.CANCELLED)
         run.pieces += 1
         run.value_bytes += len(values.data)
@@ -204,7 +206,7 @@ class Attempts:
         """Write down what became of it: the result, the plan, or what follows from its failure."""
         verdict = _unless_incomplete(run, ending, judge(ending))
         attempt = self._record(run, ending, verdict)
-        held = await self._write(run, ending, verdict, attempt)
+        held = await self._line.insist(lambda: self._write(run, ending, verdict, attempt))
         log.log(
             20 if verdict.outcome is Outcome.SUCCEEDED else 30,
             "attempt_ended",

@@ -9,7 +9,7 @@ import contextlib
 import signal
 import time
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, TypeVar
+from typing import Any
 
 import psutil
 import structlog
@@ -19,13 +19,16 @@ from jobs.connection import RedisClient, RedisError
 from jobs.outcomes import Outcome
 from jobs.queue import Lease, Queue
 from jobs.settings import Settings
-from supervisor.attempts import Attempts
+from supervisor.attempts import Attempts, Run
 from supervisor.ensembles import Ensembles
 from supervisor.forkservers import Forkserver
+from supervisor.holding import Holding, Predecessor
 from supervisor.limits import cores, find_limit
+from supervisor.line import LONGEST_PAUSE_S, Line
 from supervisor.memory import share_out
 from supervisor.nest import Nest
-from supervisor.rescue import adopt, rescue
+from supervisor.precautions import warn_of_redis
+from supervisor.rescue import adopt, give_back, rescue
 from supervisor.snapshot import point, snapshot
 
 log = structlog.get_logger()
@@ -33,17 +36,18 @@ log = structlog.get_logger()
 WORK_MODULE = "jobs.work"
 WATCH_S = 0.1
 BEAT_S = 1.0
+SWEEP_S = 60.0
 SNAPSHOT_TTL_S = 10.0
-RESCUE_S = 5.0
 RENEWALS_PER_LEASE = 10
 """More often than the lease needs: a renewal is also how a supervisor learns that a job was cancelled."""
+LONG_OUTAGE = 0.5
+"""Of a lease: after an outage for longer than that others need time to renew theirs."""
 RETRY_S = 1.0
+LEAVE_S = 3.0
+"""For the last words to Redis, whether it answers or not."""
 IDLE_S = 600.0
 """What nobody has used for so long, templates and the full forkserver, is let go."""
 AGGRESSIVE_IDLE_S = 10.0
-
-
-T = TypeVar("T")
 
 
 class Daemon:
@@ -65,20 +69,31 @@ class Daemon:
         self._work_module = work_module
         self._signals: asyncio.Queue[signal.Signals] = asyncio.Queue()
         self._stopping = asyncio.Event()
+        self._hurried = asyncio.Event()
         self._started_at = time.time()
         self._beats = 0
         self._process = psutil.Process()
+        self._line = Line(settings.redis_address)
+        self._holding = Holding(queue)
+        self._predecessor = Predecessor(queue.life)
 
     async def run(self) -> None:
-        """Until told to stop, or drained. Raises NoRoom, ForkserverLost and TimeoutError when it cannot start."""
+        """Until told to stop, or drained. Raises NoRoom, ForkserverLost and TimeoutError when it cannot start, and
+        Denied when Redis does not let it in.
+        """
         self._handle_signals()
-        await self._prepare()
-        background = {asyncio.create_task(rhythm) for rhythm in self._rhythms()}
+        adoption = asyncio.create_task(self._adopt())  # others may take what it gives back while we warm up
         try:
-            await self._adopt()
-            await self._work()
+            await self._prepare()
+        except BaseException:
+            adoption.cancel()
+            raise
+        background = {adoption, *map(asyncio.create_task, self._rhythms())}
+        work = asyncio.create_task(self._work())
+        try:
+            await _ended(work, background)
         finally:
-            await self._leave(background)
+            await self._leave(work, background)
 
     def stop(self) -> None:
         """As a signal would: the first time to drain, the second time to leave at once."""
@@ -100,24 +115,26 @@ class Daemon:
             self._settings,
             limit,
             supervisor_bytes=self._process.memory_info().rss,
-            forkserver_bytes=(await lean.up()).warm.rss_bytes,
+            forkserver_bytes=(await lean.begin()).warm.rss_bytes,
             cores=cores(),
             in_use_bytes=limit.in_use(),
         )
         log.info("memory_plan", arithmetic=plan.arithmetic, slots=plan.slots, cap_bytes=plan.cap_bytes)
         eager = not self._settings.aggressive_memory_management
         self._nest = Nest(self._work_module, plan, lean, ensembles, eager=eager)
-        self._attempts = Attempts(self._queue, self._redis, self._settings)
+        self._attempts = Attempts(self._queue, self._settings, self._line)
         log.info("supervisor_ready", supervisor=self._queue.supervisor, redis=self._settings.redis_address)
 
-    async def _leave(self, background: set[asyncio.Task[None]]) -> None:
-        while background:  # a cancellation that arrives together with a reply can get lost: insist
-            for task in background:
-                task.cancel()
-            _, background = await asyncio.wait(background, timeout=RETRY_S)
+    async def _leave(self, work: asyncio.Task[None], background: set[asyncio.Task[None]]) -> None:
+        if not work.done():  # a rhythm broke, and without it no promise can be kept
+            self._hurry()
+            await asyncio.wait({work}, timeout=2 * LEAVE_S)
+        await _cancel({work, *background})
         await self._nest.close()
-        with contextlib.suppress(RedisError):
-            await self._queue.sign_off()
+        with contextlib.suppress(RedisError, TimeoutError):
+            async with asyncio.timeout(LEAVE_S):
+                await self._return_leases()
+                await self._queue.sign_off()
         log.info("supervisor_stopped", supervisor=self._queue.supervisor)
 
     async def _obey_signals(self) -> None:
@@ -129,8 +146,14 @@ class Daemon:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._settings.drain_grace_s):
                 await self._signals.get()
-        self._attempts.draining = True
-        for run in list(running.values()):
+        self._hurry()
+
+    def _hurry(self) -> None:
+        """The grace is over: children are killed and their chunks handed back."""
+        self._stopping.set()
+        self._hurried.set()
+        self._line.hurried = self._attempts.draining = True
+        for run in list(self._attempts.running.values()):
             run.stop(Outcome.SUPERVISOR_LOST)
 
     # --- leasing -----------------------------------------------------------------------------------------------
@@ -138,16 +161,21 @@ class Daemon:
     async def _work(self) -> None:
         """A chunk for every free slot until told to stop; then those that run are waited for."""
         slots = asyncio.Semaphore(self._nest.plan.slots)
-        async with asyncio.TaskGroup() as attempts:
+        attempts: set[asyncio.Task[None]] = set()
+        try:
             while not self._stopping.is_set():
                 await slots.acquire()
-                lease = await self._persist(self._next_lease)
+                lease = await self._line.attend(self._next_lease)
                 if lease:
-                    attempts.create_task(self._attempt(lease, slots))
+                    attempts.add(attempt := asyncio.create_task(self._attempt(lease, slots)))
+                    attempt.add_done_callback(attempts.discard)
                 else:
                     slots.release()
-                    if self._burst and not self._attempts.running and await self._persist(self._is_drained):
+                    if self._burst and not attempts and await self._line.attend(self._is_drained):
                         return
+        finally:
+            while attempts:
+                await asyncio.wait(attempts)
 
     async def _next_lease(self) -> Lease | None:
         """Waits a moment for work, or until told to stop."""
@@ -157,65 +185,105 @@ class Daemon:
         stop.cancel()
         if self._stopping.is_set():
             job.cancel()  # a rotation whose reply is lost has lost nothing
+            job.add_done_callback(_look_away)
             return None
         job_id = await job
-        return await self._queue.lease(job_id) if job_id else None
+        return await self._holding.draw(job_id) if job_id else None
 
     async def _is_drained(self) -> bool:
-        return not await self._queue.has_ready()
+        return not (await self._queue.has_ready() or await self._queue.own())
 
     async def _attempt(self, lease: Lease, slots: asyncio.Semaphore) -> None:
         try:
-            await self._attempts.run(lease, self._nest)
-        except Exception:  # a fault of ours must not end the others: the lease expires and the chunk is rescued
+            await self._until_hurried(self._attempts.run(lease, self._nest))
+        except Exception:  # a fault of ours must not end the others: the chunk is given back
             log.exception("attempt_broke_off", job_id=lease.job_id, chunk=lease.chunk.id)
         finally:
+            self._holding.release(lease, begun=not self._hurried.is_set())
             slots.release()
 
+    async def _until_hurried(self, attempt: Coroutine[Any, Any, None]) -> None:
+        """Whatever an attempt waits for: when we must leave it has LEAVE_S to settle its chunk."""
+        run = asyncio.create_task(attempt)
+        hurried = asyncio.create_task(self._hurried.wait())
+        await asyncio.wait({run, hurried}, return_when=asyncio.FIRST_COMPLETED)
+        if not run.done():
+            await asyncio.wait({run}, timeout=LEAVE_S)
+        await _cancel({hurried} if run.done() else {hurried, run})
+        if not run.cancelled():
+            run.result()
+
     async def _adopt(self) -> None:
-        await self._persist(lambda: adopt(self._queue, max_attempts=self._settings.chunk_max_attempts))
+        """Once: take up what an earlier process of our name left, as soon as it is known to be gone."""
+        while not await self._line.attend(self._ask_for_predecessor):
+            pass
+        await self._line.attend(lambda: warn_of_redis(self._redis))
+        while left_s := self._predecessor.gone_in(time.monotonic()):  # noqa: ASYNC110 - time alone decides
+            await asyncio.sleep(left_s)
+        while await self._line.attend(self._adopt_list) is None:
+            pass
+
+    async def _ask_for_predecessor(self) -> bool:
+        self._predecessor.heard(await self._queue.predecessor(), time.monotonic())
+        return True
+
+    async def _adopt_list(self) -> int:
+        return await adopt(self._queue, max_attempts=self._settings.chunk_max_attempts)
 
     # --- rhythms -----------------------------------------------------------------------------------------------
 
     def _rhythms(self) -> list[Coroutine[Any, Any, None]]:
         return [
-            self._every(WATCH_S, self._look),
-            self._every(self._settings.lease_s / RENEWALS_PER_LEASE, self._renew),
-            self._every(RESCUE_S, self._rescue),
-            self._every(BEAT_S, self._beat),
-            self._every(BEAT_S, self._evict),
+            _every(WATCH_S, self._look),
+            _every(self._settings.lease_s / RENEWALS_PER_LEASE, self._renew),
+            _every(BEAT_S, lambda: self._line.attend(self._return_leases)),
+            _every(BEAT_S, lambda: self._line.attend(self._beat)),
+            _every(BEAT_S, self._evict),
+            _every(SWEEP_S, self._sweep),
+            self._keep_rescuing(),
             self._nest.lean.keep(),
             self._obey_signals(),
         ]
-
-    async def _every(self, seconds: float, verb: Callable[[], Awaitable[None]]) -> None:
-        while True:
-            await self._persist(verb)
-            await asyncio.sleep(seconds)
-
-    async def _persist(self, verb: Callable[[], Awaitable[T]]) -> T | None:
-        """Redis being away is no reason to stop: say so, wait a moment, and let the caller try again."""
-        try:
-            return await verb()
-        except RedisError as error:
-            log.warning("redis_away", error=str(error), redis=self._settings.redis_address)
-            await asyncio.sleep(RETRY_S)
-            return None
 
     async def _look(self) -> None:
         self._nest.watch.look()
 
     async def _renew(self) -> None:
-        for run in list(self._attempts.running.values()):
-            if not await self._queue.renew(run.lease):
-                run.stop(Outcome.CANCELLED)
+        runs = list(self._attempts.running.values())
+        if runs:
+            await self._line.attend(lambda: asyncio.gather(*map(self._renew_lease, runs)))
 
-    async def _rescue(self) -> None:
-        await rescue(self._queue, max_attempts=self._settings.chunk_max_attempts)
+    async def _renew_lease(self, run: Run) -> None:
+        if not await self._queue.renew(run.lease):
+            run.stop(Outcome.CANCELLED)
+
+    async def _keep_rescuing(self) -> None:
+        while True:
+            pause = await self._line.attend(self._rescue)
+            await asyncio.sleep(pause or 0.0)
+
+    async def _rescue(self) -> float:
+        """After an outage that may have made every lease expire, all others get the time to renew theirs."""
+        lease_s = self._settings.lease_s
+        early = self._line.back_at + LONGEST_PAUSE_S + lease_s / RENEWALS_PER_LEASE - time.monotonic()
+        if early > 0 and self._line.last_outage_s > lease_s * LONG_OUTAGE:
+            return early
+        return await rescue(self._queue, max_attempts=self._settings.chunk_max_attempts, held=self._holding.tokens)
+
+    async def _return_leases(self) -> None:
+        drawn, broken_off = await self._holding.returnable()
+        await give_back(self._queue, drawn, broken_off, max_attempts=self._settings.chunk_max_attempts)
 
     async def _evict(self) -> None:
         aggressive = self._settings.aggressive_memory_management
         await self._nest.evict(AGGRESSIVE_IDLE_S if aggressive else IDLE_S)
+
+    async def _sweep(self) -> None:
+        try:
+            if swept := await self._queue.blobs.sweep():
+                log.info("blobs_swept", uploads_and_results=swept)
+        except RedisError as error:
+            log.warning("blobs_not_swept", error=str(error))
 
     async def _beat(self) -> None:
         state = snapshot(
@@ -227,6 +295,42 @@ class Daemon:
             started_at=self._started_at,
             draining=self._stopping.is_set(),
         )
-        await self._queue.heartbeat(state, ttl_s=SNAPSHOT_TTL_S)
+        before = await self._queue.heartbeat({**state, "life": self._queue.life}, ttl_s=SNAPSHOT_TTL_S)
+        known = self._predecessor.twin
+        self._predecessor.heard(before, time.monotonic())
+        if self._predecessor.twin and self._predecessor.twin != known:
+            log.error("name_taken", supervisor=self._queue.supervisor, other=self._predecessor.twin)
         await history.record(self._redis, self._queue.supervisor, self._beats, point(self._nest))
         self._beats += 1
+
+
+async def _every(seconds: float, verb: Callable[[], Awaitable[object]]) -> None:
+    while True:
+        await verb()
+        await asyncio.sleep(seconds)
+
+
+async def _ended(work: asyncio.Task[None], rhythms: set[asyncio.Task[None]]) -> None:
+    """Until the work is done. A rhythm that broke must not be missed: raises what it raised."""
+    waiting = {work, *rhythms}
+    while not work.done():
+        done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+
+
+async def _cancel(tasks: set[asyncio.Task[Any]]) -> None:
+    """A cancellation that arrives together with a reply can get lost: insist."""
+    while tasks:
+        for task in tasks:
+            task.cancel()
+        done, tasks = await asyncio.wait(tasks, timeout=RETRY_S)
+        for task in done:
+            if not task.cancelled():
+                task.exception()  # the first one has been raised where it counts
+
+
+def _look_away(task: asyncio.Future[Any]) -> None:
+    """How a call ends that nobody needs any more is no news, not even that Redis is away."""
+    if not task.cancelled():
+        task.exception()

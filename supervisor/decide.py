@@ -14,7 +14,8 @@ from jobs.records import Chunk, JobError
 from supervisor.judge import MACHINE_FULL, Verdict
 
 MAX_CRASHES = 5
-"""Times that a supervisor may be lost over one chunk before the chunk is called poison."""
+"""Times that a supervisor may be lost over one chunk before the chunk is called poison; more where more attempts are
+allowed."""
 _DETERMINISTIC = frozenset({Outcome.MEMORY_CAP, Outcome.MEMORY_WATCH})
 """Again with the same rows would end the same way."""
 
@@ -33,7 +34,7 @@ def decide(
     if verdict.outcome is Outcome.REFUSED:
         return _fail(verdict, detail)
     if verdict.outcome is Outcome.SUPERVISOR_LOST or verdict.code == "parent_lost":
-        return _after_loss(chunk, verdict, evidence, draining=draining)
+        return _after_loss(chunk, verdict, evidence, most=max(MAX_CRASHES, max_attempts), draining=draining)
     splits = chunk.kind == "rows" and chunk.last > chunk.first and not loading
     last_attempt = chunk.attempts + 1 >= max_attempts
     if verdict.outcome in MEMORY_OUTCOMES and splits:
@@ -46,11 +47,11 @@ def decide(
     return Follows(action="retry", counts="attempts")
 
 
-def _after_loss(chunk: Chunk, verdict: Verdict, evidence: Evidence, *, draining: bool) -> Follows:
+def _after_loss(chunk: Chunk, verdict: Verdict, evidence: Evidence, *, most: int, draining: bool) -> Follows:
     """The chunk is not to blame, unless it takes its supervisor down again and again."""
     if draining:
         return Follows(action="retry", counts="")
-    if chunk.crashes + 1 >= MAX_CRASHES:
+    if chunk.crashes + 1 >= most:
         return _fail(verdict, _with_evidence(chunk, {}, evidence, loading=False), counts="crashes")
     return Follows(action="retry", counts="crashes")
 

@@ -18,6 +18,7 @@ log = structlog.get_logger()
 FULL_STACK_BYTES = 260 * MIB
 """What a full forkserver is taken to need before one has been measured: shap 0.51 with its libraries."""
 RETRY_S = 1.0
+START_TRIES = 5
 
 
 class Life:
@@ -61,14 +62,25 @@ class Forkserver:
                 self.expected_bytes = self._life.warm.rss_bytes
             return self._life
 
+    async def begin(self) -> Life:
+        """As `up`, at the start of a supervisor: one that was killed meanwhile is started again, START_TRIES in all."""
+        for left in reversed(range(START_TRIES)):
+            try:
+                return await self.up()
+            except ForkserverLost:
+                log.warning("forkserver_not_started", stack=self.stack, tries_left=left)
+                if not left:
+                    raise
+        raise AssertionError
+
     async def keep(self) -> None:
         """Have it up again whenever it died; never returns."""
         while True:
             try:
                 life = await self.up()
                 await life.spawner.lost.wait()
-            except (ForkserverLost, TimeoutError):
-                log.exception("forkserver_not_started", stack=self.stack)
+            except (ForkserverLost, TimeoutError) as error:
+                log.warning("forkserver_not_started", stack=self.stack, reason=type(error).__name__)
                 await asyncio.sleep(RETRY_S)
 
     async def down(self) -> None:

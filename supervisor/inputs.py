@@ -27,6 +27,11 @@ class Part(Protocol):
     @property
     def size(self) -> int: ...
 
+    @property
+    def identity(self) -> str:
+        """The same only for the same bytes."""
+        ...
+
     async def read(self, offset: int, length: int) -> bytes: ...
 
 
@@ -36,6 +41,10 @@ class UploadPart(msgspec.Struct, frozen=True):
     blobs: BlobStore
     blob: Blob
     size: int
+
+    @property
+    def identity(self) -> str:
+        return self.blob.sha256
 
     async def read(self, offset: int, length: int) -> bytes:
         return await self.blobs.read(self.blob, offset, min(length, self.size - offset))
@@ -48,6 +57,10 @@ class FilePart(msgspec.Struct, frozen=True):
     size: int
     changed_ns: int
 
+    @property
+    def identity(self) -> str:
+        return f"file {self.path} {self.size} {self.changed_ns}"
+
     async def read(self, offset: int, length: int) -> bytes:
         return await asyncio.to_thread(self._read, offset, length)
 
@@ -55,19 +68,6 @@ class FilePart(msgspec.Struct, frozen=True):
         with self.path.open("rb") as file:
             file.seek(offset)
             return file.read(length)
-
-
-class BytesPart(msgspec.Struct, frozen=True):
-    """Something small that the supervisor has at hand."""
-
-    data: bytes
-
-    @property
-    def size(self) -> int:
-        return len(self.data)
-
-    async def read(self, offset: int, length: int) -> bytes:
-        return self.data[offset : offset + length]
 
 
 class PartialsPart:
@@ -82,6 +82,10 @@ class PartialsPart:
     def size(self) -> int:
         return self._ends[-1] if self._ends else 0
 
+    @property
+    def identity(self) -> str:
+        return f"partials of {self._job_id}"
+
     async def read(self, offset: int, length: int) -> bytes:
         end = min(offset + length, self.size)
         if offset >= end:
@@ -93,16 +97,6 @@ class PartialsPart:
 
 
 Parts = Mapping[str, Part]
-
-
-def identity(part: Part) -> str:
-    """Of what a template loads: the same only for the same bytes."""
-    match part:
-        case UploadPart():
-            return part.blob.sha256
-        case FilePart():
-            return f"file {part.path} {part.size} {part.changed_ns}"
-    raise TypeError(f"{type(part).__name__} is nothing that a template loads")
 
 
 def sizes(parts: Parts) -> dict[str, int]:

@@ -14,6 +14,12 @@ from jobs.states import CHUNK_TRANSITIONS, JOB_TRANSITIONS
 
 
 @cache
+def bare(name: str) -> str:
+    """The text of a script that is not about a job and takes no prelude."""
+    return _text(name)
+
+
+@cache
 def source(name: str) -> str:
     """The text of one script: its shebang, the tables and sizes of Python, the prelude, then its body."""
     shebang, body = _text(name).split("\n", 1)

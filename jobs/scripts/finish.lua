@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- Commits a chunk that succeeded. The last one puts "close" into the queue; a summary ends the job.
+-- Commits a chunk that succeeded. The last one puts "close" into the queue, or ends the job if it brings the summary.
 -- KEYS: the job's (prelude)   ARGV: job id, chunk, token, attempt, ttl seconds, partial, summary ("" for none)
 -- returns {} when the token no longer holds the chunk, otherwise {blob of the data, the numbers of its pieces that nobody
 -- needs any more...}
@@ -17,10 +17,12 @@ if chunk.kind == 'rows' then
   redis.call('HINCRBY', K.job, 'chunks_done', 1)
   freed = free_pieces(chunk)
 end
-if summary ~= '' then
+local chunks = redis.call('HGET', K.job, 'chunks')
+local all_done = chunks and chunks == redis.call('HGET', K.job, 'chunks_done')
+if summary ~= '' and all_done then
   redis.call('HSET', K.job, 'summary', summary)
   end_job('finished', ttl)
-elseif redis.call('HGET', K.job, 'chunks_done') == redis.call('HGET', K.job, 'chunks') then
+elseif chunk.kind == 'rows' and all_done then
   enqueue({id = 'close', kind = 'close', state = 'pending', attempts = 0, crashes = 0, token = 0, owner = ''})
 end
 return freed

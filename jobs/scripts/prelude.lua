@@ -30,16 +30,25 @@ local function move_chunk(chunk, to)
   chunk.state = to
 end
 
--- The chunk, if this token still holds it.
+-- The chunk, if this token still holds it. A job whose record is lost holds nothing: writing would leave keys behind.
 local function held(chunk_id, token)
+  if redis.call('HGET', K.job, 'state') ~= 'started' then return nil end
   local chunk = get_chunk(chunk_id)
   if chunk and chunk.state == 'leased' and chunk.token == tonumber(token) then return chunk end
   return nil
 end
 
-local function lease(chunk, owner, token, seconds)
+-- Never drawn twice, not even by a store that has lost its last second, or everything: tokens follow the clock, in
+-- tenths of milliseconds (cjson writes 14 digits), and each is larger than the one before.
+local function draw_token()
+  local token = math.max(tonumber(redis.call('GET', K.token) or 0) + 1, math.floor(now() * 10000))
+  redis.call('SET', K.token, string.format('%.0f', token))
+  return token
+end
+
+local function lease(chunk, owner, life, token, seconds)
   move_chunk(chunk, 'leased')
-  chunk.owner, chunk.token = owner, token
+  chunk.owner, chunk.life, chunk.token = owner, life, token
   put_chunk(chunk)
   redis.call('RPUSH', leased_key(owner), member(chunk.id))
   redis.call('ZADD', K.leases, now() + seconds, member(chunk.id))
@@ -49,9 +58,12 @@ local function release(chunk, to)
   redis.call('LREM', leased_key(chunk.owner), 1, member(chunk.id))
   redis.call('ZREM', K.leases, member(chunk.id))
   move_chunk(chunk, to)
-  chunk.owner = ''
+  chunk.owner, chunk.life = '', ''
   put_chunk(chunk)
 end
+
+-- A job is in rotation once at most, and was last seen at the end of the list: look from there.
+local function leave_rotation() redis.call('LREM', K.ready, -1, JOB_ID) end
 
 -- Into the queue; the job goes back into rotation with its first pending chunk.
 local function enqueue(chunk, front)
@@ -66,8 +78,7 @@ local function record_attempt(raw)
   redis.call('LTRIM', K.attempts, -KEPT_ATTEMPTS, -1)
   redis.call('HINCRBY', K.outcomes, attempt.outcome, 1)
   if attempt.outcome ~= 'succeeded' then
-    attempt.job_id = JOB_ID
-    redis.call('LPUSH', K.failures, cjson.encode(attempt))
+    redis.call('LPUSH', K.failures, '{"job_id":"' .. JOB_ID .. '",' .. string.sub(raw, 2))  -- cjson would alter [] and digits
     redis.call('LTRIM', K.failures, 0, KEPT_FAILURES - 1)
   end
   local peak = attempt.evidence and attempt.evidence.peak_bytes
@@ -79,6 +90,20 @@ end
 local function drop_values(chunk)
   local piece = 0
   while redis.call('HDEL', K.values, chunk.id .. ':' .. chunk.token .. ':' .. piece) == 1 do piece = piece + 1 end
+end
+
+-- Chunks that are still pending or leased become dead and leave their lists. Those that are done are only skimmed.
+local function bury_chunks()
+  for _, raw in ipairs(redis.call('HVALS', K.chunks)) do
+    local chunk = not string.find(raw, '"state":"done"', 1, true) and cjson.decode(raw)
+    if chunk and chunk.state == 'leased' then
+      drop_values(chunk)
+      release(chunk, 'dead')
+    elseif chunk and chunk.state == 'pending' then
+      move_chunk(chunk, 'dead')
+      put_chunk(chunk)
+    end
+  end
 end
 
 local function blob_key(id) return 'shap:blob:' .. id end
@@ -129,19 +154,9 @@ local function end_job(state, ttl)
   local before = redis.call('HGET', K.job, 'state')
   if not before or not JOB_NEXT[before][state] then return false end
   redis.call('HSET', K.job, 'state', state, 'ended_at', now())
-  redis.call('LREM', K.ready, 0, JOB_ID)
+  leave_rotation()
   redis.call('DEL', K.pending)
-  local records = redis.call('HVALS', K.chunks)
-  for _, raw in ipairs(records) do
-    local chunk = cjson.decode(raw)
-    if chunk.state == 'leased' then
-      drop_values(chunk)
-      release(chunk, 'dead')
-    elseif chunk.state == 'pending' then
-      move_chunk(chunk, 'dead')
-      put_chunk(chunk)
-    end
-  end
+  bury_chunks()
   for _, blob in ipairs(cjson.decode(redis.call('HGET', K.job, 'blobs'))) do
     redis.call('UNLINK', blob_key(blob))
   end

@@ -79,6 +79,16 @@ class Player:
         found: Lease = self.act(lambda queue: queue.lease(job_id))
         return found
 
+    def rescue_all(self) -> None:
+        """Whatever this supervisor held goes back into the queue, as when it was lost."""
+
+        async def play(queue: Queue) -> None:
+            for lease in await queue.own():
+                lost = attempt(lease.chunk.id, Outcome.SUPERVISOR_LOST)
+                assert await queue.settle(lease, lost, Follows(action="retry", counts="crashes"))
+
+        self.act(play)
+
     def fail(self, job_id: str, error: JobError, **more: Any) -> None:
         async def play(queue: Queue) -> None:
             lease = await queue.lease(job_id)

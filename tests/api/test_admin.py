@@ -68,12 +68,19 @@ def test_kills_and_failures(client: TestClient, submitted: str, player: Player) 
 def test_queue(client: TestClient, submitted: str, player: Player) -> None:
     waiting = client.get("/admin/queue").json()
     assert (waiting["jobs_total"], waiting["leases"], waiting["leases_total"]) == (1, [], 0)
-    assert waiting["jobs"][0].pop("age_s") < 60
-    assert waiting["jobs"] == [{"job_id": submitted, "pending": 1}]
+    assert waiting["supervisors"] == []
+    (job,) = waiting["jobs"]
+    assert job.pop("age_s") == job.pop("waiting_s") < 60
+    assert job == {"job_id": submitted, "status": "queued", "pending": 1, "leased": False}
+    player.heartbeat()
     player.lease(submitted)
-    (lease,) = client.get("/admin/queue").json()["leases"]
+    leased = client.get("/admin/queue").json()
+    (lease,) = leased["leases"]
     assert 10 < lease.pop("seconds_left") <= 15
-    assert lease == {"job_id": submitted, "chunk": "open"}
+    assert lease == {"job_id": submitted, "chunk": "open", "owner": "played", "attempts": 0, "crashes": 0}
+    (supervisor,) = leased["supervisors"]
+    assert supervisor.pop("heard_s_ago") < 5
+    assert supervisor == {"name": "played", "leased": 1}
 
 
 def test_the_history_is_that_of_every_supervisor(client: TestClient, player: Player) -> None:

@@ -24,9 +24,11 @@ def test_all_is_well(client: TestClient, player: Player, submitted: str) -> None
     assert document["version"]
     assert document["checks"]["redis"]["latency_seconds"] < 1
     assert document["checks"]["eviction"] == {"status": "pass", "policy": "noeviction"}
-    assert document["checks"]["supervisors"] == {"status": "pass", "count": 1, "draining": 0}
+    assert document["checks"]["supervisors"] == {"status": "pass", "count": 1, "draining": 0, "silent": 0}
     queue = document["checks"]["queue"]
     assert queue.pop("oldest_seconds") < 60
+    assert queue.pop("longest_wait_seconds") < 60
+    assert document["checks"]["rescue"] == {"status": "pass", "overdue_leases": 0}
     assert queue == {"status": "pass", "jobs": 1, "pending_chunks": 1, "leased_chunks": 0}
     assert client.get("/readyz").json() == {"status": "pass", "missing": []}
 
@@ -50,6 +52,42 @@ def test_jobs_could_be_evicted(client: TestClient, player: Player, keyspace: Any
         keyspace.config_set("maxmemory-policy", "noeviction")
     assert (response.status_code, response.json()["status"]) == (200, "warn")
     assert response.json()["checks"]["eviction"]["policy"] == "allkeys-lru"
+
+
+def _check(client: TestClient, name: str) -> dict[str, Any]:
+    document = client.get("/health").json()
+    assert document["status"] == document["checks"][name]["status"] == "warn"
+    found: dict[str, Any] = document["checks"][name]
+    return found
+
+
+def test_a_supervisor_that_fell_silent(client: TestClient, player: Player, keyspace: Any) -> None:
+    player.heartbeat()
+    (now, _) = keyspace.time()
+    keyspace.zadd("shap:supervisors", {"silent": now - 20, "forgotten": now - 1000})
+    client.get("/readyz")  # also forgets
+    check = _check(client, "supervisors")
+    assert (check["count"], check["silent"]) == (1, 1)
+    assert check["output"].startswith("silent has not been heard of for 2")
+
+
+def test_a_chunk_that_waits_too_long(client: TestClient, player: Player, submitted: str, keyspace: Any) -> None:
+    player.heartbeat()
+    keyspace.hincrbyfloat(f"shap:job:{submitted}", "created_at", -100)
+    check = _check(client, "queue")
+    assert 100 <= check["longest_wait_seconds"] < 160
+    assert "have waited for 1" in check["output"]
+    player.lease(submitted)
+    assert client.get("/health").json()["status"] == "pass"
+
+
+def test_a_rescue_that_has_not_run(client: TestClient, player: Player, submitted: str, keyspace: Any) -> None:
+    player.heartbeat()
+    player.lease(submitted)
+    keyspace.zincrby("shap:leases", -60, f"{submitted}/open")
+    check = _check(client, "rescue")
+    assert check["overdue_leases"] == 1
+    assert "1 lease(s) expired up to 4" in check["output"]
 
 
 @pytest.fixture

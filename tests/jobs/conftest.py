@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 from redis.asyncio import Redis
 
-from jobs.blobs import BlobWriter, RedisBlobs
+from jobs.blobs import BlobStore, BlobWriter
 from jobs.options import Options
 from jobs.queue import Queue
 from jobs.records import Blob, Input
@@ -20,17 +20,17 @@ def anyio_backend() -> str:
 class Bench:
     """Both sides of the store."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, blobs: BlobStore | None = None) -> None:
         self.url = url
         self.redis = Redis.from_url(url)
-        self.store = Store(self.redis, job_ttl_s=60)
+        self.store = Store(self.redis, job_ttl_s=60, blobs=blobs)
         self.queue = self.supervisor("sup")
 
     def supervisor(self, name: str, lease_s: float = 15.0) -> Queue:
-        return Queue(self.redis, self.redis, supervisor=name, lease_s=lease_s, job_ttl_s=60)
+        return Queue(self.redis, self.redis, supervisor=name, lease_s=lease_s, job_ttl_s=60, blobs=self.store.blobs)
 
     async def upload(self, content: bytes) -> Blob:
-        writer = BlobWriter(RedisBlobs(self.redis))
+        writer = BlobWriter(self.store.blobs)
         await writer.write(content)
         return await writer.finish()
 

@@ -61,9 +61,9 @@ ROWS = Chunk(id="0-9", kind="rows", first=0, last=9, span_first=0, start=0, end=
 ROW = Chunk(id="4-4", kind="rows", first=4, last=4, span_first=0, start=0, end=100)
 
 
-def follows(chunk: Chunk, outcome: Outcome, **circumstances: Any) -> Any:
+def follows(chunk: Chunk, outcome: Outcome, *, max_attempts: int = 3, **circumstances: Any) -> Any:
     verdict = Verdict(outcome=outcome, code=circumstances.pop("code", outcome.value), message="")
-    return decide(chunk, verdict, Evidence(), max_attempts=3, detail={}, **circumstances)
+    return decide(chunk, verdict, Evidence(), max_attempts=max_attempts, detail={}, **circumstances)
 
 
 @pytest.mark.parametrize("outcome", [Outcome.MEMORY_CAP, Outcome.MEMORY_WATCH, Outcome.OOM_KILLED])
@@ -121,6 +121,7 @@ def test_losing_the_supervisor_is_counted_apart_and_a_shutdown_not_at_all() -> N
     assert follows(ROWS, Outcome.SUPERVISOR_LOST, draining=True).counts == ""
     crashed = Chunk(id="0-9", kind="rows", first=0, last=9, crashes=MAX_CRASHES - 1)
     assert (follows(crashed, Outcome.SUPERVISOR_LOST).action) == "fail"
+    assert (follows(crashed, Outcome.SUPERVISOR_LOST, max_attempts=MAX_CRASHES + 1).action) == "retry"
 
 
 def test_a_refusal_is_final() -> None:

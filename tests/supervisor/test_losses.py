@@ -101,17 +101,19 @@ async def test_a_restarted_supervisor_takes_up_its_own_list_at_once(service: Ser
 
 async def test_a_chunk_that_takes_supervisors_down_is_poison(service: Service) -> None:
     job_id = await service.submit({"rows": 2})
-    for _ in range(4):
+    for crashes in range(1, 5):
         queue = service.queue("gone", lease_s=0.05)
         assert await queue.lease(job_id)
         await asyncio.sleep(0.1)
-        assert await rescue(queue, max_attempts=3) == 1
+        await rescue(queue, max_attempts=3)
+        assert (await service.store.job(job_id)).crashes == crashes
     assert await queue.lease(job_id)
     async with service.supervisor("gone"):
         job = await service.ended(job_id)
     assert job.state is JobState.FAILED
     assert job.error
     assert job.error.code == "supervisor_lost"
+    assert [cause["outcome"] for cause in job.error.detail["causes"]] == ["supervisor_lost"] * 5
 
 
 async def test_burst_drains_the_queue_and_leaves(service: Service) -> None:
@@ -120,7 +122,7 @@ async def test_burst_drains_the_queue_and_leaves(service: Service) -> None:
         async with asyncio.timeout(30):
             await service.daemons["sup"]
     assert [(await service.store.job(job_id)).state for job_id in ids] == [JobState.FINISHED] * 3
-    assert not await service.redis.keys("shap:supervisor:*")
+    assert not await service.redis.exists("shap:supervisor:sup", "shap:supervisor:sup:leased")
 
 
 async def test_sigterm_waits_for_the_children_and_leases_no_more(service: Service, tmp_path: Path) -> None:

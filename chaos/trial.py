@@ -1,0 +1,181 @@
+"""What is wrong at the end: jobs, values, keys, processes, logs. Runs in the campaign, when everything is healed.
+
+Every finding is a line for people, sorted under a charge; without findings the campaign has passed.
+"""
+
+import asyncio
+import json
+from collections import Counter
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+import httpx2
+
+from chaos.house import House
+from chaos.ledger import Entry, Ledger
+from chaos.specimens import what_is_wrong
+from jobs import keys
+from jobs.states import ENDED, JobState
+
+CHARGES = (
+    "lost",
+    "wrong",
+    "twice",
+    "stuck",
+    "misnamed",
+    "changed after its end",
+    "bad answer",
+    "left key",
+    "left process",
+    "ended by itself",
+    "not in order",
+    "logged fault",
+)
+PERMANENT = {keys.TOKEN, keys.JOBS, keys.OUTCOMES, keys.FAILURES, keys.SUPERVISORS}
+"""Keys of the service as a whole, which stay without a TTL."""
+PROCESS_GRACE_S = 5.0
+ANSWER_S = 30.0
+
+
+class Findings:
+    """Lines by charge."""
+
+    def __init__(self) -> None:
+        self.lines: dict[str, list[str]] = {charge: [] for charge in CHARGES}
+
+    def add(self, charge: str, line: str) -> None:
+        self.lines[charge].append(line)
+
+    def __bool__(self) -> bool:
+        return any(self.lines.values())
+
+
+async def wait_for_ends(http: httpx2.AsyncClient, ledger: Ledger, within_s: float) -> None:
+    """Look at every accepted job until all have ended, or nothing at all has moved for `within_s`."""
+    clock = asyncio.get_running_loop().time
+    waiting = {entry.number: entry for entry in ledger.accepted if entry.ended_as is None}
+    moved_at, before = clock(), Counter[int]()
+    while waiting and clock() < moved_at + within_s:
+        attempts: Counter[int] = Counter()
+        for entry in list(waiting.values()):
+            job = await _job(http, entry)
+            if job and job["status"] in ENDED:
+                ledger.ended(entry, job)
+                del waiting[entry.number]
+            elif job:
+                attempts[entry.number] = job["attempts"]
+        if attempts != before:
+            moved_at, before = clock(), attempts
+        await asyncio.sleep(0.2)
+
+
+async def try_jobs(http: httpx2.AsyncClient, ledger: Ledger, findings: Findings) -> None:
+    """Every job that was accepted: there, ended, by the right name, with the right values, each row once."""
+    for line in ledger.bad_answers:
+        findings.add("bad answer", line)
+    for entry in ledger.accepted:
+        job = await _job(http, entry)
+        if job is None:
+            findings.add("lost", f"{entry.label}: the service does not know it")
+        elif job["status"] not in ENDED:
+            findings.add("stuck", f"{entry.label}: {json.dumps(job)[:1500]}")
+        else:
+            await _try_job(http, entry, job, findings)
+
+
+async def _job(http: httpx2.AsyncClient, entry: Entry) -> dict[str, Any] | None:
+    answer = await _ask(http, f"/jobs/{entry.job_id}")
+    return answer.json() if answer.is_success else None
+
+
+async def _ask(http: httpx2.AsyncClient, path: str, **headers: str) -> httpx2.Response:
+    """The web process may still be on its way up, and the store with it; raises when that takes too long."""
+    deadline = asyncio.get_running_loop().time() + ANSWER_S
+    while True:
+        try:
+            answer = await http.get(path, headers=headers)
+            if answer.status_code != HTTPStatus.SERVICE_UNAVAILABLE:
+                return answer
+        except httpx2.TransportError:
+            pass
+        if asyncio.get_running_loop().time() > deadline:
+            raise TimeoutError(f"the web process has not answered {path} for {ANSWER_S:g} s, with everything healed")
+        await asyncio.sleep(0.1)
+
+
+async def _try_job(http: httpx2.AsyncClient, entry: Entry, job: dict[str, Any], findings: Findings) -> None:
+    if entry.ended_as and entry.ended_as != job["status"]:
+        findings.add("changed after its end", f"{entry.label}: {entry.ended_as}, later {job['status']}")
+    expected = _expected_state(entry)
+    if job["status"] != expected:
+        findings.add("misnamed", f"{entry.label}: {job['status']} instead of {expected}: {job['error']}")
+    elif expected is JobState.FAILED and job["error"]["code"] not in entry.specimen.codes:
+        findings.add("misnamed", f"{entry.label}: failed by {job['error']}")
+    elif expected is JobState.FINISHED:
+        await _try_values(http, entry, job, findings)
+
+
+def _expected_state(entry: Entry) -> JobState:
+    if entry.cancelled_as == JobState.CANCELLED:
+        return JobState.CANCELLED
+    return JobState.FAILED if entry.specimen.codes else JobState.FINISHED
+
+
+async def _try_values(http: httpx2.AsyncClient, entry: Entry, job: dict[str, Any], findings: Findings) -> None:
+    answer = await _ask(http, f"/jobs/{entry.job_id}/result", Accept="application/x-npy")
+    if not answer.is_success:
+        findings.add("lost", f"{entry.label}: its result is answered {answer.status_code} {answer.text[:200]}")
+    elif difference := what_is_wrong(entry.specimen, answer.content):
+        findings.add("wrong", f"{entry.label}: {difference}")
+    committed = Counter(
+        attempt["chunk"]
+        for attempt in job["attempt_log"]
+        if attempt["outcome"] == "succeeded" and "-" in attempt["chunk"]
+    )
+    rows = sum(last - first + 1 for first, last in (map(int, chunk.split("-")) for chunk in committed))
+    if max(committed.values(), default=0) > 1 or not rows == job["rows_done"] == entry.specimen.rows:
+        findings.add("twice", f"{entry.label}: rows_done {job['rows_done']}, committed {dict(committed)}")
+
+
+async def try_keys(house: House, ledger: Ledger, findings: Findings) -> None:
+    """With all jobs ended and all supervisors gone, nothing stays without a TTL, and nobody's job is there twice."""
+    async for raw in house.direct.scan_iter(count=1000):
+        key = raw.decode()
+        if key not in PERMANENT and await house.direct.ttl(key) < 0:
+            findings.add("left key", f"{key} ({(await house.direct.type(key)).decode()})")
+    known = {entry.job_id for entry in ledger.accepted}
+    for raw in await house.direct.zrange(keys.JOBS, 0, -1):
+        if raw.decode() not in known:
+            findings.add("twice", f"a job that no client knows: {raw.decode()}")
+
+
+async def try_processes(house: House, findings: Findings) -> None:
+    """After everybody was told to go, only the store may be there."""
+    deadline = asyncio.get_running_loop().time() + PROCESS_GRACE_S
+    while left := [process for process in house.marked() if process.pid != house.store.pid]:
+        if asyncio.get_running_loop().time() > deadline:
+            for process in left:
+                findings.add("left process", f"{process.pid} {process.cmdline()} {process.status()}")
+                process.kill()
+            return
+        await asyncio.sleep(0.1)
+
+
+def try_logs(directory: Path, findings: Findings) -> None:
+    """Exceptions that nobody expected: faults of ours, not of the campaign."""
+    for path in sorted(directory.glob("*.log")):
+        counts: Counter[str] = Counter()
+        for line in path.read_text(errors="replace").splitlines():
+            if "Traceback (most recent call last)" in line or '"level": "critical"' in line:
+                counts[_event(line)] += 1
+        for event, count in counts.items():
+            findings.add("logged fault", f"{path.name}: {count} x {event}")
+
+
+def _event(line: str) -> str:
+    try:
+        entry = json.loads(line)
+        return f"{entry['event']}: {str(entry.get('exception') or entry.get('reason') or '')[-300:]}"
+    except (ValueError, KeyError):
+        return line[:300]

@@ -1,0 +1,129 @@
+"""Looks for contradictions in the store, and mends them. Used by the command `repair`, on a store at work or at rest.
+
+Each job is looked at and mended by one script, so that nothing changes in between. What a rescue can give back is only
+made due for one, because a rescue counts. Does not read uploads or values.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import msgspec
+
+from jobs import keys
+from jobs.records import json_text
+from jobs.scripts import source
+from jobs.states import ENDED
+
+MEANINGS = {
+    "not_held": "an entry in a supervisor's list without a chunk that it holds",
+    "lease_of_nothing": "a lease without a chunk under it",
+    "no_record": "remains of a job whose record is gone",
+    "not_ready": "in rotation without chunks that wait",
+    "unburied": "a chunk of an ended job that is neither done nor dead",
+    "surplus": "a key that an ended job should not have any more",
+    "no_ttl": "a key of an ended job that never expires",
+    "not_pending": "waits in the list, but its record says otherwise",
+    "not_queued": "its record says that it waits, but no list holds it",
+    "not_in_list": "leased, but missing in its supervisor's list",
+    "no_deadline": "leased without a deadline: nobody would ever rescue it",
+    "foreign_lease": "leased by a supervisor that sends no heartbeat",
+    "miscounted": "a counter that differs from what there is",
+    "not_closed": "every chunk is done, and nobody was told to sum up",
+    "stuck": "no chunk is left that could go on: the job ends as failed",
+    "not_in_rotation": "chunks wait, but the job is not in rotation",
+    "expires": "a key of a living job that expires",
+    "not_listed": "missing in the list of jobs",
+    "orphaned_blob": "an upload that belongs to no living job",
+    "unused_key": "an idempotency key that never expires",
+    "silent_supervisor": "listed without a heartbeat",
+}
+"""Every finding by its code."""
+
+
+class Finding(NamedTuple):
+    """One contradiction: its code, where, and of which job ("" for none)."""
+
+    code: str
+    detail: str
+    job_id: str = ""
+
+    @property
+    def meaning(self) -> str:
+        return MEANINGS[self.code]
+
+
+class Audit:
+    """One look over a whole store. `redis` is a client of redis-py that waits; `apply` mends what is found."""
+
+    def __init__(self, redis: Any, *, job_ttl_s: int, apply: bool = False) -> None:
+        self._redis = redis
+        self._job_ttl_s = job_ttl_s
+        self._apply = apply
+        self._mend = redis.register_script(source("mend"))
+
+    def run(self) -> list[Finding]:
+        """Uploads first: one that was taken over meanwhile belongs to a job that is seen afterwards."""
+        blobs = self._lasting(f"{keys.BLOB_PREFIX}*")
+        seen = self._seen_elsewhere()
+        jobs = sorted(self._job_ids() | set(seen))
+        found = [finding for job_id in jobs for finding in self._look_at(job_id, seen[job_id])]
+        surplus = {finding.detail.encode() for finding in found}
+        found += self._orphaned_blobs([blob for blob in blobs if blob not in surplus], jobs)
+        found += self._unlink("unused_key", self._lasting(keys.idempotency("*")))
+        return found + self._silent_supervisors()
+
+    def _seen_elsewhere(self) -> dict[str, dict[str, Any]]:
+        """What lists that belong to no job say of each job."""
+        seen: dict[str, dict[str, Any]] = defaultdict(lambda: {"owned": [], "leases": [], "silent": {}})
+        for key in self._redis.scan_iter(keys.leased("*"), count=1000):
+            owner = key.decode().removeprefix(keys.SUPERVISOR_PREFIX).removesuffix(":leased")
+            silent = not self._redis.exists(keys.snapshot(owner))
+            for member in self._redis.lrange(key, 0, -1):
+                job_id, chunk = member.decode().split("/")
+                seen[job_id]["owned"].append([owner, chunk])
+                seen[job_id]["silent"][owner] = silent
+        for member in self._redis.zrange(keys.LEASES, 0, -1):
+            job_id, chunk = member.decode().split("/")
+            seen[job_id]["leases"].append(chunk)
+        for job_id in self._redis.lrange(keys.READY, 0, -1):
+            seen[job_id.decode()]  # a job to look at
+        return seen
+
+    def _job_ids(self) -> set[str]:
+        start = len(keys.job(""))
+        return {key.decode()[start:].split(":")[0] for key in self._redis.scan_iter(keys.job("*"), count=1000)}
+
+    def _look_at(self, job_id: str, seen: dict[str, Any]) -> list[Finding]:
+        arguments = [job_id, self._job_ttl_s, "apply" if self._apply else "", json_text(seen)]
+        found = self._mend(keys=keys.of_job(job_id), args=arguments)
+        parts = [raw.decode().split(" ", 1) for raw in found]
+        return [Finding(code, detail, job_id) for code, detail in parts]
+
+    def _lasting(self, pattern: str) -> list[bytes]:
+        """Keys that never expire."""
+        names = list(self._redis.scan_iter(pattern, count=1000))
+        with self._redis.pipeline(transaction=False) as pipe:
+            for name in names:
+                pipe.ttl(name)
+            return [name for name, ttl in zip(names, pipe.execute(), strict=True) if ttl == -1]
+
+    def _orphaned_blobs(self, blobs: list[bytes], jobs: Iterable[str]) -> list[Finding]:
+        used: set[bytes] = set()
+        for job_id in jobs:
+            state, names = self._redis.hmget(keys.job(job_id), "state", "blobs")
+            if state and state.decode() not in ENDED:
+                used |= {keys.blob(name).encode() for name in msgspec.json.decode(names or b"[]")}
+        return self._unlink("orphaned_blob", [blob for blob in blobs if blob not in used])
+
+    def _unlink(self, code: str, names: list[bytes]) -> list[Finding]:
+        if names and self._apply:
+            self._redis.unlink(*names)
+        return [Finding(code, name.decode()) for name in names]
+
+    def _silent_supervisors(self) -> list[Finding]:
+        names = [name.decode() for name in self._redis.zrange(keys.SUPERVISORS, 0, -1)]
+        silent = [name for name in names if not self._redis.exists(keys.snapshot(name))]
+        if silent and self._apply:
+            self._redis.zrem(keys.SUPERVISORS, *silent)
+        return [Finding("silent_supervisor", name) for name in silent]

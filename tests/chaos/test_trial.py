@@ -1,0 +1,103 @@
+"""Every charge of a campaign's trial, raised by a service that is played: a trial that cannot fail proves nothing."""
+
+from typing import Any
+
+import httpx2
+import numpy
+import pytest
+
+from chaos.ledger import Entry, Ledger
+from chaos.specimens import Specimen, _npy
+from chaos.trial import Findings, try_jobs, wait_for_ends
+
+pytestmark = pytest.mark.anyio
+EXPECTED = numpy.array([[1.0, 2.0], [3.0, 4.0]])
+HONEST = Specimen(name="honest", weight=1, files={}, options={}, rows=2, expected=EXPECTED)
+GREEDY = Specimen(name="greedy", weight=1, files={}, options={}, rows=2, codes=frozenset({"memory_cap"}))
+LOG = [{"chunk": "open", "outcome": "succeeded"}, *({"chunk": f"{n}-{n}", "outcome": "succeeded"} for n in (0, 1))]
+FINISHED = {"status": "finished", "rows_done": 2, "attempt_log": LOG, "error": None}
+FAILED = {"status": "failed", "error": {"code": "memory_cap"}}
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+def entry(specimen: Specimen = HONEST, **changes: Any) -> Entry:
+    return Entry(**{"number": 1, "specimen": specimen, "cancel_after_s": None, "begun": 0, "job_id": "x", **changes})
+
+
+def service(job: dict[str, Any] | None, values: Any = EXPECTED) -> httpx2.AsyncClient:
+    """Knows one job, or none; and its values, or none."""
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        if request.url.path.endswith("/result"):
+            return httpx2.Response(410) if values is None else httpx2.Response(200, content=_npy(values))
+        return httpx2.Response(404) if job is None else httpx2.Response(200, json=job)
+
+    return httpx2.AsyncClient(base_url="http://played", transport=httpx2.MockTransport(answer))
+
+
+async def tried(of: Entry, job: dict[str, Any] | None, values: Any = EXPECTED) -> set[str]:
+    """The charges that are raised."""
+    ledger, findings = Ledger(), Findings()
+    ledger.entries.append(of)
+    async with service(job, values) as http:
+        await try_jobs(http, ledger, findings)
+    return {charge for charge, lines in findings.lines.items() if lines}
+
+
+@pytest.mark.parametrize(
+    ("of", "job"),
+    [
+        (entry(ended_as="finished"), FINISHED),
+        (entry(GREEDY), FAILED),
+        (entry(cancelled_as="cancelled"), {"status": "cancelled", "error": None}),
+        (entry(cancelled_as="finished"), FINISHED),
+        (entry(GREEDY, cancelled_as="failed"), FAILED),
+    ],
+)
+async def test_good_ends_raise_nothing(of: Entry, job: dict[str, Any]) -> None:
+    assert await tried(of, job) == set()
+
+
+@pytest.mark.parametrize(
+    ("charge", "of", "job", "values"),
+    [
+        ("lost", entry(), None, EXPECTED),
+        ("lost", entry(), FINISHED, None),
+        ("wrong", entry(), FINISHED, EXPECTED + 1e-5),
+        ("wrong", entry(), FINISHED, EXPECTED[:1]),
+        ("stuck", entry(), {"status": "started"}, EXPECTED),
+        ("misnamed", entry(), FAILED, EXPECTED),
+        ("misnamed", entry(GREEDY), {"status": "failed", "error": {"code": "crashed"}}, EXPECTED),
+        ("misnamed", entry(cancelled_as="cancelled"), FINISHED, EXPECTED),
+        ("changed after its end", entry(ended_as="failed"), FINISHED, EXPECTED),
+        ("twice", entry(), FINISHED | {"attempt_log": [*LOG, LOG[-1]]}, EXPECTED),
+        ("twice", entry(), FINISHED | {"rows_done": 3}, EXPECTED),
+        ("twice", entry(), FINISHED | {"attempt_log": LOG[:-1]}, EXPECTED),
+    ],
+)
+async def test_bad_ends_are_charged(charge: str, of: Entry, job: dict[str, Any] | None, values: Any) -> None:
+    assert charge in await tried(of, job, values)
+
+
+async def test_what_no_client_should_be_answered_is_charged() -> None:
+    ledger, findings = Ledger(), Findings()
+    ledger.bad_answers.append("POST /analyze: 500")
+    async with service(None) as http:
+        await try_jobs(http, ledger, findings)
+    assert findings
+    assert findings.lines["bad answer"] == ["POST /analyze: 500"]
+
+
+async def test_waiting_is_bounded_and_notes_the_end() -> None:
+    ledger = Ledger()
+    ledger.entries += [entry(), entry(job_id=None)]
+    async with service({"status": "started", "attempts": 1}) as http:
+        await wait_for_ends(http, ledger, 0.3)
+    assert ledger.entries[0].ended_as is None
+    async with service(FINISHED) as http:
+        await wait_for_ends(http, ledger, 5)
+    assert ledger.entries[0].ended_as == "finished"

