@@ -15,7 +15,7 @@ from api.replies import Json
 from api.resources import Resources, resources
 from jobs.connection import UNAVAILABLE, OutOfMemoryError
 from jobs.errors import Problem, UnsupportedMediaType
-from jobs.records import Input, Job
+from jobs.records import Job
 from jobs.states import JobState
 
 READERS = {upload.MEDIA_TYPE: upload, json_body.MEDIA_TYPE: json_body}
@@ -60,7 +60,7 @@ async def _submit(house: Resources, parts: Parts, key: str | None) -> str:
     inputs = parts.inputs()
     model_id = parts.field("model_id")
     if model_id is not None:
-        inputs["model"] = Input(trusted_name=await models.resolve(model_id, house.settings, house.store))
+        inputs["model"] = await models.resolve(model_id, house.settings, house.store)
     # From here on the uploads may be a job's, even if the reply gets lost; then they expire by themselves.
     parts.handed_over = True
     try:

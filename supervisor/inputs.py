@@ -4,7 +4,6 @@ A child asks for a piece at a time, so nothing here ever holds a file. Does not 
 """
 
 import asyncio
-import hashlib
 import os
 from array import array
 from bisect import bisect_right
