@@ -3,7 +3,6 @@
 Does not start Redis or a supervisor.
 """
 
-import asyncio
 import signal
 import sys
 from types import FrameType
@@ -27,7 +26,7 @@ def main() -> int:
     """Returns the exit code: 0 after an orderly end, 1 when the port is taken, 2 for an unusable environment."""
     try:
         settings = load_settings()
-        asyncio.run(check_blobs(settings))
+        check_blobs(settings)
         server = _server(settings)
     except InvalidSettings as error:
         print(error, file=sys.stderr)

@@ -15,7 +15,7 @@ from api.replies import Json
 from api.resources import Resources, resources
 from jobs.connection import UNAVAILABLE, OutOfMemoryError
 from jobs.errors import Problem, UnsupportedMediaType
-from jobs.records import Job
+from jobs.records import Input, Job
 from jobs.states import JobState
 
 READERS = {upload.MEDIA_TYPE: upload, json_body.MEDIA_TYPE: json_body}
@@ -55,12 +55,17 @@ async def _read(request: Request, intake: Intake, parts: Parts, limit_bytes: int
     parts.check_complete()
 
 
-async def _submit(house: Resources, parts: Parts, key: str | None) -> str:
-    options = read_options(parts.field("options"))
+async def _inputs(house: Resources, parts: Parts) -> dict[str, Input]:
+    """What was uploaded, and the model that was named instead. Raises UnknownModel."""
     inputs = parts.inputs()
     model_id = parts.field("model_id")
     if model_id is not None:
         inputs["model"] = await models.resolve(model_id, house.settings, house.store)
+    return inputs
+
+
+async def _submit(house: Resources, parts: Parts, key: str | None) -> str:
+    options, inputs = read_options(parts.field("options")), await _inputs(house, parts)
     # From here on the uploads may be a job's, even if the reply gets lost; then they expire by themselves.
     parts.handed_over = True
     try:
