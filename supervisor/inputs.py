@@ -27,11 +27,6 @@ class Part(Protocol):
     @property
     def size(self) -> int: ...
 
-    @property
-    def identity(self) -> str:
-        """The same only for the same bytes."""
-        ...
-
     async def read(self, offset: int, length: int) -> bytes: ...
 
 
@@ -41,10 +36,6 @@ class UploadPart(msgspec.Struct, frozen=True):
     blobs: BlobStore
     blob: Blob
     size: int
-
-    @property
-    def identity(self) -> str:
-        return self.blob.sha256
 
     async def read(self, offset: int, length: int) -> bytes:
         return await self.blobs.read(self.blob, offset, min(length, self.size - offset))
@@ -56,10 +47,6 @@ class FilePart(msgspec.Struct, frozen=True):
     path: Path
     size: int
     changed_ns: int
-
-    @property
-    def identity(self) -> str:
-        return f"file {self.path} {self.size} {self.changed_ns}"
 
     async def read(self, offset: int, length: int) -> bytes:
         return await asyncio.to_thread(self._read, offset, length)
@@ -97,6 +84,16 @@ class PartialsPart:
 
 
 Parts = Mapping[str, Part]
+
+
+def identity(part: Part) -> str:
+    """Of what a template loads: the same only for the same bytes."""
+    match part:
+        case UploadPart():
+            return part.blob.sha256
+        case FilePart():
+            return f"file {part.path} {part.size} {part.changed_ns}"
+    raise TypeError(f"{type(part).__name__} is nothing that a template loads")
 
 
 def sizes(parts: Parts) -> dict[str, int]:
