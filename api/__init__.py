@@ -10,6 +10,7 @@ The house from the front door inwards:
   waits for a job's end.
 - `jobs`: list, status, cancel, as `presenting` writes them.
 - `results`: values by `accept`, cut by `table`, written by `writers`, `following` jobs that still run; and the summary.
+- `registered`: models that are uploaded once and named by jobs.
 - `health`: livez, readyz, health; `admin`: memory and queue; `metrics`: the same for Prometheus.
 - `events`: a job's progress as server-sent events; `openapi`: all routes as a document.
 """

@@ -3,7 +3,6 @@
 Does not start Redis or a supervisor.
 """
 
-import asyncio
 import signal
 import sys
 from types import FrameType
@@ -29,7 +28,7 @@ def main() -> int:
     or a Redis that refuses us."""
     try:
         settings = load_settings()
-        asyncio.run(check_blobs(settings))
+        check_blobs(settings)
         server = _server(settings)
     except InvalidSettings as error:
         print(error, file=sys.stderr)

@@ -59,13 +59,18 @@ async def _read(request: Request, intake: Intake, parts: Parts, limit_bytes: int
     parts.check_complete()
 
 
-async def _submit(house: Resources, parts: Parts, key: str | None, *, dry_run: bool) -> str:
-    options = read_options(parts.field("options"))
-    options = msgspec.structs.replace(options, dry_run=dry_run or options.dry_run)
+async def _inputs(house: Resources, parts: Parts) -> dict[str, Input]:
+    """What was uploaded, and the model that was named instead. Raises UnknownModel."""
     inputs = parts.inputs()
     model_id = parts.field("model_id")
     if model_id is not None:
-        inputs["model"] = Input(trusted_name=await models.resolve(model_id, house.settings, house.store))
+        inputs["model"] = await models.resolve(model_id, house.settings, house.store)
+    return inputs
+
+
+async def _submit(house: Resources, parts: Parts, key: str | None, *, dry_run: bool) -> str:
+    options, inputs = read_options(parts.field("options")), await _inputs(house, parts)
+    options = msgspec.structs.replace(options, dry_run=dry_run or options.dry_run)
     # From here on the uploads may be a job's, even if the reply gets lost; then they expire by themselves.
     parts.handed_over = True
     try:

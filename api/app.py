@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from api import admin, events, health, jobs, metrics, openapi, results
+from api import admin, events, health, jobs, metrics, openapi, registered, results
 from api.access_log import AccessLog
 from api.analyze import analyze
 from api.auth import Guard, Realm
@@ -37,6 +37,7 @@ LINKS = {
     "events": "/jobs/{job_id}/events",
     "result": "/jobs/{job_id}/result",
     "summary": "/jobs/{job_id}/summary",
+    "models": "/models",
     "health": "/health",
     "memory": "/admin/memory",
     "queue": "/admin/queue",
@@ -76,6 +77,13 @@ def _routes() -> list[Route]:
             "/jobs/{job_id}/result", _by_method(GET=results.result, DELETE=results.forget), "GET DELETE", Realm.API
         ),
         _guarded("/jobs/{job_id}/summary", results.summary, "GET", Realm.API),
+        _guarded("/models", registered.listing, "GET", Realm.API),
+        _guarded(
+            "/models/{name}",
+            _by_method(GET=registered.one, PUT=registered.put, DELETE=registered.delete),
+            "GET PUT DELETE",
+            Realm.API,
+        ),
         _guarded("/job_status/{job_id}", jobs.polled_status, "GET", Realm.API),
         _guarded("/admin/memory", admin.memory, "GET", Realm.ADMIN),
         _guarded("/admin/queue", admin.queue, "GET", Realm.ADMIN),

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from starlette.requests import Request
 
 from api import reading
+from jobs.blobs import BATCH_BYTES
 from jobs.connection import UNAVAILABLE, NoPermissionError, RedisClient, RedisError
 from jobs.errors import Busy, StorageFull, TooSlow
 
@@ -20,8 +21,10 @@ CUT_SHARE = 0.9
 """One that is under way is cut off here."""
 STORED_SHARE = 1.05
 """Bytes that Redis takes for a byte of an upload."""
-CHECK_BYTES = 1024 * 1024
+CHECK_BYTES = BATCH_BYTES
 """An upload under way asks Redis for its memory every so many bytes."""
+AHEAD_BYTES = CHECK_BYTES + 2 * BATCH_BYTES
+"""What of an upload of unknown length may come until the next time: and what this process holds of it."""
 MEMORY_BYTES = 24 * 1024 * 1024
 """What the bodies on their way in may take of this process together."""
 WAIT_S = 10.0
@@ -137,16 +140,16 @@ class Intake:
         """
         announced = reading.content_length(request)
         async with self._fullness.expect(announced) as coming, self._turns.take(memory_bytes):
-            yield self._body(request, coming)
+            yield self._body(request, coming, ahead=0 if announced else AHEAD_BYTES)
 
-    async def _body(self, request: Request, coming: Coming) -> AsyncIterator[bytes]:
+    async def _body(self, request: Request, coming: Coming, *, ahead: int) -> AsyncIterator[bytes]:
         unchecked = 0
         async for data in patiently(request.stream(), self._silence_s):
             coming.arrived(len(data))
             unchecked += len(data)
             if unchecked >= CHECK_BYTES:
                 unchecked = 0
-                await self._fullness.check(CUT_SHARE)
+                await self._fullness.check(CUT_SHARE, ahead)
             yield data
 
 

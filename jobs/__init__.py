@@ -11,7 +11,8 @@ The house from the front door inwards:
 - `codec`: the messages between supervisor and child; the one place that fixes their bytes.
 - `keys`: the Redis schema; `scripts/`: one atomic Lua script a file; `blobs`: bytes in pieces, in Redis or in
   `objects`, an object store;
-  `records`: what is read back; `store`: every operation on a job.
+  `records`: what is read back; `store`: every operation on a job;
+  `registry`: registered models.
 - `logs`: structured logging for every process.
 - `work`: what runs inside a child, and nowhere else.
 """

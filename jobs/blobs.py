@@ -119,14 +119,14 @@ def open_blobs(settings: Settings, redis: RedisClient) -> BlobStore:
     return ObjectBlobs(redis, open_store(settings.blob_url))
 
 
-async def check_blobs(settings: Settings) -> None:
+def check_blobs(settings: Settings) -> None:
     """Write, read and delete something where BLOB_URL points. Raises InvalidSettings with the reason."""
     if settings.blob_url is None:
         return
     from jobs.objects import open_store, probe
 
     try:
-        await probe(open_store(settings.blob_url))
+        probe(open_store(settings.blob_url))
     except BlobsAway as error:
         raise InvalidSettings([f"BLOB_URL: {error}"]) from None
 

@@ -106,6 +106,12 @@ class UnknownModel(Problem):
     code, status = "unknown_model", 404
 
 
+class ModelNameTaken(Problem):
+    """{name} is the name of an operator's model file; choose another one."""
+
+    code, status = "model_name_taken", 409
+
+
 class NotReady(Problem):
     """The job is {state}; its result is not ready yet. Ask again, ask with `?stream=true` for values as they \
 come, or use `Prefer: wait=N` on submission."""

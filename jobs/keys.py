@@ -15,6 +15,8 @@
     shap:supervisor:<name>:hour     stream  the same, fewer points for an hour
     shap:blob:<id>                  hash    piece number -> bytes of an upload, "readers:<piece>" -> unfinished chunks;
                                             with BLOB_URL no bytes, but "objects" -> 1
+                                            of a registered model also "registered", "users" (jobs), "info" (JSON)
+    shap:models                     hash    name -> JSON record, see `registry.Registered`
     shap:job:<id>                   hash    the job record, see `records.Job`
     shap:job:<id>:chunks            hash    chunk id -> JSON record, see `records.Chunk`
     shap:job:<id>:pending           list    chunk ids that wait for a slot
@@ -35,6 +37,7 @@ JOBS = f"{PREFIX}jobs"
 SUPERVISORS = f"{PREFIX}supervisors"
 OUTCOMES = f"{PREFIX}outcomes"
 FAILURES = f"{PREFIX}failures"
+MODELS = f"{PREFIX}models"
 SWEEP = f"{PREFIX}sweep"
 ENDED_CHANNEL = f"{PREFIX}ended"
 """Pub/sub channel: the id of every job that ends."""

@@ -43,14 +43,17 @@ def open_store(url: str) -> ObjectStore:
         return from_url(url, **options)
 
 
-async def probe(store: ObjectStore) -> None:
-    """Raises BlobsAway unless an object can be written, read and deleted."""
+def probe(store: ObjectStore) -> None:
+    """Raises BlobsAway unless an object can be written, read and deleted.
+
+    Blocks: a process that ends right after an asynchronous call may be aborted by the library's own threads.
+    """
     path = f"probe/{secrets.token_hex(8)}"
     try:
         with _translating():
-            await obstore.put_async(store, path, b"probe")
-            await obstore.get_range_async(store, path, start=0, length=5)
-            await obstore.delete_async(store, path)
+            obstore.put(store, path, b"probe")
+            obstore.get_range(store, path, start=0, length=5)
+            obstore.delete(store, path)
     except BlobGone:
         raise BlobsAway("what was written cannot be found, or there is no such bucket") from None
 

@@ -23,10 +23,11 @@ class Blob(msgspec.Struct, kw_only=True, frozen=True):
 
 
 class Input(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
-    """A part of a job: an upload, or the name of an operator's model file."""
+    """A part of a job: an upload, a registered model (its upload and its name), or an operator's model file."""
 
     blob: Blob | None = None
     trusted_name: str | None = None
+    registered: str | None = None
 
     @property
     def identity(self) -> str:

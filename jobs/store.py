@@ -17,6 +17,7 @@ from jobs.options import Options
 from jobs.outcomes import Attempt
 from jobs.overview import FORGET_S
 from jobs.records import OPEN, Blob, Input, Job, job_from_hash, json_text
+from jobs.registry import Registry
 from jobs.scripts import source
 from jobs.states import JobState
 
@@ -30,6 +31,7 @@ class Store:
     def __init__(self, redis: RedisClient, *, job_ttl_s: int, blobs: BlobStore | None = None) -> None:
         self.redis = redis
         self.blobs = blobs or RedisBlobs(redis)
+        self.models = Registry(redis)
         self.job_ttl_s = job_ttl_s
         self._submit = redis.register_script(source("submit"))
         self._cancel = redis.register_script(source("cancel"))
@@ -61,7 +63,7 @@ class Store:
             ],
         )
         if status != b"created":
-            await self._drop(blobs)
+            await self._drop([part.blob for part in inputs.values() if part.blob and not part.registered])
         if status == b"mismatch":
             raise errors.IdempotencyMismatch(job_id=found.decode())
         if status == b"gone":

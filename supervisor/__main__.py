@@ -33,7 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         settings = load_settings()
-        asyncio.run(check_blobs(settings))
+        check_blobs(settings)
     except InvalidSettings as error:
         print(error, file=sys.stderr)
         return EXIT_UNUSABLE

@@ -20,6 +20,10 @@ local owner, life, token = open.owner, open.life, open.token
 release(open, 'done')
 for i = 6, #ARGV, 2 do redis.call('HSET', K.job, ARGV[i], ARGV[i + 1]) end
 redis.call('HSET', K.job, 'chunks', #chunks)
+local model = cjson.decode(redis.call('HGET', K.job, 'inputs')).model
+if model and model.registered and redis.call('EXISTS', blob_key(model.blob.id)) == 1 then
+  redis.call('HSET', blob_key(model.blob.id), 'info', redis.call('HGET', K.job, 'model'))
+end
 if ARGV[5] == '' then
   chunks[1].attempts, chunks[1].crashes = open.attempts, open.crashes
   lease(chunks[1], owner, life, token, tonumber(ARGV[3]))

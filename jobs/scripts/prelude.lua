@@ -149,6 +149,22 @@ local function free_pieces(chunk)
   return freed
 end
 
+-- A registered model's bytes go with its name and the last job that uses them; an upload's go with its job.
+local function is_shared(blob) return redis.call('HEXISTS', blob, 'registered') + redis.call('HEXISTS', blob, 'users') > 0 end
+
+local function unregister(id)
+  redis.call('HDEL', blob_key(id), 'registered')
+  if tonumber(redis.call('HGET', blob_key(id), 'users') or 0) == 0 then redis.call('UNLINK', blob_key(id)) end
+end
+
+local function let_go(id)
+  local blob = blob_key(id)
+  if is_shared(blob) then
+    if redis.call('HINCRBY', blob, 'users', -1) > 0 or redis.call('HEXISTS', blob, 'registered') == 1 then return end
+  end
+  redis.call('UNLINK', blob)
+end
+
 -- The one way out for a job: a terminal state, no chunk left in any list, no upload, and a TTL on all that stays.
 local function end_job(state, ttl)
   local before = redis.call('HGET', K.job, 'state')
@@ -158,7 +174,7 @@ local function end_job(state, ttl)
   redis.call('DEL', K.pending)
   bury_chunks()
   for _, blob in ipairs(cjson.decode(redis.call('HGET', K.job, 'blobs'))) do
-    redis.call('UNLINK', blob_key(blob))
+    let_go(blob)
   end
   redis.call('UNLINK', K.partials)
   if state ~= 'finished' then redis.call('UNLINK', K.values, K.results) end

@@ -16,7 +16,9 @@ local blobs = tonumber(ARGV[5])
 for i = 6, 5 + blobs do
   if redis.call('EXISTS', ARGV[i]) == 0 then return {'gone', ARGV[i]} end
 end
-for i = 6, 5 + blobs do redis.call('PERSIST', ARGV[i]) end
+for i = 6, 5 + blobs do
+  if is_shared(ARGV[i]) then redis.call('HINCRBY', ARGV[i], 'users', 1) else redis.call('PERSIST', ARGV[i]) end
+end
 for i = 6 + blobs, #ARGV, 2 do redis.call('HSET', K.job, ARGV[i], ARGV[i + 1]) end
 local created = now()
 redis.call('HSET', K.job, 'state', 'queued', 'created_at', created)

@@ -7,10 +7,12 @@ from typing import Any
 from redis.asyncio import Redis
 
 from jobs import history
+from jobs.blobs import open_blobs
 from jobs.codec import PIECE_BYTES, Layout, ModelInfo, Partial, Span
 from jobs.outcomes import Attempt, Evidence, Outcome
 from jobs.queue import Follows, Lease, Queue
 from jobs.records import JobError
+from jobs.settings import Settings
 from jobs.store import Store
 
 PARTIAL = Partial(rows=1, abs_sum=[[1.0]], value_sum=[[1.0]], largest_error=0.0, tolerance=1e-6)
@@ -43,14 +45,16 @@ def attempt(chunk: str, outcome: Outcome = Outcome.SUCCEEDED, **more: Any) -> At
 class Player:
     """Every call is a whole act, with clients of its own."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, blob_url: str | None = None) -> None:
         self.url = url
+        self._settings = Settings(blob_url=blob_url)
 
     def act(self, play: Callable[[Queue], Awaitable[Any]]) -> Any:
         async def whole() -> Any:
             redis, blocking = Redis.from_url(self.url), Redis.from_url(self.url)
             try:
-                return await play(Queue(redis, blocking, supervisor="played", lease_s=15, job_ttl_s=600))
+                blobs = open_blobs(self._settings, redis)
+                return await play(Queue(redis, blocking, supervisor="played", lease_s=15, job_ttl_s=600, blobs=blobs))
             finally:
                 await redis.aclose()
                 await blocking.aclose()

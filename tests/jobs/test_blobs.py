@@ -169,15 +169,15 @@ async def test_a_store_that_refuses(s3: S3, valkey_url: str) -> None:
 
 
 class TestAtTheStart:
-    async def test_all_is_well(self, s3: S3, tmp_path: Path) -> None:
+    def test_all_is_well(self, s3: S3, tmp_path: Path) -> None:
         for url in (f"s3://{BUCKET}", f"file://{tmp_path}/new/directory", None):
-            await check_blobs(Settings(blob_url=url))
+            check_blobs(Settings(blob_url=url))
         assert s3.objects == {}
 
     @pytest.mark.parametrize("url", ["s3://another", "file:///proc/nothing"])
-    async def test_where_nothing_can_be_written(self, s3: S3, url: str) -> None:
+    def test_where_nothing_can_be_written(self, s3: S3, url: str) -> None:
         with pytest.raises(InvalidSettings, match=r"BLOB_URL: .+") as caught:
-            await check_blobs(Settings(blob_url=url))
+            check_blobs(Settings(blob_url=url))
         assert "secret" not in str(caught.value)
 
     @pytest.mark.parametrize(

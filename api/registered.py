@@ -1,0 +1,102 @@
+"""PUT, GET and DELETE /models: models that are uploaded once and named by any number of jobs. Used in the web process.
+
+A model's document has
+
+    name, source        source: registered, or operator for the files in TRUSTED_MODEL_DIR (no more is known of those)
+    format              xgboost-json, xgboost-ubj, lightgbm-text or skops
+    sha256, size_bytes, created_at
+    family, model, features, outputs    null until a first job has loaded it
+
+Does not load models, and takes no pickle. See `models` for what a `model_id` means.
+"""
+
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api import models, reading, upload
+from api.parts import Parts
+from api.presenting import timestamp
+from api.replies import Json
+from api.resources import Resources, resources
+from jobs.codec import ModelInfo
+from jobs.errors import ModelNameTaken, UnknownModel, UnsupportedMediaType
+from jobs.formats import SNIFF_BYTES, ModelFormat, sniff_model
+from jobs.records import Blob
+from jobs.registry import Registered
+
+
+async def listing(request: Request) -> Response:
+    """GET /models."""
+    house = resources(request)
+    registered = [_document(model, await house.store.models.info(model)) for model in await house.store.models.all()]
+    operators = await models.operators_files(house.settings, house.store)
+    return Json({"models": [*registered, *({"name": name, "source": "operator"} for name in sorted(operators or ()))]})
+
+
+async def one(request: Request) -> Response:
+    """GET /models/{name}."""
+    store, name = resources(request).store, request.path_params["name"]
+    model = await store.models.get(name)
+    if model is None:
+        raise UnknownModel(
+            model_id=name[:128], known=", ".join(found.name for found in (await store.models.all())[:10])
+        )
+    return Json(_document(model, await store.models.info(model)))
+
+
+async def put(request: Request) -> Response:
+    """PUT /models/{name}: the body is the file. 201, or 200 where it takes another one's place."""
+    house = resources(request)
+    name = models.checked_name(request.path_params["name"])
+    if name in (await models.operators_files(house.settings, house.store) or ()):
+        raise ModelNameTaken(name=name)
+    async with Parts(house.store.blobs) as parts:
+        blob = await _receive(request, parts, house)
+        head = await house.store.blobs.read(blob, 0, SNIFF_BYTES)
+        parts.handed_over = True  # from here on the bytes may be a model's, even if the reply gets lost
+        model, is_new = await house.store.models.put(name, blob, ModelFormat(sniff_model(head)))
+    return Json(_document(model, None), 201 if is_new else 200, {"Location": f"/models/{name}"})
+
+
+async def delete(request: Request) -> Response:
+    """DELETE /models/{name}: jobs that use it keep what they use."""
+    name = request.path_params["name"]
+    if not await resources(request).store.models.delete(name):
+        raise UnknownModel(model_id=name[:128], known="see GET /models")
+    return Response(status_code=204)
+
+
+async def _receive(request: Request, parts: Parts, house: Resources) -> Blob:
+    """Raises TooLarge, UnsupportedMediaType, and whatever an uploaded model is refused for."""
+    if request.headers.get("content-type", "").startswith("multipart/"):
+        supported = "the file itself as the body (curl --upload-file model.json)"
+        raise UnsupportedMediaType(field="The request body", found="multipart/form-data", supported=supported)
+    announced, limit_bytes = reading.content_length(request), house.settings.max_upload_bytes
+    upload.check_size(announced, limit_bytes)
+    part, received = parts.begin("model"), 0
+    async with house.intake.admit(request, memory_bytes=upload.memory_bytes(announced)) as body:
+        async for data in body:
+            received += len(data)
+            upload.check_size(received, limit_bytes)
+            await part.write(data)
+    await part.finish()
+    blob = parts.inputs()["model"].blob
+    assert blob
+    return blob
+
+
+def _document(model: Registered, info: ModelInfo | None) -> dict[str, Any]:
+    return {
+        "name": model.name,
+        "source": "registered",
+        "format": model.format,
+        "sha256": model.blob.sha256,
+        "size_bytes": model.blob.size,
+        "created_at": timestamp(model.created_at),
+        "family": info.family if info else None,
+        "model": info.name if info else None,
+        "features": (info.features or info.n_features) if info else None,
+        "outputs": info.outputs if info else None,
+    }
