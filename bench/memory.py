@@ -1,43 +1,53 @@
 """Resident memory of web process and supervisor, sampled while a job runs; each job on a service of its own."""
 
-import os
 import threading
+from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
-import numpy
 import psutil
 
-from bench.service import explain
-from cli.client import Client
-from cli.stack import Stack
+from bench.models import rows_file, uploaded
+from bench.service import explain, running
+from bench.table import Line
 
 SAMPLE_S = 0.02
 WATCHED = ("web", "supervisor")
+MIB = 1024 * 1024
+GOAL_BYTES = 80 * MIB
+GOAL_GROWTH = 0.10
+"""Between the large job and the largest."""
 
 
-class Memory(NamedTuple):
-    """The highest samples, in bytes."""
-
-    rows: int
-    seconds: float
-    web: int
-    supervisor: int
-
-
-def measure(directory: Path) -> list[Memory]:
-    return [_measure(directory, name) for name in ("rows.npy", "big.npy")]
+def measure(directory: Path, *, rows: int, big_rows: int) -> Iterator[Line]:
+    first: dict[str, int] = {}
+    for count in (rows, big_rows):
+        peaks, seconds = _peaks(directory, count)
+        first = first or peaks
+        for name, size in peaks.items():
+            yield _line(count, name, size, size / first[name] - 1, seconds)
 
 
-def _measure(directory: Path, rows: str) -> Memory:
+def _peaks(directory: Path, rows: int) -> tuple[dict[str, int], float]:
+    """The highest samples in bytes, and the job's seconds."""
     with (
-        Stack(os.environ, private=True) as stack,
-        Client(stack.url, os.environ.get("API_TOKEN")) as client,
+        running() as (stack, client),
         Sampler({name: stack.pids[name] for name in WATCHED}) as sampler,
     ):
-        seconds, _ = explain(client, directory / "small.json", directory / rows, directory / "ours.npy")
-    count = len(numpy.load(directory / rows, mmap_mode="r"))
-    return Memory(rows=count, seconds=seconds, web=sampler.peaks["web"], supervisor=sampler.peaks["supervisor"])
+        seconds, _ = explain(client, uploaded(directory, "small"), rows_file(directory, rows), directory / "ours.npy")
+    return sampler.peaks, seconds
+
+
+def _line(rows: int, name: str, size: int, growth: float, seconds: float) -> Line:
+    return Line(
+        f"{rows:,} rows, resident memory",
+        name,
+        1,
+        f"{size / MIB:.1f} MB",
+        f"{growth:+.1%}",
+        f"{GOAL_BYTES // MIB} MB, ±{GOAL_GROWTH:.0%}",
+        size <= GOAL_BYTES and abs(growth) <= GOAL_GROWTH,
+        remarks=f"{rows / seconds:,.0f} rows/s on a small model",
+    )
 
 
 class Sampler:
