@@ -14,7 +14,7 @@ help:
 	@echo 'make install   only set up: $(BIN)/shap-supervisor'
 	@echo 'make check     format, lint, types and import contracts'
 	@echo 'make coverage  run every test and report the lines that none reached'
-	@echo 'make bench     measure against shap in one process'
+	@echo 'make bench     measure against shap and other peers; see docs/performance.md'
 	@echo 'make clean     remove what these commands made'
 	@echo
 	@echo 'Another Python: make install PYTHON=python3.13 VENV=.venv-3.13'
@@ -40,8 +40,8 @@ coverage: $(VENV)/.installed-dev
 	$(BIN)/coverage run -m pytest
 	$(BIN)/coverage report
 
-bench: $(VENV)/.installed-dev
-	@$(BIN)/python -m bench
+bench: $(VENV)/.installed-bench
+	@$(BIN)/python -m bench $(BENCH)
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
@@ -63,4 +63,8 @@ $(VENV)/.installed: $(VENV)/.python requirements.txt setup.cfg pyproject.toml se
 
 $(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.txt
 	@$(PIP) -r requirements-dev.txt
+	@touch $@
+
+$(VENV)/.installed-bench: $(VENV)/.installed-dev requirements-bench.txt
+	@$(PIP) -r requirements-bench.txt
 	@touch $@

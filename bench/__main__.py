@@ -12,14 +12,14 @@ from typing import NamedTuple
 
 import click
 
-from bench import kernels, latency, memory, table, throughput
+from bench import kernels, latency, memory, table, throughput, tiny
 from bench.document import written
 from bench.machine import described
 from bench.table import Line
 from bench.tasks import MEASURED, Kind
 from cli.processes import ROOT
 
-PARTS = ("one-core", "all-cores", "throughput", "latency", "memory")
+PARTS = ("one-core", "all-cores", "throughput", "latency", "memory", "tiny")
 TREES = MEASURED[Kind.VALUES]
 
 
@@ -33,22 +33,29 @@ class Sizes(NamedTuple):
     rounds: int = 3
     repeats: int = 30
     limit_s: float = 0.5
+    jobs: int = 10_000
 
 
-QUICK = Sizes(training_rows=1_000, rows=2_000, big_rows=5_000, few_rows=64, rounds=1, repeats=3, limit_s=0.1)
+QUICK = Sizes(training_rows=1_000, rows=2_000, big_rows=5_000, few_rows=64, rounds=1, repeats=3, limit_s=0.1, jobs=100)
 
 
 @click.command()
 @click.option("--only", type=click.Choice(PARTS), multiple=True, help="Measure only this part; may be repeated.")
-@click.option("--model", "models", type=click.Choice(TREES), multiple=True, help="Only this model; may be repeated.")
+@click.option(
+    "--model", "models", type=click.Choice((*TREES, "small")), multiple=True, help="Only this model; may be repeated."
+)
 @click.option("--quick", is_flag=True, help="A short look: few rows, models trained on little. Not for figures.")
+@click.option("--jobs", type=int, help="Tiny jobs.")
 @click.option("--files", type=click.Path(file_okay=False, path_type=Path), help="Keep models here, and use them again.")
 @click.option(
     "--write", "page", type=click.Path(dir_okay=False, path_type=Path), help="Write the figures to this page."
 )
-def main(only: tuple[str, ...], models: tuple[str, ...], quick: bool, files: Path | None, page: Path | None) -> None:
+def main(
+    only: tuple[str, ...], models: tuple[str, ...], quick: bool, jobs: int | None, files: Path | None, page: Path | None
+) -> None:
     """Measure the tree engine against its peers, and the service against shap."""
     sizes = QUICK if quick else Sizes()
+    sizes = sizes._replace(jobs=jobs or sizes.jobs)
     for line in described():
         table.console.print(line)
     with tempfile.TemporaryDirectory(prefix="shap-supervisor-bench-") as name:
@@ -62,7 +69,11 @@ def main(only: tuple[str, ...], models: tuple[str, ...], quick: bool, files: Pat
 
 def _make(directory: Path, models: tuple[str, ...], training_rows: int) -> None:
     directory.mkdir(parents=True, exist_ok=True)
-    missing = [name for name in (*models, "small", "tiny") if not (directory / f"{name}.joblib").exists()]
+    missing = [
+        name
+        for name in {**dict.fromkeys(models), "small": None, "tiny": None}
+        if not (directory / f"{name}.joblib").exists()
+    ]
     _say(f"making {', '.join(missing) or 'nothing'}")
     command = [sys.executable, "-m", "bench.models", str(directory), str(training_rows), *missing]
     subprocess.run(command, cwd=ROOT, check=True)
@@ -85,6 +96,8 @@ def _measured(part: str, directory: Path, models: tuple[str, ...], sizes: Sizes)
             return throughput.measure(directory, models, rows=sizes.rows, rounds=sizes.rounds)
         case "latency":
             return latency.measure(directory, models, repeats=sizes.repeats)
+        case "tiny":
+            return tiny.measure(directory, sizes.jobs)
     return memory.measure(directory, rows=sizes.rows, big_rows=sizes.big_rows)
 
 

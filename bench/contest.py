@@ -50,7 +50,7 @@ class Contestant:
         command = [sys.executable, "-m", "bench.contestant", name, str(directory), str(cores), str(limit_s)]
         threads = {f"{library}_NUM_THREADS": str(cores) for library in THREADS}
         self.name = name
-        self.values = directory / f"values-{name.replace(' ', '-')}.npy"
+        self.values = directory / f"values-{name.replace(' ', '-')}-{cores}.npy"
         self._command, self._env = command, {**os.environ, **threads, "PYTHONWARNINGS": "ignore"}
         self._process = self._started()
 
@@ -73,8 +73,14 @@ class Contestant:
                 pipe.close()
 
     def _started(self) -> "subprocess.Popen[bytes]":
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-        return subprocess.Popen(self._command, cwd=ROOT, env=self._env, **pipes)
+        return subprocess.Popen(
+            self._command,
+            cwd=ROOT,
+            env=self._env,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
 
     def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
         assert self._process.stdin

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.models import FEATURES, Floats, fitted, uploaded
+from bench.models import FEATURES, MODELS, Floats, fitted, uploaded
 from bench.tasks import Kind, Task
 
 Explain = Callable[[Floats], Floats]
@@ -31,7 +31,7 @@ def explain_with(name: str, task: Task) -> Explain:
 def takes_part(name: str, task: Task) -> bool:
     """Whether there is such a thing at all: a booster's own values are of its own models and have no background."""
     if name in {"XGBoost", "LightGBM"}:
-        its_own = task.model == name.lower()
+        its_own = MODELS[task.model].title.startswith(name)
         return its_own and (task.kind is Kind.VALUES or (name == "XGBoost" and task.kind is Kind.INTERACTIONS))
     return not (name == "shapiq" and task.kind.background is not None)
 

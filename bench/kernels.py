@@ -11,7 +11,7 @@ from bench.contest import Contestant, Measured, contest
 from bench.contestants import ENGINE, PEERS, takes_part
 from bench.models import FEATURES, rows_file
 from bench.table import Line
-from bench.tasks import MEASURED, ROWS, SHALLOW, Kind, Task
+from bench.tasks import ROWS, SHALLOW, Kind, Task, kinds
 from jobs.work.trees import engine
 
 GOAL_NUMPY = 2
@@ -28,7 +28,7 @@ def measure(
             contestants = [Contestant(name, directory, cores, limit_s) for name in wanted]
             for one in contestants:
                 stack.callback(one.close)
-            for kind in (kind for kind, listed in MEASURED.items() if model in listed):
+            for kind in kinds(model):
                 task = Task(kind, model, directory)
                 here = [one for one in contestants if takes_part(one.name, task)]
                 measured = contest(here, task, rows_file(directory, rows, FEATURES), rounds)

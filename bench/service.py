@@ -15,9 +15,9 @@ BATCH_SIZE = 500
 
 
 @contextmanager
-def running() -> Iterator[tuple[Stack, Client]]:
-    """A service of our own, with chunks of BATCH_SIZE rows."""
-    env = {**os.environ, "SHAP_BATCH_SIZE": str(BATCH_SIZE)}
+def running(**settings: str) -> Iterator[tuple[Stack, Client]]:
+    """A service of our own, with chunks of BATCH_SIZE rows and these settings."""
+    env = {**os.environ, "SHAP_BATCH_SIZE": str(BATCH_SIZE), **settings}
     with Stack(env, private=True) as stack, Client(stack.url, os.environ.get("API_TOKEN")) as client:
         yield stack, client
 

@@ -34,6 +34,12 @@ MEASURED = {
 """Peers' interactions of the unlimited forest, and their deep trees against a background, take hours."""
 
 
+def kinds(model: str) -> tuple[Kind, ...]:
+    """What is measured of a model: everything, where it is not in the list at all."""
+    listed = tuple(kind for kind, models in MEASURED.items() if model in models)
+    return listed or tuple(MEASURED)
+
+
 class Task(NamedTuple):
     """One kind of values of one model, whose files are in `directory`."""
 
