@@ -41,9 +41,7 @@ QUICK = Sizes(training_rows=1_000, rows=2_000, big_rows=5_000, few_rows=64, roun
 
 @click.command()
 @click.option("--only", type=click.Choice(PARTS), multiple=True, help="Measure only this part; may be repeated.")
-@click.option(
-    "--model", "models", type=click.Choice((*TREES, "small")), multiple=True, help="Only this model; may be repeated."
-)
+@click.option("--model", "models", type=click.Choice((*TREES, "small")), multiple=True, help="Measure only this model.")
 @click.option("--quick", is_flag=True, help="A short look: few rows, models trained on little. Not for figures.")
 @click.option("--jobs", type=int, help="Tiny jobs.")
 @click.option("--files", type=click.Path(file_okay=False, path_type=Path), help="Keep models here, and use them again.")
@@ -51,7 +49,13 @@ QUICK = Sizes(training_rows=1_000, rows=2_000, big_rows=5_000, few_rows=64, roun
     "--write", "page", type=click.Path(dir_okay=False, path_type=Path), help="Write the figures to this page."
 )
 def main(
-    only: tuple[str, ...], models: tuple[str, ...], quick: bool, jobs: int | None, files: Path | None, page: Path | None
+    *,
+    only: tuple[str, ...],
+    models: tuple[str, ...],
+    quick: bool,
+    jobs: int | None,
+    files: Path | None,
+    page: Path | None,
 ) -> None:
     """Measure the tree engine against its peers, and the service against shap."""
     sizes = QUICK if quick else Sizes()
@@ -69,11 +73,8 @@ def main(
 
 def _make(directory: Path, models: tuple[str, ...], training_rows: int) -> None:
     directory.mkdir(parents=True, exist_ok=True)
-    missing = [
-        name
-        for name in {**dict.fromkeys(models), "small": None, "tiny": None}
-        if not (directory / f"{name}.joblib").exists()
-    ]
+    wanted = dict.fromkeys((*models, "small", "tiny"))
+    missing = [name for name in wanted if not (directory / f"{name}.joblib").exists()]
     _say(f"making {', '.join(missing) or 'nothing'}")
     command = [sys.executable, "-m", "bench.models", str(directory), str(training_rows), *missing]
     subprocess.run(command, cwd=ROOT, check=True)

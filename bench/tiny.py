@@ -1,4 +1,4 @@
-"""Many tiny jobs from many clients: the service beside RQ, on the same rows and model, with as many workers as slots."""
+"""Many tiny jobs from many clients: the service beside RQ, on the same work, with as many workers as slots."""
 
 import json
 import os
