@@ -24,7 +24,7 @@ TREES = MEASURED[Kind.VALUES]
 
 
 class Sizes(NamedTuple):
-    """How much is measured."""
+    """How much is measured, and of whom."""
 
     training_rows: int = 10_000
     rows: int = 20_000
@@ -34,6 +34,7 @@ class Sizes(NamedTuple):
     repeats: int = 30
     limit_s: float = 0.5
     jobs: int = 10_000
+    who: tuple[str, ...] = ()
 
 
 QUICK = Sizes(training_rows=1_000, rows=2_000, big_rows=5_000, few_rows=64, rounds=1, repeats=3, limit_s=0.1, jobs=100)
@@ -42,6 +43,7 @@ QUICK = Sizes(training_rows=1_000, rows=2_000, big_rows=5_000, few_rows=64, roun
 @click.command()
 @click.option("--only", type=click.Choice(PARTS), multiple=True, help="Measure only this part; may be repeated.")
 @click.option("--model", "models", type=click.Choice((*TREES, "small")), multiple=True, help="Measure only this model.")
+@click.option("--who", multiple=True, help="Only these contestants: engine, shap, shapiq ...")
 @click.option("--quick", is_flag=True, help="A short look: few rows, models trained on little. Not for figures.")
 @click.option("--jobs", type=int, help="Tiny jobs.")
 @click.option("--files", type=click.Path(file_okay=False, path_type=Path), help="Keep models here, and use them again.")
@@ -52,6 +54,7 @@ def main(
     *,
     only: tuple[str, ...],
     models: tuple[str, ...],
+    who: tuple[str, ...],
     quick: bool,
     jobs: int | None,
     files: Path | None,
@@ -59,7 +62,7 @@ def main(
 ) -> None:
     """Measure the tree engine against its peers, and the service against shap."""
     sizes = QUICK if quick else Sizes()
-    sizes = sizes._replace(jobs=jobs or sizes.jobs)
+    sizes = sizes._replace(jobs=jobs or sizes.jobs, who=who)
     for line in described():
         table.console.print(line)
     with tempfile.TemporaryDirectory(prefix="shap-supervisor-bench-") as name:
@@ -87,7 +90,7 @@ def _part(part: str, directory: Path, models: tuple[str, ...], sizes: Sizes) -> 
 
 
 def _measured(part: str, directory: Path, models: tuple[str, ...], sizes: Sizes) -> Iterator[Line]:
-    how = {"rows": sizes.few_rows, "rounds": sizes.rounds, "limit_s": sizes.limit_s}
+    how = {"who": sizes.who, "rows": sizes.few_rows, "rounds": sizes.rounds, "limit_s": sizes.limit_s}
     match part:
         case "one-core":
             return kernels.measure(directory, models, 1, **how)  # type: ignore[arg-type]

@@ -18,10 +18,18 @@ GOAL_NUMPY = 2
 
 
 def measure(
-    directory: Path, models: tuple[str, ...], cores: int, *, rows: int = ROWS, rounds: int = 3, limit_s: float = 0.5
+    directory: Path,
+    models: tuple[str, ...],
+    cores: int,
+    *,
+    who: tuple[str, ...] = (),
+    rows: int = ROWS,
+    rounds: int = 3,
+    limit_s: float = 0.5,
 ) -> Iterator[Line]:
-    """Every task of these models, on so many cores."""
+    """Every task of these models, on so many cores; `who` are the first words of contestants' names, empty for all."""
     names = [*(ENGINE + level for level in reversed(engine.available())), *PEERS]
+    names = [name for name in names if not who or name.split()[0] in who]
     for model in models:
         with ExitStack() as stack:
             wanted = [name for name in names if takes_part(name, Task(Kind.VALUES, model, directory))]
