@@ -17,7 +17,7 @@ help:
 	@echo 'make install   only set up: $(BIN)/shap-supervisor'
 	@echo 'make check     format, lint, types and import contracts'
 	@echo 'make coverage  run every test and report the lines that none reached'
-	@echo 'make bench     measure against shap in one process'
+	@echo 'make bench     measure against shap and other peers; see docs/performance.md'
 	@echo 'make chaos     kill, stop, cut and fill everything under load: SECONDS=60 SEED=1 FAULTS=1000'
 	@echo 'make clean     remove what these commands made'
 	@echo
@@ -44,8 +44,8 @@ coverage: $(VENV)/.installed-dev
 	$(BIN)/coverage run -m pytest
 	$(BIN)/coverage report
 
-bench: $(VENV)/.installed-dev
-	@$(BIN)/python -m bench
+bench: $(VENV)/.installed-bench
+	@$(BIN)/python -m bench $(BENCH)
 
 chaos: $(VENV)/.installed-dev
 	@$(BIN)/python -m chaos --seconds $(SECONDS) --seed $(SEED) $(if $(FAULTS),--faults $(FAULTS))
@@ -70,4 +70,8 @@ $(VENV)/.installed: $(VENV)/.python requirements.txt setup.cfg pyproject.toml se
 
 $(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.txt
 	@$(PIP) -r requirements-dev.txt
+	@touch $@
+
+$(VENV)/.installed-bench: $(VENV)/.installed-dev requirements-bench.txt
+	@$(PIP) -r requirements-bench.txt
 	@touch $@

@@ -1,8 +1,10 @@
-"""`python -m bench`: the service against shap in one process, both sides measured in the same run.
+"""`python -m bench`: this project beside its peers, every line of a work measured in the same run on the same rows.
 
-- `throughput`: rows a second of a large job, over HTTP from upload to the last byte of the result.
-- `latency`: submit-to-result of a small job.
-- `memory`: what web process and supervisor hold while small and large jobs run.
-- `models` makes the files, `alone` is shap in one process; both run in processes of their own.
-- `report` is the table.
+- `__main__`: the command and its parts; `table`: the one table; `document`: docs/performance.md; `machine`: on what.
+- `models`: the models and rows as files, made in a process of their own.
+- `kernels`: the tree engine beside shap, XGBoost, LightGBM, shapiq and woodelf, on one core and on all (`tasks` says
+  what is computed). A `contest` lets them take turns, each as a `contestant` in a process of its own; `contestants`
+  knows how each of them is called.
+- `throughput`, `latency`, `memory`: the service over HTTP (`service`), large jobs, small jobs, resident memory.
+- `tiny`: many tiny jobs from many `clients`, beside RQ (`rq_side`).
 """

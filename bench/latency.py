@@ -1,50 +1,54 @@
-"""Submit-to-result of a job of 100 rows on a model that the service has seen before, against the same call alone."""
+"""Submit-to-result of a job of 100 rows on a model that the service has seen before, beside the same call of shap."""
 
-import os
+from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
-from typing import NamedTuple
 
-from bench.alone import Alone
-from bench.service import explain_at_once
-from bench.throughput import MODELS
+from bench.contest import Contestant, contest
+from bench.models import MODELS, rows_file, uploaded
+from bench.service import explain_at_once, running
+from bench.table import Line
+from bench.tasks import Kind, Task
 from cli.client import Client
-from cli.stack import Stack
 
+NAMES = ("xgboost", "lightgbm", "boosting")
+ROWS = 100
 WARM_UPS = 3
+LIMIT_S = 10.0
+GOAL_S = 0.060
+"""That the service may take longer than shap alone."""
 
 
-class Latency(NamedTuple):
-    """Medians and the service's 95th percentile, in seconds."""
-
-    model: str
-    service: float
-    service_p95: float
-    alone: float
-    alone_kept: float
-    """Alone, with the explainer built once and kept."""
+def measure(directory: Path, models: tuple[str, ...], *, repeats: int) -> Iterator[Line]:
+    with running() as (_, client):
+        for model in (name for name in NAMES if name in models):
+            yield from _measure(client, directory, model, repeats)
 
 
-def measure(directory: Path, repeats: int) -> list[Latency]:
-    with Stack(os.environ, private=True) as stack, Client(stack.url, os.environ.get("API_TOKEN")) as client:
-        return [_measure(client, name, directory, repeats) for name in MODELS]
-
-
-def _measure(client: Client, name: str, directory: Path, repeats: int) -> Latency:
-    model, rows = directory / MODELS[name], directory / "few.npy"
-    ours: list[float] = []
-    theirs: list[dict[str, float]] = []
-    with Alone(model, rows, directory / "theirs.npy") as alone:
-        for _ in range(WARM_UPS):
-            explain_at_once(client, model, rows)
-            alone.measure()
-        for _ in range(repeats):
-            ours.append(explain_at_once(client, model, rows))
-            theirs.append(alone.measure())
-    return Latency(
-        model=name,
-        service=median(ours),
-        service_p95=sorted(ours)[int(0.95 * (len(ours) - 1))],
-        alone=median(sum(one.values()) for one in theirs),
-        alone_kept=median(one["explain"] for one in theirs),
+def _measure(client: Client, directory: Path, model: str, repeats: int) -> Iterator[Line]:
+    path, rows = uploaded(directory, model), rows_file(directory, ROWS)
+    shap = Contestant("shap", directory, 1, LIMIT_S)
+    try:
+        theirs = contest([shap], Task(Kind.VALUES, model, directory), rows, 3)[0]
+    finally:
+        shap.close()
+    for _ in range(WARM_UPS):
+        explain_at_once(client, path, rows)
+    taken = [explain_at_once(client, path, rows) for _ in range(repeats)]
+    work, overhead = f"{ROWS} rows at once, {MODELS[model].title}", median(taken) - theirs.each() * ROWS
+    p95 = sorted(taken)[int(0.95 * (len(taken) - 1))]
+    yield Line(
+        work,
+        "service, p50",
+        1,
+        _ms(median(taken)),
+        f"{overhead * 1000:+.0f} ms",
+        f"+{GOAL_S * 1000:.0f} ms",
+        overhead <= GOAL_S,
+        remarks=f"p95 {_ms(p95)}",
     )
+    yield Line(work, "shap, explainer kept", 1, _ms(theirs.each() * ROWS), remarks=f"made ready in {_ms(theirs.built)}")
+
+
+def _ms(seconds: float) -> str:
+    return f"{seconds * 1000:.0f} ms"

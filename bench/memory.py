@@ -18,17 +18,24 @@ import numpy
 import psutil
 
 from api.npy import write_header
+from bench.models import uploaded
+from bench.table import Line
 from cli.client import Client
 from cli.follow import follow, require_finished
 from cli.stack import Stack
 
 SAMPLE_S = 0.02
+MIB = 1024 * 1024
 WATCHED = ("web", "supervisor", "store")
 FEATURES = 50
 BLOCK_ROWS = 5_000
 """Made once and sent again and again: what is measured does not depend on the numbers."""
 FORMATS = ("npy", "csv")
-FEW, MANY = 20_000, 2_000_000
+GOAL_BYTES = 80 * 1024 * 1024
+"""Of web process and supervisor."""
+GOAL_GROWTH = 0.05
+"""Between the large job and the largest."""
+SMALL = ("web", "supervisor")
 READ_BYTES = 1024 * 1024
 BOUNDARY = "rows"
 
@@ -46,9 +53,27 @@ class Memory(NamedTuple):
     result_bytes: int
 
 
-def measure(directory: Path) -> list[Memory]:
-    model = (directory / "small.json").read_bytes()
-    return [measure_one(model, rows, kind) for kind in FORMATS for rows in (FEW, MANY)]
+def measure(directory: Path, *, rows: int, big_rows: int) -> Iterator[Line]:
+    model = uploaded(directory, "small").read_bytes()
+    for kind in FORMATS:
+        few, many = (measure_one(model, count, kind) for count in (rows, big_rows))
+        for name in (*SMALL, "children"):
+            yield _line(few, many, name)
+
+
+def _line(few: "Memory", many: "Memory", name: str) -> Line:
+    size, growth = getattr(many, name), getattr(many, name) / getattr(few, name) - 1
+    goal = f"{GOAL_BYTES // MIB} MB, +{GOAL_GROWTH:.0%}" if name in SMALL else f"+{GOAL_GROWTH:.0%}"
+    return Line(
+        f"{few.rows:,} → {many.rows:,} rows as {many.format.upper()}, memory",
+        name,
+        1,
+        f"{size / MIB:.1f} MB",
+        f"{growth:+.1%}",
+        goal,
+        growth <= GOAL_GROWTH and (name not in SMALL or size <= GOAL_BYTES),
+        remarks=f"{many.rows / many.seconds:,.0f} rows/s on a small model",
+    )
 
 
 def measure_one(model: bytes, rows: int, kind: str, **env: str) -> Memory:

@@ -1,11 +1,25 @@
 """The service's side: one job from the first byte of the upload to the last byte of the result, over HTTP."""
 
+import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from cli.client import Client, Document
 from cli.follow import follow, require_finished
 from cli.output import FORMATS
+from cli.stack import Stack
+
+BATCH_SIZE = 500
+
+
+@contextmanager
+def running(**settings: str) -> Iterator[tuple[Stack, Client]]:
+    """A service of our own, with chunks of BATCH_SIZE rows and these settings."""
+    env = {**os.environ, "SHAP_BATCH_SIZE": str(BATCH_SIZE), **settings}
+    with Stack(env, private=True) as stack, Client(stack.url, os.environ.get("API_TOKEN")) as client:
+        yield stack, client
 
 
 def explain(client: Client, model: Path, rows: Path, values: Path) -> tuple[float, Document]:

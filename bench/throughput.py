@@ -1,59 +1,79 @@
-"""Rows a second of a large job on three boosted models, in pairs: the service, then shap alone, and again."""
+"""Rows a second of a large job, everything over HTTP included, beside shap in one process and on all cores by joblib.
+
+The service explains every row; shap explains as many as it can in a few seconds and is scaled. Taken in turns.
+"""
 
 import os
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
-from typing import NamedTuple
 
-import numpy
+import numpy as np
 
-from bench.alone import Alone
-from bench.service import explain
+from bench.contest import Contestant, Measured, contest
+from bench.models import MODELS, rows_file, uploaded
+from bench.service import BATCH_SIZE, explain, running
+from bench.table import Line
+from bench.tasks import Kind, Task
 from cli.client import Client
-from cli.stack import Stack
 
-MODELS = {"XGBoost": "xgboost.json", "LightGBM": "lightgbm.txt", "scikit-learn": "scikit-learn.skops"}
-BATCH_SIZE = 500
-
-
-class Throughput(NamedTuple):
-    """Rows a second; the ratio is the median over the pairs."""
-
-    model: str
-    rows: int
-    service: float
-    alone: float
-    ratio: float
-    first_ratio: float
-    peak_child_bytes: int
-    difference: float
+NAMES = ("depth-16", "boosting", "xgboost", "lightgbm")
+GOALS = {"depth-16": 100, "boosting": 20}
+SHAP_S = 3.0
+"""How long one call of shap may take."""
 
 
-def measure(directory: Path, repeats: int) -> list[Throughput]:
-    env = {**os.environ, "SHAP_BATCH_SIZE": str(BATCH_SIZE)}
-    with Stack(env, private=True) as stack, Client(stack.url, os.environ.get("API_TOKEN")) as client:
-        return [_measure(client, name, directory, repeats) for name in MODELS]
+def measure(directory: Path, models: tuple[str, ...], *, rows: int, rounds: int) -> Iterator[Line]:
+    with running() as (_, client):
+        for model in (name for name in NAMES if name in models):
+            yield from _measure(client, directory, model, rows, rounds)
 
 
-def _measure(client: Client, name: str, directory: Path, repeats: int) -> Throughput:
-    model, rows = directory / MODELS[name], directory / "rows.npy"
-    ours, theirs = directory / "ours.npy", directory / "theirs.npy"
-    pairs: list[tuple[float, float]] = []
-    peak = 0
-    with Alone(model, rows, theirs) as alone:
-        for _ in range(repeats):
-            seconds, job = explain(client, model, rows, ours)
+def _measure(client: Client, directory: Path, model: str, rows: int, rounds: int) -> Iterator[Line]:
+    task, path, values = Task(Kind.VALUES, model, directory), rows_file(directory, rows), directory / "ours.npy"
+    taken: list[float] = []
+    alone: list[Measured] = []
+    spread: list[Measured] = []
+    with ExitStack() as stack:
+        one, all_cores = (Contestant("shap", directory, cores, SHAP_S) for cores in (1, _cores()))
+        stack.callback(one.close)
+        stack.callback(all_cores.close)
+        peak = 0
+        for _ in range(rounds):
+            seconds, job = explain(client, uploaded(directory, model), path, values)
+            taken.append(seconds)
             peak = max(peak, job["peak_child_bytes"])
-            pairs.append((seconds, sum(alone.measure().values())))
-    count = len(numpy.load(rows, mmap_mode="r"))
-    ratios = [theirs_s / ours_s for ours_s, theirs_s in pairs]
-    return Throughput(
-        model=name,
-        rows=count,
-        service=count / median(ours_s for ours_s, _ in pairs),
-        alone=count / median(theirs_s for _, theirs_s in pairs),
-        ratio=median(ratios),
-        first_ratio=ratios[0],
-        peak_child_bytes=peak,
-        difference=float(numpy.abs(numpy.load(ours) - numpy.load(theirs)).max()),
+            alone += contest([one], task, path, 1)
+            spread += contest([all_cores], task, path, 1)
+        expected = np.load(one.values)
+    found = np.load(values)[: len(expected)]
+    difference = float(np.abs(found - expected).max() / np.abs(expected).max())
+    work = f"{rows:,} rows end to end, {MODELS[model].title}"
+    shap_each = median(each.each() for each in alone)
+    ratio, goal = shap_each * rows / median(taken), GOALS.get(model)
+    first = f"first round x {shap_each * rows / taken[0]:.3g}"
+    yield Line(
+        work,
+        f"service, chunks of {BATCH_SIZE}",
+        _cores(),
+        _rate(median(taken) / rows),
+        f"x {ratio:.3g}",
+        f"x {goal}" if goal else "",
+        ratio >= goal if goal else None,
+        difference,
+        f"{first}; peak of a child {peak / 2**20:.0f} MB",
     )
+    yield Line(work, "shap, one process", 1, _rate(shap_each), "x 1", remarks=f"{alone[0].rows} rows timed")
+    each = median(one.each() for one in spread)
+    yield Line(
+        work, "shap, joblib", _cores(), _rate(each), f"x {shap_each / each:.3g}", remarks=f"{spread[0].rows} rows timed"
+    )
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _rate(seconds_each: float) -> str:
+    return f"{1 / seconds_each:,.0f} rows/s"

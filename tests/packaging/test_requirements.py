@@ -28,7 +28,7 @@ def pinned(file: str) -> set[str]:
     return {line.split("==")[0] for line in lines}
 
 
-@pytest.mark.parametrize("stem", ["requirements", "requirements-dev"])
+@pytest.mark.parametrize("stem", ["requirements", "requirements-dev", "requirements-bench"])
 def test_everything_asked_for_is_pinned(stem):
     assert names((ROOT / f"{stem}.in").read_text()) <= pinned(f"{stem}.txt")
 
@@ -53,7 +53,15 @@ def test_shap_and_numpy_depend_on_the_python_version():
 
 
 def test_no_address_of_an_index_is_written_down():
-    for file in ("requirements.txt", "requirements-dev.txt", "setup.cfg", "pyproject.toml", "Makefile", ".ci/run"):
+    for file in (
+        "requirements.txt",
+        "requirements-dev.txt",
+        "requirements-bench.txt",
+        "setup.cfg",
+        "pyproject.toml",
+        "Makefile",
+        ".ci/run",
+    ):
         text = (ROOT / file).read_text()
         assert not re.search(
             r"--(extra-)?index-url|--find-links|--trusted-host", text.replace("--no-emit-index-url", "")

@@ -1,0 +1,118 @@
+"""One contestant in a process of its own: `python -m bench.contestant NAME DIRECTORY CORES LIMIT_S`.
+
+Each line that it reads is a request, each line that it prints an answer, both JSON. `{"open": [kind, model], "rows":
+PATH, "values": PATH}` makes it ready, chooses how many of the rows it can do within LIMIT_S and saves their values; an
+empty request explains them once. Threads are limited by the environment, processors by `CORES`.
+"""
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench.contestants import BATCHED, ENGINE, Explain, explain_with
+from bench.models import Floats
+from bench.tasks import Kind, Task
+
+SAMPLE_ROWS = 8
+BATCH_ROWS = 64
+LONGEST_S = 40.0
+"""For those who work in batches."""
+
+
+def seconds(call: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    call()
+    return time.perf_counter() - started
+
+
+def affordable(name: str, explain: Explain, x: Floats, limit_s: float) -> int:
+    """How many rows are timed: those that are done within the limit, or at once by who works in batches."""
+    if name in BATCHED:
+        sample_s = seconds(lambda: explain(x[:BATCH_ROWS]))
+        return len(x) if sample_s * len(x) / BATCH_ROWS < LONGEST_S else min(BATCH_ROWS, len(x))
+    if name.startswith(ENGINE):
+        explain(x)
+        return len(x)
+    if seconds(lambda: explain(x[:1])) > limit_s:  # with what is loaded on first use
+        return 1
+    one, sample = (seconds(lambda few=few: explain(x[:few])) for few in (1, SAMPLE_ROWS))  # type: ignore[misc]
+    each = max((sample - one) / (SAMPLE_ROWS - 1), 1e-9)
+    return max(1, min(len(x), int((limit_s - one) / each)))
+
+
+@lru_cache(maxsize=1)
+def _kept(name: str, task: Task) -> Explain:
+    return explain_with(name, task)
+
+
+def _in_worker(name: str, task: Task, x: Floats) -> Floats:
+    """Runs in a joblib worker, which keeps its explainer from call to call."""
+    return _kept(name, task)(x)
+
+
+def spread(name: str, task: Task, cores: int) -> Explain:
+    """On several cores: the engine in threads, as it lets go of the GIL; boosters by themselves; others by joblib."""
+    if cores == 1 or name in {"XGBoost", "LightGBM"}:
+        return explain_with(name, task)
+    if name.startswith(ENGINE):
+        explain, pool = explain_with(name, task), ThreadPoolExecutor(cores)
+        return lambda x: np.concatenate(list(pool.map(explain, _parts(x, cores))))
+    from joblib import Parallel, delayed
+
+    pool = Parallel(n_jobs=cores)
+    return lambda x: np.concatenate(pool(delayed(_in_worker)(name, task, part) for part in _parts(x, cores)))
+
+
+def _parts(x: Floats, cores: int) -> list[Floats]:
+    return [part for part in np.array_split(x, cores) if len(part)]
+
+
+class Ready:
+    """A task that is being measured."""
+
+    def __init__(self, name: str, task: Task, cores: int, limit_s: float, request: dict[str, Any]) -> None:
+        started = time.perf_counter()
+        self._explain = spread(name, task, cores)
+        self._built_s = time.perf_counter() - started
+        x = np.load(request["rows"])
+        self._x = x[: affordable(name, self._explain, x, limit_s)]
+        self._values = Path(request["values"])
+
+    def answer(self) -> dict[str, float]:
+        """Rows, seconds of explaining them, and those of making ready."""
+        started = time.perf_counter()
+        values = self._explain(self._x)
+        taken = time.perf_counter() - started
+        np.save(self._values, values)
+        return {"rows": len(self._x), "seconds": taken, "built": self._built_s}
+
+
+def _main(name: str, directory: Path, cores: int, limit_s: float) -> None:
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-cores:])
+    ready: Ready | None = None
+    for line in sys.stdin:
+        request = json.loads(line)
+        try:
+            if "open" in request:
+                kind, model = request["open"]
+                ready = None
+                ready = Ready(name, Task(Kind(kind), model, directory), cores, limit_s, request)
+            answer: dict[str, Any] = ready.answer() if ready else {"refused": "nothing is open"}
+        except Exception as fault:
+            answer = {"refused": f"{type(fault).__name__}: {fault}".splitlines()[0][:80]}
+        print(json.dumps(answer), file=ANSWERS, flush=True)
+
+
+if __name__ == "__main__":
+    ANSWERS = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what peers print is no answer
+    _main(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4]))

@@ -1,0 +1,134 @@
+"""Many tiny jobs from many clients: the service beside RQ, on the same work, with as many workers as slots."""
+
+import json
+import os
+import shutil
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from http.client import HTTPConnection
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from bench.clients import CLIENTS, Load, load
+from bench.models import TINY_FEATURES, data, uploaded
+from bench.service import running
+from bench.table import Line
+from cli.processes import Process, module_command, module_environment
+from cli.store import embedded_store, private_directory
+
+WARM_UPS = 100
+GOAL_RATE = 3
+"""Times RQ's jobs a second."""
+GOAL_P50 = 1 / 3
+"""Of RQ's median."""
+READY_S = 60.0
+SLOTS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def measure(directory: Path, jobs: int) -> Iterator[Line]:
+    model = uploaded(directory, "tiny")
+    rows = data(jobs + WARM_UPS, seed=3, features=TINY_FEATURES)[0].tolist()
+    ours = _service([json.dumps({"data": [row], "model_id": model.name}).encode() for row in rows], model)
+    theirs = _rq([json.dumps({"data": [row]}).encode() for row in rows], model)
+    work = f"{jobs:,} jobs of 1 row, {CLIENTS} clients"
+    ratio, share = theirs.seconds / ours.seconds, ours.percentile(0.5) / theirs.percentile(0.5)
+    yield Line(
+        work,
+        f"service, {SLOTS} slots",
+        SLOTS,
+        f"{jobs / ours.seconds:,.0f} jobs/s",
+        f"x {ratio:.3g}",
+        f"x {GOAL_RATE} of RQ",
+        ratio >= GOAL_RATE,
+        remarks=_remarks(ours),
+    )
+    yield Line(
+        work,
+        "its p50",
+        SLOTS,
+        f"{ours.percentile(0.5) * 1000:.0f} ms",
+        f"x {share:.2g}",
+        f"x {GOAL_P50:.2g} of RQ",
+        share <= GOAL_P50,
+    )
+    yield Line(
+        work,
+        f"RQ, {SLOTS} warm workers",
+        SLOTS,
+        f"{jobs / theirs.seconds:,.0f} jobs/s",
+        "x 1",
+        remarks=_remarks(theirs),
+    )
+
+
+def _remarks(seen: Load) -> str:
+    p50, p99 = (seen.percentile(share) * 1000 for share in (0.5, 0.99))
+    failed = f"; {len(seen.failures)} FAILED: {seen.failures[0]}" if seen.failures else ""
+    return f"submit to result: p50 {p50:.0f} ms, p99 {p99:.0f} ms{failed}"
+
+
+def _service(bodies: list[bytes], model: Path) -> Load:
+    with ExitStack() as opened:
+        trusted = private_directory()
+        opened.callback(shutil.rmtree, trusted)
+        shutil.copy(model, trusted)
+        stack, _ = opened.enter_context(running(TRUSTED_MODEL_DIR=str(trusted), WORKER_SLOTS=str(SLOTS)))
+        headers = {"Content-Type": "application/json", "Prefer": "wait=60"}
+        if token := os.environ.get("API_TOKEN"):
+            headers["Authorization"] = f"Bearer {token}"
+        return _warm_load(urlsplit(stack.url).port or 0, bodies, headers)
+
+
+def _rq(bodies: list[bytes], model: Path) -> Load:
+    with _rq_running(model) as port:
+        return _warm_load(port, bodies, {"Content-Type": "application/json"})
+
+
+def _warm_load(port: int, bodies: list[bytes], headers: dict[str, str]) -> Load:
+    load(port, "/analyze", bodies[:WARM_UPS], headers)
+    return load(port, "/analyze", bodies[WARM_UPS:], headers)
+
+
+@contextmanager
+def _rq_running(model: Path) -> Iterator[int]:
+    """The port of an app whose workers answer."""
+    directory, port = private_directory(), _free_port()
+    store, url = embedded_store(directory, os.environ)
+    env = module_environment({**os.environ, "REDIS_URL": url, "MODEL": str(model), "OMP_NUM_THREADS": "1"})
+    log = directory / "rq.log"
+    app = Process("app", module_command("bench.rq_side", "app", str(port)), env, log=log)
+    workers = [Process("worker", module_command("bench.rq_side", "worker"), env, log=log) for _ in range(SLOTS)]
+    try:
+        store.start()
+        for process in (app, *workers):
+            process.start()
+        _await(port)
+        yield port
+    finally:
+        for process in (*workers, app, store):
+            process.stop(5)
+        shutil.rmtree(directory)
+
+
+def _await(port: int) -> None:
+    """Until the app answers; workers may still be loading, which the warm-up waits for."""
+    deadline = time.monotonic() + READY_S
+    while True:
+        try:
+            http = HTTPConnection("127.0.0.1", port, timeout=5)
+            http.request("GET", "/readyz")
+            http.getresponse().read()
+            http.close()
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+        else:
+            return
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
