@@ -78,7 +78,7 @@ class Honest:
                 self._linear(Ridge().fit(x, y)),
                 self._additive(Ridge().fit(x, y)),
                 self._coalitions(SVR().fit(few, y)),
-                self._coalitions(MLPRegressor((16,), max_iter=20, random_state=0).fit(few, y)),
+                self._coalitions(MLPRegressor(hidden_layer_sizes=(16,), max_iter=20, random_state=0).fit(few, y)),
             ]
 
     def submissions(self) -> Iterator[Submission]:
@@ -172,7 +172,7 @@ class Greedy:
         x = np.random.default_rng(0).normal(size=(600, FEW))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            network = MLPRegressor((100_000,), max_iter=1, random_state=0).fit(x[:20], x[:20, 0])
+            network = MLPRegressor(hidden_layer_sizes=(100_000,), max_iter=1, random_state=0).fit(x[:20], x[:20, 0])
         del network._optimizer
         options = {"explainer": "permutation", "batch_size": 100_000}
         return functools.partial(
@@ -206,12 +206,13 @@ HOARDERS = {
         "raise MemoryError\n"
     ),
     "with-friends.pkl": (
-        "import mmap, os, time\n"
+        "import os, time\n"
+        "held = []\n"
         "for _ in range(20):\n"
         "    if os.fork() == 0:\n"
         "        for _ in range(100):\n"
-        "            held = mmap.mmap(-1, 1 << 20, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)\n"
-        "            held.write(b'x' * (1 << 20)); keep = (held, globals().get('keep')); time.sleep(0.1)\n"
+        "            held.append(b'x' * (1 << 20))\n"
+        "            time.sleep(0.2)\n"
         "        time.sleep(60)\n"
         "time.sleep(60)\n"
     ),
