@@ -9,7 +9,8 @@ gc_counts, max_rows_per_batch; the first, fourth and fifth are this process's ow
     kills                       attempts that did not end by themselves, by outcome, over all jobs
     last_failures               the last attempts that did not succeed, newest first
     redis                       {used_memory_bytes, maxmemory_bytes, policy}
-    history                     empty for now
+    history                     the last hour, oldest first: {supervisor, at_ms, in_use_bytes, family_bytes,
+                                reserved_bytes, children_bytes, children, largest_share_percent}
 
 Does not measure supervisors or children: they report themselves.
 """
@@ -28,6 +29,7 @@ from api.health import redis_memory
 from api.presenting import without_traceback
 from api.replies import Json
 from api.resources import resources
+from jobs import history
 from jobs.outcomes import MEMORY_OUTCOMES, Outcome
 from jobs.settings import MIB, Settings
 
@@ -40,6 +42,8 @@ async def memory(request: Request) -> Response:
     house = resources(request)
     snapshots = await house.store.snapshots()
     outcomes = await house.store.outcomes()
+    names = [str(snapshot["name"]) for snapshot in snapshots]
+    histories = {name: await history.read(house.redis, name) for name in names}
     return Json(
         {
             **_for_older_clients(house.settings, snapshots),
@@ -50,7 +54,7 @@ async def memory(request: Request) -> Response:
             "kills": {outcome.value: outcomes.get(outcome.value, 0) for outcome in KILLS},
             "last_failures": [_failure(failure) for failure in await house.store.failures()],
             "redis": await redis_memory(house.redis),
-            "history": [],
+            "history": history.merged(histories),
         }
     )
 

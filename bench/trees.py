@@ -91,10 +91,10 @@ def interventional(name: str, x: Any, fitted: Any, levels: tuple[str, ...], size
     expected = explainer.shap_values(x[:few], check_additivity=False)
     shap_s = seconds(lambda: explainer.shap_values(x[:few], check_additivity=False), 1) * ROWS / few
     ours = {
-        level: seconds(lambda level=level: engine.interventional_values(trees, x, background, level=level))  # type: ignore[misc]
+        level: seconds(lambda level=level: engine.Background(trees, background, level=level).values(x))  # type: ignore[misc]
         for level in levels
     }
-    error = np.abs(engine.interventional_values(trees, x[:few], background) - expected).max() / np.abs(expected).max()
+    error = np.abs(engine.Background(trees, background).values(x[:few]) - expected).max() / np.abs(expected).max()
     row(f"{name}, {size} background rows", shap_s, few, ours, error)
 
 

@@ -55,6 +55,9 @@ class Client:
     def job(self, job_id: str) -> Document:
         return self._document("GET", f"/jobs/{job_id}")
 
+    def memory(self) -> Document:
+        return self._document("GET", "/admin/memory")
+
     def summary(self, job_id: str) -> Document:
         return self._document("GET", f"/jobs/{job_id}/summary")
 

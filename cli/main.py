@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from cli import demo, doctor, looking, run, serving, submitting
+from cli import demo, doctor, looking, memory, run, serving, submitting
 from jobs import VERSION
 from jobs.settings import InvalidSettings
 
@@ -36,6 +36,7 @@ for command in (
     looking.result,
     looking.cancel,
     looking.info,
+    memory.memory,
     doctor.doctor,
 ):
     cli.add_command(command)

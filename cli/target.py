@@ -18,7 +18,10 @@ def url_option(command: Command) -> Command:
     return option(command)
 
 
-def connect(url: str | None) -> Client:
-    """A client for the service at `url`, by default the one that `up` starts here; the token comes from API_TOKEN."""
+def connect(url: str | None, realm: str = "API") -> Client:
+    """A client for the service at `url`, by default the one that `up` starts here.
+
+    The token comes from API_TOKEN, for the operator's routes (`realm="ADMIN"`) from ADMIN_TOKEN.
+    """
     address = url or f"http://127.0.0.1:{load_settings({'PORT': os.environ.get('PORT', '')}).port}"
-    return Client(address, os.environ.get("API_TOKEN") or None)
+    return Client(address, os.environ.get(f"{realm}_TOKEN") or None)

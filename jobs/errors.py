@@ -284,6 +284,13 @@ class UnsupportedCombination(Problem):
     code, status = "unsupported_combination", 422
 
 
+class ConversionFailed(Problem):
+    """The trees of {model}, read into arrays, miss its own output by up to {largest_error:.3g} (allowed: \
+{tolerance:.3g}), so they are not explained. With a background, `explainer: permutation` explains any model."""
+
+    code, status = "conversion", 422
+
+
 class BackgroundRequired(Problem):
     """The {explainer} explainer for {model} needs a background: send some typical rows (about 100) as `background`."""
 

@@ -10,6 +10,8 @@
     shap:idempotency:<key>          string  "<fingerprint> <job>"
     shap:supervisor:<name>          string  snapshot (JSON), expires
     shap:supervisor:<name>:leased   list    "<job>/<chunk>" that this supervisor is working on
+    shap:supervisor:<name>:recent   stream  its memory, second by second for minutes
+    shap:supervisor:<name>:hour     stream  the same, fewer points for an hour
     shap:blob:<id>                  hash    piece number -> bytes of an upload
     shap:job:<id>                   hash    the job record, see `records.Job`
     shap:job:<id>:chunks            hash    chunk id -> JSON record, see `records.Chunk`
@@ -80,6 +82,11 @@ def snapshot(supervisor: str) -> str:
 
 def leased(supervisor: str) -> str:
     return f"{SUPERVISOR_PREFIX}{supervisor}:leased"
+
+
+def history(supervisor: str) -> tuple[str, str]:
+    """The stream of the last minutes, and that of the hour."""
+    return f"{SUPERVISOR_PREFIX}{supervisor}:recent", f"{SUPERVISOR_PREFIX}{supervisor}:hour"
 
 
 def of_job(job_id: str) -> list[str]:

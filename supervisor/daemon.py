@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import psutil
 import structlog
 
+from jobs import history
 from jobs.connection import RedisClient, RedisError
 from jobs.outcomes import Outcome
 from jobs.queue import Lease, Queue
@@ -25,7 +26,7 @@ from supervisor.limits import cores, find_limit
 from supervisor.memory import share_out
 from supervisor.nest import Nest
 from supervisor.rescue import adopt, rescue
-from supervisor.snapshot import snapshot
+from supervisor.snapshot import point, snapshot
 
 log = structlog.get_logger()
 
@@ -65,6 +66,7 @@ class Daemon:
         self._signals: asyncio.Queue[signal.Signals] = asyncio.Queue()
         self._stopping = asyncio.Event()
         self._started_at = time.time()
+        self._beats = 0
         self._process = psutil.Process()
 
     async def run(self) -> None:
@@ -226,3 +228,5 @@ class Daemon:
             draining=self._stopping.is_set(),
         )
         await self._queue.heartbeat(state, ttl_s=SNAPSHOT_TTL_S)
+        await history.record(self._redis, self._queue.supervisor, self._beats, point(self._nest))
+        self._beats += 1

@@ -50,6 +50,19 @@ def snapshot(
     }
 
 
+def point(nest: Nest) -> dict[str, int]:
+    """What the history keeps of one second."""
+    samples = nest.watch.samples.values()
+    return {
+        "in_use_bytes": nest.watch.in_use_bytes,
+        "family_bytes": nest.watch.family_bytes,
+        "reserved_bytes": nest.budget.reserved,
+        "children_bytes": sum(sample.pss_bytes for sample in samples),
+        "children": len(samples),
+        "largest_share_percent": max((100 * s.growth_bytes // max(1, s.cap_bytes) for s in samples), default=0),
+    }
+
+
 def _forkserver(forkserver: Forkserver, nest: Nest) -> dict[str, Any] | None:
     """None while it is down."""
     if forkserver.life is None:

@@ -2,7 +2,7 @@
 
     forkserver: warm() ──fork──▶ template: prepare() ──fork──▶ child: run(), one chunk, then gone
 
-- `preload`: the imports, once, in the forkserver.
+- `preload`: the imports, once, in the forkserver: all of them, or few. `stack`: which of both this process has.
 - `attempt`: the pipeline of a template and of a child; every failure becomes a `Failed` message here.
 - `pipe`: the socket; a job's parts as files. `memory`: the account that a child gives of itself.
 - `rows/`: data files: one format a file, cut into byte ranges, read back into numbers in the model's order.
@@ -17,17 +17,24 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from jobs.work.attempt import Prepared
+    from jobs.work.stack import Stack
 
 
-def warm(stack: str = "full") -> None:  # noqa: ARG001
-    """Import everything an attempt may need. Raises when that fails or leaves a second thread behind."""
+def warm(stack: "Stack" = "full") -> None:
+    """Import what an attempt may need: `full` is everything, `lean` what trees need that are arrays already.
+
+    Raises when that fails or leaves a second thread behind.
+    """
     from jobs.work import preload
 
-    preload.warm()
+    preload.warm(stack)
 
 
 def prepare(connection: socket.socket) -> "Prepared | None":
-    """In a template: answer `Load` with `Ready` and return what chunks need, or with `Failed` and return None."""
+    """In a template: answer `Load` with `Ready` and return what chunks need.
+
+    Any other answer is this process's last, and the return value None: `Converted`, `Unsuited` or `Failed`.
+    """
     from jobs.work import attempt
 
     return attempt.prepare(connection)

@@ -15,6 +15,7 @@ from jobs import planner
 from jobs.codec import (
     PIECE_BYTES,
     Close,
+    Converted,
     Done,
     Explain,
     Failed,
@@ -26,6 +27,7 @@ from jobs.codec import (
     Plan,
     Ready,
     Span,
+    Unsuited,
     Values,
 )
 from jobs.errors import AdditivityFailed, Problem
@@ -34,6 +36,9 @@ from jobs.work import memory, models, summary
 from jobs.work.models.model import Model, Rows
 from jobs.work.pipe import Pipe, PipeClosed
 from jobs.work.rows import Source, layout, open_table, read_rows
+from jobs.work.stack import NotHere, is_lean
+from jobs.work.trees import ensemble
+from jobs.work.trees.ensemble import About, Ensemble
 
 if TYPE_CHECKING:
     from jobs.work.explainers import Explainer
@@ -47,13 +52,13 @@ class Prepared:
     """What a template holds for the children forked from it."""
 
     options: Options
-    model: Model
+    model: layout.Wanted
     explainer: "Explainer"
     info: ModelInfo
 
 
 def prepare(connection: socket.socket) -> Prepared | None:
-    """Receive Load; load the model, read the background, build the explainer; answer Ready, or Failed and None."""
+    """Receive Load and answer Ready; or Converted, Unsuited or Failed, and None."""
     pipe, start = Pipe(connection), memory.anonymous_bytes()
     try:
         request = pipe.receive()
@@ -62,10 +67,13 @@ def prepare(connection: socket.socket) -> Prepared | None:
         prepared = _prepare(pipe, request)
     except PipeClosed:
         raise
+    except NotHere as why:
+        pipe.send(Unsuited(why.reason))
+        return None
     except Exception as error:  # whatever it is, the job must hear of it
         _report(pipe, error, start)
         return None
-    pipe.send(Ready(prepared.info))
+    pipe.send(Ready(prepared.info) if prepared else Converted())
     return prepared
 
 
@@ -90,13 +98,62 @@ def run(connection: socket.socket, prepared: Prepared | None) -> None:
         _report(pipe, error, start)
 
 
-def _prepare(pipe: Pipe, request: Load) -> Prepared:
+def _prepare(pipe: Pipe, request: Load) -> Prepared | None:
+    """None where the model was written to a file instead. Raises NotHere where this process is not the one to do it."""
+    if request.ensemble:
+        try:
+            return _from_ensemble(pipe, request, ensemble.read(request.ensemble))
+        except NotHere:
+            if is_lean():
+                raise
+    if is_lean():
+        _convert(pipe, request)
+        return None
+    return _load(pipe, request)
+
+
+def _from_ensemble(pipe: Pipe, request: Load, found: Ensemble) -> Prepared:
     from jobs.work import explainers
 
+    has_background = "background" in request.sizes
+    reason = explainers.choose_lean(found, request.options, has_background=has_background)
+    explainer = explainers.ExactTrees(found, request.options, _background(pipe, request, found.about))
+    return _prepared(request, found.about, explainer, "tree", reason)
+
+
+def _convert(pipe: Pipe, request: Load) -> None:
+    """Read a model without its library, and write its trees. What stands against explaining them is said first."""
+    from jobs.work import explainers
+
+    options, has_background = request.options, "background" in request.sizes
+    if not explainers.wants_trees(options):
+        raise NotHere(f"the job asked for explainer={options.explainer}")
+    if not request.into:
+        raise NotHere("there is no file to write its trees to")
+    found = models.read_trees(_source(pipe, "model", request.sizes), trusted=request.trusted)
+    explainers.choose_lean(found, options, has_background=has_background)
+    ensemble.write(found, request.into)
+
+
+def _load(pipe: Pipe, request: Load) -> Prepared | None:
+    """Load a model with its library; its trees are compared with it before anyone explains them."""
+    from jobs.work import explainers
+    from jobs.work.models import conversion
+
     model = models.load(_source(pipe, "model", request.sizes), trusted=request.trusted)
-    background = _background(pipe, request, model)
-    kind, reason = explainers.choose(model, request.options, has_background=background is not None)
-    explainer = explainers.build(kind, model, request.options, background)
+    has_background = "background" in request.sizes
+    kind, reason, found = explainers.choose_full(model, request.options, has_background=has_background)
+    if found:
+        conversion.compare(found, model)
+        if request.into:
+            ensemble.write(found, request.into)
+            return None
+        return _from_ensemble(pipe, request, found)
+    explainer = explainers.build(kind, model, request.options, _background(pipe, request, model))
+    return _prepared(request, model, explainer, kind, reason)
+
+
+def _prepared(request: Load, model: "Model | About", explainer: "Explainer", kind: str, reason: str) -> Prepared:
     info = ModelInfo(
         family=model.family,
         name=model.name,
@@ -112,7 +169,7 @@ def _prepare(pipe: Pipe, request: Load) -> Prepared:
     return Prepared(options=request.options, model=model, explainer=explainer, info=info)
 
 
-def _background(pipe: Pipe, request: Load, model: Model) -> Rows | None:
+def _background(pipe: Pipe, request: Load, model: layout.Wanted) -> Rows | None:
     if "background" not in request.sizes:
         return None
     source = _source(pipe, "background", request.sizes)
@@ -165,7 +222,7 @@ def _source(pipe: Pipe, part: str, sizes: dict[str, int]) -> Source:
     return Source(field=part, file=pipe.part(part, size), size=size)
 
 
-def _rows(source: Source, span: Span, found: Layout, model: Model) -> Rows:
+def _rows(source: Source, span: Span, found: Layout, model: layout.Wanted) -> Rows:
     """The span's rows in the model's order, checked."""
     rows = layout.arrange(read_rows(source, span, found), found)
     layout.check_values(rows, span.first, found, model, source.field)

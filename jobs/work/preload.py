@@ -1,4 +1,7 @@
-"""Imports everything that an attempt may need, in the forkserver, so that a fork pays for none of it.
+"""Imports what an attempt may need, in the forkserver, so that a fork pays for none of it.
+
+The lean stack explains trees that are arrays already, or in a file that needs no library to be read; the full one
+does everything.
 
 Never runs BLAS or OpenMP: a thread that they start would be missing in every fork, and its locks held for good.
 """
@@ -8,8 +11,22 @@ import os
 import threading
 from pathlib import Path
 
-MODULES = (
+from jobs.work.stack import Stack, settle
+
+LEAN = (
     "numpy",
+    "jobs.work.attempt",
+    "jobs.work.explainers.additivity",
+    "jobs.work.models.lightgbm_file",
+    "jobs.work.models.xgboost_document",
+    "jobs.work.models.xgboost_file",
+    "jobs.work.summary",
+    "jobs.work.trees.engine",
+    "jobs.work.trees.from_lightgbm",
+    "jobs.work.trees.from_xgboost",
+)
+FULL = (
+    *LEAN,
     "scipy.special",
     "scipy.sparse",
     "pandas",
@@ -33,10 +50,13 @@ MODULES = (
     "xgboost",
     "lightgbm",
     "shap",
-    "jobs.work.attempt",
-    "jobs.work.explainers",
-    "jobs.work.summary",
-    "jobs.work.trees.from_lightgbm",
+    "jobs.work.explainers.linear",
+    "jobs.work.explainers.sampling",
+    "jobs.work.models.conversion",
+    "jobs.work.models.lightgbm_model",
+    "jobs.work.models.pickle_file",
+    "jobs.work.models.sklearn_file",
+    "jobs.work.models.xgboost_model",
     "jobs.work.trees.from_sklearn",
 )
 ENVIRONMENT = {
@@ -54,15 +74,16 @@ class NotWarm(RuntimeError):
     """The process is not fit to be forked from."""
 
 
-def warm() -> None:
-    """Import all of MODULES, with ENVIRONMENT where nobody has set it.
+def warm(stack: Stack) -> None:
+    """Import all modules of a stack, with ENVIRONMENT where nobody has set it.
 
     Raises ImportError when one is missing or broken, and NotWarm when the process ends up with a second thread.
     """
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
-    for module in MODULES:
+    for module in LEAN if stack == "lean" else FULL:
         importlib.import_module(module)
+    settle(stack)
     threads = thread_count()
     if threads != 1:
         raise NotWarm(f"{threads} threads after the imports; a fork would keep only one of them")

@@ -6,6 +6,7 @@ from typing import Any
 
 from redis.asyncio import Redis
 
+from jobs import history
 from jobs.codec import PIECE_BYTES, Layout, ModelInfo, Partial, Span
 from jobs.outcomes import Attempt, Evidence, Outcome
 from jobs.queue import Follows, Lease, Queue
@@ -58,6 +59,9 @@ class Player:
 
     def heartbeat(self, **snapshot: Any) -> None:
         self.act(lambda queue: queue.heartbeat({"name": "played", "draining": False, **snapshot}, ttl_s=60))
+
+    def remember(self, **point: int) -> None:
+        self.act(lambda queue: history.record(queue.redis, "played", 0, point))
 
     def next_job(self) -> str:
         """Waits until a job is in the queue."""

@@ -74,3 +74,11 @@ def test_queue(client: TestClient, submitted: str, player: Player) -> None:
     (lease,) = client.get("/admin/queue").json()["leases"]
     assert 10 < lease.pop("seconds_left") <= 15
     assert lease == {"job_id": submitted, "chunk": "open"}
+
+
+def test_the_history_is_that_of_every_supervisor(client: TestClient, player: Player) -> None:
+    player.heartbeat(**SNAPSHOT)
+    player.remember(in_use_bytes=5, children=1)
+    (point,) = client.get("/admin/memory").json()["history"]
+    assert point.pop("at_ms") > 1e12
+    assert point == {"supervisor": "played", "in_use_bytes": 5, "children": 1}

@@ -126,3 +126,13 @@ def test_the_command_line_itself_stays_light():
 
 def test_version(command):
     assert command("--version").stdout.startswith("shap-supervisor, version ")
+
+
+def test_memory_shows_processes_and_caps(command, stack, job_id):
+    ended = command("memory", "--once", "--url", stack.url)
+    assert ended.returncode == 0, ended.stderr
+    for words in ("machine", "budget", "supervisor", "forkserver", "kills"):
+        assert words in ended.stdout
+    document = json.loads(command("memory", "--json", "--url", stack.url).stdout)
+    assert document["supervisors"][0]["forkserver"]["pss_bytes"] > 0
+    assert document["history"][-1]["in_use_bytes"] > 0

@@ -30,7 +30,7 @@ def test_raw_values_are_those_of_shap_without_its_cut_to_100_background_rows(
     masker = shap.maskers.Independent(background, max_samples=size)
     expected = shap.TreeExplainer(model, masker).shap_values(x, check_additivity=False)
     for level in engine.available():
-        found = engine.interventional_values(from_sklearn(model), x, background, level=level)
+        found = engine.Background(from_sklearn(model), background, level=level).values(x)
         assert np.abs(found - expected).max() <= SINGLE * np.abs(expected).max()
 
 
@@ -39,9 +39,11 @@ def test_probabilities_are_those_of_shap(rows: np.ndarray) -> None:
     background, x = rows[:80], rows[200:230]
     explainer = shap.TreeExplainer(model, background, model_output="probability")
     expected = explainer.shap_values(x, check_additivity=False)
-    found = engine.interventional_values(from_sklearn(model), x, background, model_output="probability")
+    against = engine.Background(from_sklearn(model), background, model_output="probability")
+    found = against.values(x)
     assert np.abs(found - expected).max() <= SINGLE * np.abs(expected).max()
     mean = model.predict_proba(background)[:, 1].mean()
+    assert np.allclose(against.expected_value, mean, rtol=0, atol=1e-12)
     assert np.allclose(found.sum(axis=1) + mean, model.predict_proba(x)[:, 1], rtol=0, atol=1e-12)
 
 
@@ -67,8 +69,8 @@ def test_slopes_of_the_logistic_function_near_and_far() -> None:
 def test_what_cannot_be_is_refused(rows: np.ndarray) -> None:
     trees = from_sklearn(sklearn_ensemble.RandomForestRegressor(2, max_depth=2).fit(rows, rows[:, 0]))
     with pytest.raises(ValueError, match="logistic"):
-        engine.interventional_values(trees, rows[:2], rows[:3], model_output="probability")
+        engine.Background(trees, rows[:3], model_output="probability")
     with pytest.raises(ValueError, match="raw or probability"):
-        engine.interventional_values(trees, rows[:2], rows[:3], model_output="log")
+        engine.Background(trees, rows[:3], model_output="log")
     with pytest.raises(FeatureCount):
         engine.shap_values(trees, rows[:2, :5])

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from jobs.errors import UnreadableModel
-from jobs.work.trees import engine
+from jobs.work.trees import engine, levels
 from jobs.work.trees.arrays import Trees
 from jobs.work.trees.columns import columns
 from tests.trees.ensembles import Shape, ensemble, rows
@@ -31,7 +31,7 @@ def arguments(trees: Trees) -> dict[str, Any]:
     seen = columns(trees, rows(SHAPE, 20))
     blocks = seen.blocks(kernel.LANES)
     phi = np.zeros((len(blocks), len(trees.base), trees.features, kernel.LANES))
-    arrays = (*engine._tree_arrays(trees, seen), engine._points(kernel.MOST_POINTS), blocks, phi)
+    arrays = (*seen.arrays(trees), levels.points(kernel.MOST_POINTS), blocks, phi)
     return {name: array.copy() for name, array in zip(NAMES, arrays, strict=True)}
 
 
@@ -162,10 +162,10 @@ sys.modules["jobs.work.trees._kernel"] = module
 import jobs.work.trees
 jobs.work.trees._kernel = module
 spec.loader.exec_module(module)
-from jobs.work.trees import engine
+from jobs.work.trees import engine, levels
 from tests.trees import test_kernel
 from tests.trees.ensembles import Shape, ensemble, rows
-assert engine._kernel is module
+assert levels.kernel is module
 for seed in range(12):
     shape = Shape(seed=seed, trees=3, features=1 + 3 * seed, outputs=1 + seed % 3, depth=5 * (seed % 7),
                   spine=bool(seed % 2), whole=bool(seed % 3), strict=False)
@@ -173,7 +173,7 @@ for seed in range(12):
     for level in module.levels():
         engine.shap_values(trees, x, level=level)
         engine.interaction_values(trees, x[:3], level=level)
-        engine.interventional_values(trees, x, rows(shape, 90)[21:], level=level)
+        engine.Background(trees, rows(shape, 90)[21:], level=level).values(x)
 for spoil in test_kernel.HOSTILE.values():
     arrays = test_kernel.arguments(ensemble(test_kernel.SHAPE))
     spoil(arrays)
@@ -207,7 +207,7 @@ def test_clean_under_address_and_undefined_behaviour_sanitizers(tmp_path: Path) 
 def test_without_the_kernel_numpy_takes_over_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     trees, x = ensemble(SHAPE), rows(SHAPE, 5)
     expected = engine.shap_values(trees, x)
-    monkeypatch.setattr(engine, "_kernel", None)
+    monkeypatch.setattr(levels, "kernel", None)
     assert engine.available() == ("numpy",)
     name, reason = engine.chosen()
     assert name == "numpy"

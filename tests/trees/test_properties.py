@@ -100,7 +100,24 @@ def test_interventional_values_are_those_of_the_definition(shape: Shape) -> None
         ]
     )
     for level in LEVELS:
-        found = engine.interventional_values(trees, x, background, level=level)
+        found = engine.Background(trees, background, level=level).values(x)
+        close(with_outputs(trees, found), expected, scale_of(trees))
+
+
+@EXAMPLES
+@given(shapes(features=4, depth=6, outputs=2))
+def test_interventional_interactions_are_those_of_the_definition(shape: Shape) -> None:
+    trees, x, background = ensemble(shape), rows(shape, 2), rows(shape, 9)[2:]
+    expected = np.array(
+        [
+            definition.interactions(
+                trees.features, lambda known, row=row: definition.interventional(trees, row, background, known)
+            )
+            for row in x
+        ]
+    )
+    for level in LEVELS:
+        found = engine.Background(trees, background, level=level).interactions(x)
         close(with_outputs(trees, found), expected, scale_of(trees))
 
 
@@ -109,6 +126,6 @@ def test_interventional_values_are_those_of_the_definition(shape: Shape) -> None
 def test_interventional_values_and_the_mean_add_up_to_the_prediction(shape: Shape) -> None:
     trees, x, background = ensemble(shape), rows(shape, 5), rows(shape, 75)[5:]
     for level in LEVELS:
-        phi = with_outputs(trees, engine.interventional_values(trees, x, background, level=level))
+        phi = with_outputs(trees, engine.Background(trees, background, level=level).values(x))
         total = phi.sum(axis=1) + trees.predict(background).mean(axis=0)
         close(total, trees.predict(x), scale_of(trees))

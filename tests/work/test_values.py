@@ -134,7 +134,7 @@ def test_interventional_uses_the_whole_background(samples):
     values, _, info = explained(skops_bytes(forest), npy(samples.x), npy(background))
     explainer = shap.TreeExplainer(forest, independent(background))
     np.testing.assert_allclose(values, reference(explainer, samples.x), **CLOSE)
-    assert info.engine == "shap.TreeExplainer (interventional)"
+    assert info.engine.startswith("exact trees against a background (")
     assert info.base_values == pytest.approx([forest.predict(background).mean()], abs=1e-5)
 
 
@@ -289,14 +289,12 @@ def test_nothing_is_printed_to_stdout(samples, capfd):
     assert capfd.readouterr().out == ""
 
 
-def test_rounding_is_measured_by_what_is_added_up_not_by_what_remains(samples):
-    """Large effects that cancel: XGBoost's own float32 sum is off by more than the small output's share."""
-
+def test_large_effects_that_cancel_add_up(samples):
+    """XGBoost's own sum in 32 bits is off by more than the small output's share; in double precision it is not."""
     x = np.random.default_rng(0).normal(size=(400, 20))
     y = 1000.0 * x @ np.linspace(-1, 1, 20)
     model = xgb.XGBRegressor(n_estimators=200, max_depth=4, n_jobs=1).fit(x, y)
     raw = bytes(model.get_booster().save_raw("json"))
     additivity = explained(raw, npy(x))[1].one(Done).summary["additivity"]
     assert additivity["ok"]
-    assert additivity["largest_error"] > 2e-5
-    assert additivity["tolerance"] < 1.0
+    assert additivity["tolerance"] < 1e-3

@@ -1,49 +1,84 @@
 """SHAP values, by our own engine or through shap: one kind a file, and one shape of values whatever the kind.
 
 Used in templates, which build an explainer once, and in children, which call it. `choose` picks the kind, `build`
-builds it; `additivity` then compares every chunk with the real model. Does not read files or talk to anyone.
+builds it; `additivity` then compares every chunk with the model's output. Does not read files or talk to anyone.
+Importing this package is light: `linear` and `sampling` bring shap and are imported when one is built.
 """
 
 from typing import Protocol
 
-from jobs.errors import BackgroundRequired
+from jobs.errors import BackgroundRequired, UnsupportedModel
 from jobs.options import Options
-from jobs.work.explainers import exact, linear, sampling, tree
-from jobs.work.explainers.choose import choose
+from jobs.work.explainers import trees
+from jobs.work.explainers.choose import choose, choose_lean, wants_trees
+from jobs.work.explainers.trees import ExactTrees
 from jobs.work.models.model import Model, Output, Rows
+from jobs.work.trees.ensemble import Ensemble
 
-__all__ = ["Explainer", "build", "choose"]
+__all__ = ["ExactTrees", "Explainer", "build", "choose_full", "choose_lean", "wants_trees"]
 
 
 class Explainer(Protocol):
     """Built once in a template, called in its children."""
 
     engine: str
-    """What computes, e.g. `shap.TreeExplainer (path-dependent)`."""
+    """What computes, e.g. `shap.LinearExplainer`."""
     explains: str
-    """`margin`, `probability` or `prediction`."""
+    """`margin`, `probability`, `prediction` or `path_length`."""
     output: Output
-    """The real model's own output that the values add up to."""
+    """The model's own output that the values add up to; for trees, that of their arrays."""
     base_values: list[float]
     """One for each output."""
     relative_error: float
-    """What its arithmetic may miss the model's own output by, relative to max(1, |output|)."""
+    """What its arithmetic may miss the output by: see `additivity`."""
 
     def explain(self, rows: Rows, first: int) -> Rows:
         """(rows, features[, features], outputs), float64; `first` is the first row's number in the whole data."""
         ...
 
 
+def choose_full(model: Model, options: Options, *, has_background: bool) -> tuple[str, str, Ensemble | None]:
+    """The kind, the reason, and for trees their arrays. Raises UnsupportedCombination and BackgroundRequired."""
+    ensemble, obstacle = _trees(model, options)
+
+    def linear_obstacle() -> str | None:
+        from jobs.work.explainers import linear
+
+        return linear.obstacle(model, options.model_output)
+
+    kind, reason = choose(
+        model.name,
+        options,
+        tree_obstacle=obstacle,
+        linear_obstacle=linear_obstacle,
+        has_background=has_background,
+    )
+    return kind, reason, ensemble if kind == "tree" else None
+
+
+def _trees(model: Model, options: Options) -> tuple[Ensemble | None, str | None]:
+    """The model's arrays, or why it has none that could be explained as asked."""
+    if not wants_trees(options):
+        return None, None
+    from jobs.work.models import conversion
+
+    try:
+        ensemble = conversion.convert(model)
+    except UnsupportedModel as error:
+        return None, str(error.detail["reason"])
+    return ensemble, trees.obstacle(ensemble, options)
+
+
 def build(kind: str, model: Model, options: Options, background: Rows | None) -> Explainer:
-    """The explainer of this kind. Raises BackgroundRequired, UnsupportedCombination, InvalidOptions."""
-    if kind == "tree" and exact.takes(model, options, background):
-        return exact.ExactTrees(model, options)
-    if kind == "tree":
-        return tree.TreeShap(model, options, background)
+    """The explainer of a kind other than trees. Raises BackgroundRequired, UnsupportedCombination, InvalidOptions."""
     if background is None:
         raise BackgroundRequired(explainer=kind, model=model.name)
     if kind == "linear":
+        from jobs.work.explainers import linear
+
         return linear.LinearShap(model, background)
+    from jobs.work.explainers import sampling
+
     if kind == "kernel":
         return sampling.KernelShap(model, options, background)
     return sampling.PermutationShap(model, options, background)

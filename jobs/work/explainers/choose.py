@@ -1,30 +1,70 @@
-"""Which kind of explainer suits a model, and why, in a sentence for the user. Used in templates.
+"""Which kind of explainer suits a model, and why, in a sentence for the user. Used in templates, lean ones too.
 
 Exact before sampled: trees, then linear models, then permutation, which takes any model but needs a background.
 """
 
+from collections.abc import Callable
+from typing import NoReturn
+
 from jobs.errors import BackgroundRequired, UnsupportedCombination
 from jobs.options import Options
-from jobs.work.explainers import linear, tree
-from jobs.work.models.model import Model
+from jobs.work.explainers import trees
+from jobs.work.stack import NotHere
+from jobs.work.trees.ensemble import Ensemble
 
 
-def choose(model: Model, options: Options, *, has_background: bool) -> tuple[str, str]:
-    """The kind and the reason. Raises UnsupportedCombination and BackgroundRequired."""
-    tree_obstacle = tree.obstacle(model, options.model_output, has_background=has_background)
-    linear_obstacle = linear.obstacle(model, options.model_output)
-    if options.interactions and (tree_obstacle or options.explainer not in ("auto", "tree")):
+def choose(
+    name: str,
+    options: Options,
+    *,
+    tree_obstacle: str | None,
+    linear_obstacle: Callable[[], str | None],
+    has_background: bool,
+) -> tuple[str, str]:
+    """The kind and the reason; obstacles say why a kind does not suit, to follow "as".
+
+    Raises UnsupportedCombination and BackgroundRequired.
+    """
+    if options.interactions and (tree_obstacle or not wants_trees(options)):
         reason = tree_obstacle or "only the tree explainer gives interactions"
-        raise UnsupportedCombination(asked="interactions", model=model.name, reason=reason)
+        raise UnsupportedCombination(asked="interactions", model=name, reason=reason)
     if options.explainer != "auto":
-        obstacle = {"tree": tree_obstacle, "linear": linear_obstacle}.get(options.explainer)
+        obstacle = {"tree": lambda: tree_obstacle, "linear": linear_obstacle}.get(options.explainer, _none)()
         if obstacle:
-            raise UnsupportedCombination(asked=f"explainer={options.explainer}", model=model.name, reason=obstacle)
+            raise UnsupportedCombination(asked=f"explainer={options.explainer}", model=name, reason=obstacle)
         return options.explainer, "The job asked for it."
     if tree_obstacle is None:
-        return "tree", f"{model.name} is made of trees, which are explained exactly and fast."
-    if linear_obstacle is None:
-        return "linear", f"{model.name} is linear, which is explained exactly and fast."
+        return "tree", trees.reason(name)
+    if linear_obstacle() is None:
+        return "linear", f"{name} is linear, which is explained exactly and fast."
     if not has_background:
-        raise BackgroundRequired(explainer="permutation", model=model.name)
+        raise BackgroundRequired(explainer="permutation", model=name)
     return "permutation", f"Any model can be explained by permutation; not by its trees, as {tree_obstacle}."
+
+
+def choose_lean(ensemble: Ensemble, options: Options, *, has_background: bool) -> str:
+    """The reason to explain it by its trees. Raises as `choose`, and NotHere where it takes another kind."""
+    if not wants_trees(options):
+        raise NotHere(f"the job asked for explainer={options.explainer}")
+
+    def elsewhere() -> NoReturn:
+        raise NotHere(str(obstacle))
+
+    obstacle = trees.obstacle(ensemble, options)
+    _, reason = choose(
+        ensemble.about.name,
+        options,
+        tree_obstacle=obstacle,
+        linear_obstacle=elsewhere,
+        has_background=has_background,
+    )
+    return reason
+
+
+def wants_trees(options: Options) -> bool:
+    """Whether the job leaves it open that trees are explained as trees."""
+    return options.explainer in ("auto", "tree")
+
+
+def _none() -> None:
+    return None

@@ -1,22 +1,25 @@
-"""LightGBM's text models: every tree checked, then loaded by LightGBM with one thread. Used in templates.
+"""LightGBM's text models as they are written: what they say of themselves, and every tree checked.
 
-Splits on categories are supported as far as LightGBM itself explains them (path-dependent); linear leaves are not.
+Used in templates, without LightGBM; the library is in `lightgbm_model`, the trees' arrays are made in
+`work.trees.from_lightgbm`. Linear leaves are not supported.
 """
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
-import lightgbm as lgb
 import numpy as np
 import numpy.typing as npt
 
-from jobs.errors import UnreadableModel, UnsupportedModel
-from jobs.work import memory
+from jobs.errors import UnreadableModel
 from jobs.work.models import trees
-from jobs.work.models.model import Model, Output, class_names, given_names, output
+from jobs.work.models.model import class_names, given_names
+from jobs.work.trees.ensemble import About
 
 FORMAT = "lightgbm-text"
 _IDENTITY = ("regression", "regression_l1", "huber", "fair", "quantile", "mape")
+_CLASSES = ("binary", "multiclass", "multiclassova", "cross_entropy")
 _PER_LEAF = ("leaf_value",)
 _PER_SPLIT = ("split_feature", "threshold", "decision_type", "left_child", "right_child")
 _OPTIONAL_PER_LEAF = ("leaf_weight", "leaf_count")
@@ -25,67 +28,55 @@ CATEGORICAL = 1
 """The bit of decision_type that marks a split on categories; its threshold is then an index."""
 
 
-def load(raw: bytes) -> Model:
-    """Raises UnreadableModel and UnsupportedModel."""
+@contextmanager
+def reading() -> Iterator[None]:
+    """Whatever shows that it is no model of LightGBM becomes UnreadableModel."""
     try:
-        text = raw.decode().replace("\r\n", "\n")
-        _check(text)
-        # Without tree_sizes LightGBM reads the trees one after the other, as they were checked.
-        booster = lgb.Booster(model_str=re.sub(r"(?m)^tree_sizes=.*\n", "", text, count=1))
-    except MemoryError:
-        raise
-    except (ValueError, KeyError, IndexError, OverflowError, lgb.basic.LightGBMError) as error:
-        if memory.is_out_of_memory(error):
-            raise
+        yield
+    except (ValueError, KeyError, IndexError, OverflowError) as error:
         reason = f"it has no {error}" if isinstance(error, KeyError) else str(error)[:300]
         raise UnreadableModel(format=FORMAT, reason=reason) from None
-    return describe(booster)
 
 
-def describe(booster: lgb.Booster, classes: Any = None) -> Model:
-    """A loaded booster as a Model; `classes` where a wrapper knows its labels. Raises UnsupportedModel."""
-    lgb.basic._LIB.LGBM_SetMaxThreads(1)  # type: ignore[attr-defined]
-    objective = re.match(r"\S*", str(_objective(booster)))
-    name = objective[0] if objective else ""
-    if not booster.num_trees():
-        raise UnsupportedModel(model="LightGBM", reason="it has no trees")
-    return Model(
+def text_of(raw: bytes) -> str:
+    """With line ends as LightGBM writes them. Raises ValueError."""
+    return raw.decode().replace("\r\n", "\n")
+
+
+def about(header: dict[str, str]) -> About:
+    """What a checked model says of itself."""
+    objective = header.get("objective", "")
+    name = objective.split(" ")[0]
+    outputs = output_names(objective, int(header["num_tree_per_iteration"]))
+    return About(
         family="lightgbm",
-        name=f"LightGBM ({name})" if name else "LightGBM",
-        estimator=booster,
-        n_features=booster.num_feature(),
-        features=given_names(booster.feature_name()),
-        outputs=_outputs(booster, name, classes),
+        name=title(name),
+        n_features=int(header["max_feature_idx"]) + 1,
+        features=given_names(header["feature_names"].split()),
         takes_missing=True,
+        outputs=outputs,
+        native=next(iter(outputs)),
     )
 
 
-def _objective(booster: lgb.Booster) -> str:
-    """As the file has it, e.g. `binary sigmoid:1` or `regression sqrt`."""
-    found = re.search(r"(?m)^objective=(.*)$", booster.model_to_string(num_iteration=1))
-    return found[1] if found else ""
+def title(objective: str) -> str:
+    return f"LightGBM ({objective})" if objective else "LightGBM"
 
 
-def _outputs(booster: lgb.Booster, objective: str, classes: Any) -> dict[str, Output]:
-    count = booster.num_model_per_iteration()
-
-    def margin(rows: Any) -> Any:
-        return booster.predict(rows, raw_score=True, num_threads=1)
-
-    def prediction(rows: Any) -> Any:
-        return booster.predict(rows, num_threads=1)
-
-    if objective in ("binary", "multiclass", "multiclassova", "cross_entropy"):
+def output_names(objective: str, count: int, classes: Any = None) -> dict[str, list[str]]:
+    """What a model with this many outputs can be asked for; `objective` as the file has it, e.g. `binary sigmoid:1`."""
+    name = objective.split(" ", maxsplit=1)[0]
+    if name in _CLASSES:
         names = class_names(count, classes)
-        return {"margin": output(margin, names), "probability": output(prediction, names)}
-    if objective in _IDENTITY and "sqrt" not in _objective(booster):
-        return {"prediction": output(margin, ["prediction"])}
+        return {"margin": names, "probability": names}
+    if name in _IDENTITY and "sqrt" not in objective:
+        return {"prediction": ["prediction"]}
     names = ["margin"] if count == 1 else [str(index) for index in range(count)]
-    return {"margin": output(margin, names), "prediction": output(prediction, names)}
+    return {"margin": names, "prediction": names}
 
 
-def _check(text: str) -> None:
-    """Raises ValueError or KeyError for a file that LightGBM should not see."""
+def check(text: str) -> dict[str, str]:
+    """Every tree; the header. Raises ValueError or KeyError for a file that LightGBM should not see."""
     head, *blocks = re.split(r"(?m)^Tree=", text)
     header = _pairs(re.sub(r"\n+", "\n", head))
     n_features = int(header["max_feature_idx"]) + 1
@@ -102,6 +93,7 @@ def _check(text: str) -> None:
             _check_tree(block, index, n_features)
         except ValueError as error:
             raise ValueError(f"tree {index}: {error}") from None
+    return header
 
 
 def _pairs(text: str) -> dict[str, str]:

@@ -24,8 +24,9 @@ class Output:
 class Model:
     """A model that was loaded and checked.
 
-    `outputs` holds what the model can be asked for: `margin`, `probability`, `prediction`. A single margin is named
-    for the positive class where there is one, otherwise "margin"; a regression's output is "prediction".
+    `outputs` holds what the model can be asked for: `margin`, `probability`, `prediction`, and of an isolation forest
+    `path_length`, from which its score follows. A single margin is named for the positive class where there is one,
+    otherwise "margin"; a regression's output is "prediction".
     """
 
     family: str
@@ -35,10 +36,8 @@ class Model:
     features: list[str] | None
     outputs: dict[str, Output]
     takes_missing: bool
-    single_precision: bool = False
-    """Rows are cut to float32 by the model itself, so explainers must see them cut too."""
-    relative_error: float = 1e-6
-    """What its own contributions may miss its own output by: see `explainers.additivity`."""
+    relative_error: float = 1e-9
+    """What its own arithmetic may be off by, relative to the magnitudes that it adds up: see `conversion`."""
 
 
 def as_columns(values: Any) -> Rows:

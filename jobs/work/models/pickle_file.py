@@ -26,13 +26,13 @@ def _describe(estimator: Any) -> Model:
     library = type(estimator).__module__.split(".")[0]
     classes = getattr(estimator, "classes_", None)
     if library == "xgboost":
-        from jobs.work.models import xgboost_file
+        from jobs.work.models import xgboost_model
 
-        return xgboost_file.describe(getattr(estimator, "get_booster", lambda: estimator)(), classes)
+        return xgboost_model.describe(getattr(estimator, "get_booster", lambda: estimator)(), classes)
     if library == "lightgbm":
-        from jobs.work.models import lightgbm_file
+        from jobs.work.models import lightgbm_model
 
-        return lightgbm_file.describe(getattr(estimator, "booster_", estimator), classes)
+        return lightgbm_model.describe(getattr(estimator, "booster_", estimator), classes)
     from jobs.work.models import sklearn_file
 
     return sklearn_file.describe(estimator, FORMAT)

@@ -8,6 +8,8 @@ from typing import Any, BinaryIO
 import numpy as np
 import skops.io
 from sklearn.base import is_classifier, is_outlier_detector
+from sklearn.ensemble import IsolationForest
+from sklearn.ensemble._iforest import _average_path_length
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 from skops.io.exceptions import UntrustedTypesFoundException
@@ -15,7 +17,7 @@ from skops.io.exceptions import UntrustedTypesFoundException
 from jobs.errors import Problem, UnreadableModel, UnsupportedModel, UntrustedTypes
 from jobs.work import memory
 from jobs.work.models import sklearn_parts
-from jobs.work.models.model import Model, Output, class_names, output
+from jobs.work.models.model import Model, Output, Rows, class_names, output
 from jobs.work.models.trees import BadTree
 from jobs.work.models.trusted import TRUSTED
 
@@ -64,7 +66,6 @@ def describe(estimator: Any, file_format: str) -> Model:
         features=features,
         outputs=outputs,
         takes_missing=_takes_missing(next(iter(outputs.values())), n_features),
-        single_precision=sklearn_parts.has_trees(estimator),
     )
 
 
@@ -104,9 +105,17 @@ def _outputs(estimator: Any, name: str, n_features: int, features: list[str] | N
     if getattr(estimator, "loss", None) in _LOG_LINK and hasattr(estimator, "_raw_predict"):
         # Histogram boosting adds up its trees before the link; scikit-learn has no public name for that.
         outputs |= _try("margin", estimator._raw_predict, n_features, None)
+    if isinstance(estimator, IsolationForest):
+        outputs |= _try("path_length", lambda rows: _path_lengths(estimator, rows), n_features, None)
     if not outputs:
         raise UnsupportedModel(model=name, reason="none of its outputs is a number, or a list of numbers, a row")
     return outputs
+
+
+def _path_lengths(forest: IsolationForest, rows: Rows) -> Rows:
+    """On average over the trees: the score is 2 to the power of minus this over what it is for as many random rows."""
+    unit = _average_path_length([forest._max_samples])[0]
+    return np.asarray(-np.log2(-forest.score_samples(rows)) * unit)
 
 
 def _try(key: str, call: Any, n_features: int, classes: Any) -> dict[str, Output]:

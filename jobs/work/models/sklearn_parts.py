@@ -47,13 +47,6 @@ def _inside(thing: Any) -> list[Any]:
     return list(vars(thing).values()) if hasattr(thing, "__dict__") and not callable(thing) else []
 
 
-def has_trees(estimator: Any) -> bool:
-    """Whether scikit-learn cuts its rows to float32, as all its Trees do."""
-    return isinstance(getattr(estimator, "tree_", None), Tree) or isinstance(
-        estimator, BaseForest | BaseGradientBoosting
-    )
-
-
 def force_one_thread(estimator: Any) -> None:
     for part in parts(estimator):
         if isinstance(getattr(part, "n_jobs", None), int):

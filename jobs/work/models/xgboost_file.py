@@ -1,144 +1,107 @@
-"""XGBoost's JSON and UBJSON models: every tree checked, then loaded by XGBoost with one thread. Used in templates.
+"""XGBoost's models as they are written, JSON or UBJSON: what they say of themselves, and every index checked.
 
-Boosters of trees (gbtree, dart) with scalar leaves, and gblinear. Does not cover categorical splits.
+Boosters of trees (gbtree, dart) with scalar leaves, and gblinear. Used in templates, without XGBoost; the library is
+in `xgboost_model`, the trees' arrays are made in `work.trees.from_xgboost`.
 """
 
-import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
-import xgboost as xgb
 
 from jobs.errors import UnreadableModel, UnsupportedModel
-from jobs.formats import ModelFormat
-from jobs.work import memory
-from jobs.work.models import trees, ubjson
-from jobs.work.models.model import Model, Output, Rows, as_columns, class_names, given_names
+from jobs.work.models import trees
+from jobs.work.models.model import class_names, given_names
+from jobs.work.trees.ensemble import About
 
-RELATIVE_ERROR = 2e-5
-"""XGBoost adds up its trees in float32: at most 6e-8 of the sum of magnitudes a tree, so this covers 300 trees whose
-errors all point one way, and far more trees in practice."""
-_IDENTITY = ("reg:squarederror", "reg:linear", "reg:absoluteerror", "reg:pseudohubererror", "reg:quantileerror")
-_LOGISTIC = ("binary:logistic", "binary:logitraw", "reg:logistic")
-_SOFTMAX = ("multi:softprob", "multi:softmax")
+LOGISTIC = ("binary:logistic", "binary:logitraw", "reg:logistic")
+SOFTMAX = ("multi:softprob", "multi:softmax")
+IDENTITY = ("reg:squarederror", "reg:linear", "reg:absoluteerror", "reg:pseudohubererror", "reg:quantileerror")
+_OTHERS = (
+    "reg:squaredlogerror",
+    "reg:gamma",
+    "reg:tweedie",
+    "count:poisson",
+    "binary:hinge",
+    "rank:pairwise",
+    "rank:ndcg",
+    "rank:map",
+    "survival:cox",
+    "survival:aft",
+)
+KNOWN = (*LOGISTIC, *SOFTMAX, *IDENTITY, *_OTHERS)
+"""Objectives whose starting value is known here; any other is XGBoost's own to read."""
 NO_PARENT = (-1, 2**31 - 1)
 _TREE_ARRAYS = ("right_children", "parents", "split_indices", "split_conditions", "default_left", "base_weights")
+_NOT_A_MODEL = (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError, OverflowError)
 
 
-def load(raw: bytes, found: ModelFormat) -> Model:
-    """Raises UnreadableModel and UnsupportedModel."""
+@contextmanager
+def reading(found: str) -> Iterator[None]:
+    """Whatever shows that it is no model of XGBoost becomes UnreadableModel."""
     try:
-        document = _parse(raw, found)
-        _check(document)
-        booster = xgb.Booster({"nthread": 1})
-        booster.load_model(bytearray(raw))
-    except MemoryError:
-        raise
-    except (
-        ValueError,
-        KeyError,
-        TypeError,
-        IndexError,
-        AttributeError,
-        RecursionError,
-        xgb.core.XGBoostError,
-    ) as error:
-        if memory.is_out_of_memory(error):
-            raise
-        raise UnreadableModel(format=found, reason=_reason(error)) from None
-    return describe(booster)
+        yield
+    except _NOT_A_MODEL as error:
+        raise UnreadableModel(format=found, reason=reason_of(error)) from None
 
 
-def describe(booster: xgb.Booster, classes: Any = None) -> Model:
-    """A loaded booster as a Model; `classes` where a wrapper knows its labels. Raises UnsupportedModel."""
-    booster.set_param({"nthread": 1})
-    if "c" in (booster.feature_types or []):
-        raise UnsupportedModel(model="XGBoost", reason="it splits on categories, and shap's trees do not")
-    learner = json.loads(booster.save_config())["learner"]
-    objective = learner["objective"]["name"]
-    if booster.num_features() < 1:
+def about(learner: dict[str, Any]) -> About:
+    """What a checked model says of itself. Raises UnsupportedModel for one without features."""
+    parameters, objective = learner["learner_model_param"], str(learner["objective"]["name"])
+    if int(parameters["num_feature"]) < 1:
         raise UnsupportedModel(model="XGBoost", reason="it has no features")
-    return Model(
+    names = output_names(objective, _groups(parameters))
+    return About(
         family="xgboost",
         name=f"XGBoost ({objective})",
-        estimator=booster,
-        n_features=booster.num_features(),
-        features=given_names(booster.feature_names),
-        outputs=_outputs(booster, objective, classes),
+        n_features=int(parameters["num_feature"]),
+        features=given_names(learner.get("feature_names")),
         takes_missing=True,
-        single_precision=True,
-        relative_error=RELATIVE_ERROR,
+        outputs=names,
+        native=next(iter(names)),
     )
 
 
-def matrix(booster: xgb.Booster, rows: Rows) -> xgb.DMatrix:
-    """Rows as XGBoost wants them, with one thread."""
-    return xgb.DMatrix(rows, nthread=1, feature_names=booster.feature_names, feature_types=booster.feature_types)
-
-
-def rounds(booster: xgb.Booster) -> int:
-    """The boosting rounds that shap explains: those up to the best one where training stopped early."""
-    best = booster.attr("best_iteration")
-    return booster.num_boosted_rounds() if best is None else int(best) + 1
-
-
-def _outputs(booster: xgb.Booster, objective: str, classes: Any) -> dict[str, Output]:
-    linear = json.loads(booster.save_config())["learner"]["gradient_booster"]["name"] == "gblinear"
-    used = (0, 0) if linear else (0, rounds(booster))
-
-    def margin(rows: Rows) -> Rows:
-        return as_columns(booster.predict(matrix(booster, rows), output_margin=True, iteration_range=used))
-
-    def prediction(rows: Rows) -> Rows:
-        return as_columns(booster.predict(matrix(booster, rows), iteration_range=used))
-
-    count = margin(np.zeros((1, booster.num_features()))).shape[1]
-    if objective in _LOGISTIC + _SOFTMAX:
-        from scipy.special import expit, softmax
-
+def output_names(objective: str, count: int, classes: Any = None) -> dict[str, list[str]]:
+    """What a model with this many outputs can be asked for; `classes` where a wrapper knows its labels."""
+    if objective in LOGISTIC + SOFTMAX:
         names = class_names(count, classes)
-        squash = expit if objective in _LOGISTIC else lambda values: softmax(values, axis=1)
-        return {
-            "margin": Output(call=margin, names=names),
-            "probability": Output(call=lambda rows: as_columns(squash(margin(rows))), names=names),
-        }
-    names = ["prediction"] if count == 1 else [str(index) for index in range(count)]
-    if objective in _IDENTITY:
-        return {"prediction": Output(call=margin, names=names)}
+        return {"margin": names, "probability": names}
+    numbers = [str(index) for index in range(count)]
+    if objective in IDENTITY:
+        return {"prediction": ["prediction"] if count == 1 else numbers}
     return {
-        "margin": Output(call=margin, names=["margin"] if count == 1 else names),
-        "prediction": Output(call=prediction, names=names),
+        "margin": ["margin"] if count == 1 else numbers,
+        "prediction": ["prediction"] if count == 1 else numbers,
     }
 
 
-def _parse(raw: bytes, found: ModelFormat) -> Any:
-    if found is ModelFormat.XGBOOST_UBJ:
-        return ubjson.decode(raw)
-    return json.loads(raw, object_pairs_hook=_object)
+def check(learner: dict[str, Any]) -> None:
+    """Everything, for a file that XGBoost is to read. Raises ValueError, KeyError or TypeError where it must not."""
+    check_head(learner)
+    booster, n_features = learner["gradient_booster"], int(learner["learner_model_param"]["num_feature"])
+    for index, tree in enumerate(booster.get("gbtree", booster)["model"].get("trees", ())):
+        check_tree(tree, index, n_features)
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    if len(members) < len(pairs):  # another parser might take the other one, which was not checked
-        raise ValueError("a key twice in one object")
-    return members
-
-
-def _check(document: Any) -> None:
-    """Raises ValueError, KeyError or TypeError for a document that XGBoost should not see."""
-    learner = document["learner"]
+def check_head(learner: dict[str, Any]) -> None:
+    """All but the trees. Raises ValueError, KeyError or TypeError for a document that is no model."""
     parameters = learner["learner_model_param"]
     n_features = int(parameters["num_feature"])
-    groups = max(1, int(parameters["num_class"])) * max(1, int(parameters.get("num_target", 1)))
     names = learner.get("feature_names") or []
     if names and len(names) != n_features:
         raise ValueError(f"{len(names)} feature names for {n_features} features")
-    _check_booster(learner["gradient_booster"], n_features, groups)
-    best = learner.get("attributes", {}).get("best_iteration")
     booster = learner["gradient_booster"]
+    _check_booster(booster, n_features, _groups(parameters))
+    best = learner.get("attributes", {}).get("best_iteration")
     total = len(booster.get("gbtree", booster)["model"].get("trees", ()))
     if best is not None and not 0 <= int(best) < max(1, total):
         raise ValueError(f"best_iteration is {best}")
+
+
+def _groups(parameters: dict[str, Any]) -> int:
+    return max(1, int(parameters["num_class"])) * max(1, int(parameters.get("num_target", 1)))
 
 
 def _check_booster(booster: Any, n_features: int, groups: int) -> None:
@@ -150,12 +113,12 @@ def _check_booster(booster: Any, n_features: int, groups: int) -> None:
             _check_booster(booster["gbtree"], n_features, groups)
             _check_weights(booster["weight_drop"], len(booster["gbtree"]["model"]["trees"]))
         case "gbtree":
-            _check_forest(booster["model"], n_features, groups)
+            _check_forest(booster["model"], groups)
         case name:
             raise ValueError(f"a booster named {name!r}")
 
 
-def _check_forest(model: Any, n_features: int, groups: int) -> None:
+def _check_forest(model: Any, groups: int) -> None:
     if (model.get("cats") or {}).get("enc"):
         raise ValueError("categories as features are not supported")
     forest = model["trees"]
@@ -168,11 +131,6 @@ def _check_forest(model: Any, n_features: int, groups: int) -> None:
     starts = _ints(model.get("iteration_indptr", [0, declared]))
     if starts[0] != 0 or starts[-1] != declared or (np.diff(starts) < 0).any():
         raise ValueError("the rounds do not match the trees")
-    for index, tree in enumerate(forest):
-        try:
-            _check_tree(tree, n_features)
-        except ValueError as error:
-            raise ValueError(f"tree {index}: {error}") from None
 
 
 def _check_weights(weights: Any, count: int) -> None:
@@ -182,8 +140,16 @@ def _check_weights(weights: Any, count: int) -> None:
     trees.check_finite("a tree weight", np.asarray(weights, np.float64))
 
 
+def check_tree(tree: Any, index: int, n_features: int) -> None:
+    """Raises ValueError, KeyError or TypeError for what is no tree."""
+    try:
+        _check_tree(tree, n_features)
+    except ValueError as error:
+        raise ValueError(f"tree {index}: {error}") from None
+
+
 def _check_tree(tree: Any, n_features: int) -> None:
-    left = _ints(tree["left_children"])
+    left, right = _ints(tree["left_children"]), _ints(tree["right_children"])
     if int(tree["tree_param"].get("size_leaf_vector", "1")) > 1:
         raise ValueError("leaves that are vectors (multi_strategy=multi_output_tree) are not supported")
     if int(tree["tree_param"]["num_nodes"]) != len(left):
@@ -193,8 +159,8 @@ def _check_tree(tree: Any, n_features: int) -> None:
             raise ValueError(f"{len(tree[name])} {name} for {len(left)} nodes")
     if len(tree.get("categories", ())) or np.any(_ints(tree.get("split_type", [0]))):
         raise ValueError("splits on categories are not supported")
-    trees.check_tree(left, _ints(tree["right_children"]), _ints(tree["split_indices"]), n_features)
-    _check_parents(_ints(tree["parents"]), left, _ints(tree["right_children"]))
+    trees.check_tree(left, right, _ints(tree["split_indices"]), n_features)
+    _check_parents(_ints(tree["parents"]), left, right)
     for name in ("split_conditions", "base_weights", "sum_hessian"):
         trees.check_finite(f"a value in {name}", np.asarray(tree[name], np.float64))
 
@@ -214,7 +180,8 @@ def _ints(values: Any) -> trees.Ints:
     return array.astype(np.int64)
 
 
-def _reason(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
+    """In a line, for the user."""
     if isinstance(error, KeyError):
         return f"it has no {error}"
     text = str(error).strip() or type(error).__name__

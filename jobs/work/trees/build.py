@@ -1,5 +1,10 @@
-"""One tree at a time, as readers find it, put together into `Trees`."""
+"""One tree at a time, as readers find it, put together into `Trees`.
 
+Takes the trees as they come and keeps of each what its arrays will hold, so that a reader never has two copies of a
+large model.
+"""
+
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,41 +30,62 @@ class Part:
     sets: Any = None
 
 
-def assemble(parts: list[Part], *, output: Any, **whole: Any) -> Trees:
+DTYPES = {
+    "left": np.int32,
+    "right": np.int32,
+    "feature": np.int32,
+    "threshold": np.float64,
+    "rule": np.uint8,
+    "missing": np.uint8,
+    "set_start": np.int32,
+    "set_words": np.int32,
+    "sets": np.uint32,
+    "cover": np.float64,
+    "values": np.float64,
+}
+"""Of the arrays that are made by putting those of the trees one after the other."""
+
+
+def assemble(parts: Iterable[Part], *, output: Any, **whole: Any) -> Trees:
     """Trees from their parts; `output` is one for all or one a tree. Raises UnreadableModel where they are not."""
-    sizes = [len(part.left) for part in parts]
-    words = np.cumsum([0] + [0 if part.sets is None else len(part.sets) for part in parts])
-    starts = [
-        np.zeros(size) if part.set_start is None else np.where(part.set_words, part.set_start + first, 0)
-        for part, size, first in zip(parts, sizes, words, strict=False)
-    ]
+    joined: dict[str, list[Any]] = {name: [] for name in DTYPES}
+    sizes, words = [0], 0
+    for part in parts:
+        size = len(part.left)
+        for name, dtype in DTYPES.items():
+            joined[name].append(
+                _fit(_shifted(part, words) if name == "set_start" else getattr(part, name), size, dtype)
+            )
+        if part.sets is None:
+            joined["sets"][-1] = joined["sets"][-1][:0]
+        words += len(joined["sets"][-1])
+        sizes.append(size)
     return Trees(
-        offsets=_join([np.cumsum([0, *sizes])], np.int32),
-        left=_join([part.left for part in parts], np.int32),
-        right=_join([part.right for part in parts], np.int32),
-        feature=_join([part.feature for part in parts], np.int32),
-        threshold=_join([part.threshold for part in parts], np.float64),
-        rule=_join([_or_zeros(part.rule, size) for part, size in zip(parts, sizes, strict=True)], np.uint8),
-        missing=_join([part.missing for part in parts], np.uint8),
-        set_start=_join(starts, np.int32),
-        set_words=_join([_or_zeros(part.set_words, size) for part, size in zip(parts, sizes, strict=True)], np.int32),
-        sets=_join([_or_zeros(part.sets, 0) for part in parts], np.uint32),
-        cover=_join([part.cover for part in parts], np.float64),
-        values=_join([part.values for part in parts], np.float64),
-        tree_output=np.broadcast_to(np.asarray(output, dtype=np.int32), len(parts)).copy(),
+        offsets=_fit(np.cumsum(sizes), len(sizes), np.int32),
+        tree_output=np.broadcast_to(np.asarray(output, dtype=np.int32), len(sizes) - 1).copy(),
+        **{name: _join(joined, name) for name in DTYPES},
         **whole,
     )
 
 
-def _or_zeros(array: Any, size: int) -> Any:
-    return np.zeros(size) if array is None else array
+def _shifted(part: Part, words: int) -> Any:
+    """Where a tree's sets begin among those of all trees."""
+    return None if part.set_start is None else np.where(part.set_words, np.asarray(part.set_start) + words, 0)
 
 
-def _join(arrays: list[Any], dtype: Any) -> Any:
-    """All in one array; OverflowError where a number does not fit, instead of wrapping around."""
-    joined = np.concatenate([np.asarray(array) for array in arrays]) if arrays else np.empty(0)
-    if np.issubdtype(dtype, np.integer) and len(joined):
+def _fit(array: Any, size: int, dtype: Any) -> Any:
+    """In this type, zeros for None; OverflowError where a number does not fit, instead of wrapping around."""
+    if array is None:
+        return np.zeros(size, dtype)
+    array = np.asarray(array)
+    if np.issubdtype(dtype, np.integer) and array.dtype != dtype and len(array):
         bounds = np.iinfo(dtype)
-        if not (joined.min() >= bounds.min and joined.max() <= bounds.max):
+        if not (array.min() >= bounds.min and array.max() <= bounds.max):
             raise OverflowError(f"a number is outside of {bounds.min} to {bounds.max}")
-    return np.ascontiguousarray(joined, dtype=dtype)
+    return array.astype(dtype, copy=False)
+
+
+def _join(joined: dict[str, list[Any]], name: str) -> Any:
+    """All in one array; the pieces are let go at once."""
+    pieces = joined.pop(name)
+    return np.ascontiguousarray(np.concatenate(pieces)) if pieces else np.empty(0, DTYPES[name])

@@ -6,6 +6,7 @@ What a split would have to ask about a missing value is answered here, once for 
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,24 @@ class Columns:
     rows: Floats
     slot: Ints
     threshold: Floats
+
+    def arrays(self, trees: Trees) -> tuple[NDArray[Any], ...]:
+        """The nodes of the trees, as the kernel takes them."""
+        return (
+            trees.offsets,
+            trees.left,
+            trees.right,
+            trees.feature,
+            self.slot,
+            self.threshold,
+            trees.rule,
+            trees.set_start,
+            trees.set_words,
+            trees.sets,
+            trees.left_share,
+            trees.values,
+            trees.tree_output,
+        )
 
     def blocks(self, lanes: int) -> Floats:
         """(blocks, slots, lanes): the rows in blocks of `lanes`, the last one filled up with zeros."""

@@ -1,4 +1,4 @@
-"""Plain arrays from a LightGBM model file (text). Runs in the child that opens a job; no LightGBM is needed.
+"""Plain arrays from a LightGBM model file (text). Runs in templates; no LightGBM is needed.
 
 Does not read linear trees: their leaves are not constants.
 """
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from jobs.errors import UnreadableModel, UnsupportedModel
-from jobs.work.trees.arrays import LEAF, Floats, Link, Missing, Rule, Trees
+from jobs.work.trees.arrays import LEAF, ZERO_BOUND, Floats, Link, Missing, Rule, Trees
 from jobs.work.trees.build import Part, assemble
 
 FORMAT = "LightGBM"
@@ -48,22 +48,19 @@ def _read(head: Section, trees: list[Section]) -> Trees:
     if outputs < 1 or len(trees) % outputs:
         raise ValueError(f"{len(trees)} trees for {outputs} outputs")
     rounds = len(trees) // outputs if "average_output" in head else 1
-    parts = [_tree(tree) for tree in trees]
-    for part in parts:
-        part.values = part.values / rounds
-    objective = head.get("objective", "").split(" ")[0]
     return assemble(
-        parts,
-        output=np.arange(len(parts)) % outputs,
+        (_tree(tree, rounds) for tree in trees),
+        output=np.arange(len(trees)) % outputs,
         base=np.zeros(outputs),
         features=int(head["max_feature_idx"]) + 1,
-        link=_link(objective),
+        link=_link(*head.get("objective", "").split(" ")),
     )
 
 
-def _link(objective: str) -> Link:
+def _link(objective: str, *parameters: str) -> Link:
     if objective in _LOGISTIC:
-        return Link.LOGISTIC
+        slopes = [float(text.removeprefix("sigmoid:")) for text in parameters if text.startswith("sigmoid:")]
+        return Link.LOGISTIC if slopes in ([], [1.0]) else Link.IDENTITY
     return Link.EXP if objective in _EXP else Link.SOFTMAX if objective == "multiclass" else Link.IDENTITY
 
 
@@ -76,7 +73,7 @@ def _numbers(tree: Section, key: str, count: int, default: float | None = None) 
     return found
 
 
-def _tree(tree: Section) -> Part:
+def _tree(tree: Section, rounds: int) -> Part:
     """Splits come first, then leaves: child c >= 0 is a split, child c < 0 is leaf -c - 1."""
     if tree.get("is_linear", "0").strip() == "1":
         raise UnsupportedModel(model="LightGBM", reason="its leaves hold linear models (linear_tree)")
@@ -98,15 +95,21 @@ def _tree(tree: Section) -> Part:
         left=children["left"],
         right=children["right"],
         feature=np.concatenate([_numbers(tree, "split_feature", splits, 0).astype(np.int64), none]),
-        threshold=np.concatenate([np.where(member, 0.0, threshold), none]),
+        threshold=np.concatenate([np.where(member, 0.0, _around_zero(threshold)), none]),
         missing=np.concatenate([_missing(kind, member), none]),
         cover=np.concatenate(covers),
-        values=np.concatenate([np.zeros(splits), _numbers(tree, "leaf_value", leaves)]).reshape(-1, 1),
+        values=np.concatenate([np.zeros(splits), _numbers(tree, "leaf_value", leaves) / rounds]).reshape(-1, 1),
         rule=np.concatenate([np.where(member, Rule.SET_GOES_LEFT, Rule.THRESHOLD), none]),
         set_start=np.concatenate([starts, none]),
         set_words=np.concatenate([words, none]),
         sets=sets,
     )
+
+
+def _around_zero(threshold: Floats) -> Floats:
+    """LightGBM takes values up to ZERO_BOUND for zero before it compares them: the same in terms of what they are."""
+    below = np.where(threshold < 0, np.nextafter(-ZERO_BOUND, -np.inf), ZERO_BOUND)
+    return np.where(np.abs(threshold) <= ZERO_BOUND, below, threshold)
 
 
 def _missing(kind: np.ndarray, member: np.ndarray) -> np.ndarray:

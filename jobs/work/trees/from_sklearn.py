@@ -1,4 +1,4 @@
-"""Plain arrays from scikit-learn's fitted trees, forests and boosters. Runs in the child that opens a job.
+"""Plain arrays from scikit-learn's fitted trees, forests and boosters. Runs in templates.
 
 Nothing of scikit-learn is imported: a model is known by the names of its class and bases. What it does not know, it
 refuses: see `NAMES`.
@@ -28,7 +28,7 @@ def from_sklearn(model: Any) -> Trees:
                 return read(model)
             except (AttributeError, IndexError, KeyError, TypeError, ValueError, OverflowError) as fault:
                 raise UnreadableModel(format=f"scikit-learn {names[0]}", reason=str(fault)) from fault
-    raise UnsupportedModel(model=names[0], reason=f"the trees of {NAMES} can be read")
+    raise UnsupportedModel(model=names[0], reason=f"{names[0]} is none of {NAMES}")
 
 
 def _part(tree: Any, values: Floats, features: Any = None) -> Part:
@@ -77,7 +77,9 @@ def _average(model: Any, estimators: Any) -> Trees:
 
 
 def _gradient_boosting(model: Any) -> Trees:
-    """Raw predictions start from the `init_` estimator, which must be a constant one."""
+    """Raw predictions start from the `init_` estimator, which must be a constant one. Exponential loss doubles the
+    raw prediction before the logistic function, which is no link of ours.
+    """
     outputs = model.estimators_.shape[1]
     parts = [_part(tree.tree_, tree.tree_.value[:, :, 0] * model.learning_rate) for tree in model.estimators_.ravel()]
     return assemble(
@@ -103,6 +105,8 @@ def _link(model: Any, outputs: int) -> Link:
     if not hasattr(model, "classes_"):
         log = getattr(model, "loss", "") in ("poisson", "gamma")
         return Link.EXP if log else Link.IDENTITY
+    if getattr(model, "loss", "") == "exponential":
+        return Link.IDENTITY
     return Link.LOGISTIC if outputs == 1 else Link.SOFTMAX
 
 
@@ -141,7 +145,8 @@ def _categories(model: Any) -> dict[int, Any]:
             numbers = np.asarray(values, dtype=np.float64)
         except (TypeError, ValueError) as fault:
             raise UnsupportedModel(model=type(model).__name__, reason="it has categories that are text") from fault
-        found[feature] = numbers[~np.isnan(numbers)]
+        known = numbers[~np.isnan(numbers)]
+        found[feature] = known if len(known) else np.array([np.inf])  # one that no row has
     return found
 
 

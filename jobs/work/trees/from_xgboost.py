@@ -1,38 +1,46 @@
-"""Plain arrays from an XGBoost model file, JSON or UBJSON. Runs in the child that opens a job; no XGBoost is needed.
+"""Plain arrays from an XGBoost model file, JSON or UBJSON. Runs in templates; no XGBoost is needed.
 
 Thresholds and leaf values are float32 in XGBoost, and so are its sums: the arrays predict in double precision what
-XGBoost predicts in single. Does not read gblinear, nor trees whose leaves hold vectors.
+XGBoost predicts in single. Where training stopped early, trees after the best round are left out. Does not read
+gblinear, nor trees whose leaves hold vectors.
 """
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
 from jobs.errors import UnreadableModel, UnsupportedModel
-from jobs.work.models.ubjson import decode
+from jobs.formats import ModelFormat, sniff_model
+from jobs.work.models import xgboost_document
+from jobs.work.models.xgboost_file import LOGISTIC, SOFTMAX
 from jobs.work.trees.arrays import LEAF, WORD_BITS, Floats, Link, Missing, Rule, Trees
 from jobs.work.trees.build import Part, assemble
 
 FORMAT = "XGBoost"
 MOST_CATEGORIES = 1 << 24
-_LOGISTIC = ("binary:logistic", "binary:logitraw", "reg:logistic")
 _EXP = ("count:poisson", "reg:gamma", "reg:tweedie", "survival:cox", "survival:aft")
-_SOFTMAX = ("multi:softprob", "multi:softmax")
+Check = Callable[[dict[str, Any], int], None]
 
 
 def from_xgboost(content: bytes) -> Trees:
     """The arrays of a saved model. Raises UnreadableModel for a broken file, UnsupportedModel for other boosters."""
     try:
-        document = json.loads(content) if content.lstrip()[:2] in (b'{"', b"{}", b"{\n", b"{ ") else decode(content)
-        return _read(document["learner"])
+        found = sniff_model(content)
+        if not isinstance(found, ModelFormat):
+            raise ValueError(found)  # noqa: TRY004 - not of XGBoost
+        return from_learner(xgboost_document.parse(content, found))
     except (KeyError, IndexError, TypeError, ValueError, OverflowError, AttributeError, RecursionError) as fault:
         raise UnreadableModel(format=FORMAT, reason=f"{type(fault).__name__}: {fault}") from fault
 
 
-def _read(learner: dict[str, Any]) -> Trees:
+def from_learner(learner: dict[str, Any], check: Check | None = None) -> Trees:
+    """The arrays of a parsed model, a tree at a time: each is given to `check`, with its number, before it is read.
+
+    Raises UnsupportedModel, UnreadableModel, and ValueError, KeyError or TypeError for a broken document.
+    """
     booster = learner["gradient_booster"]
     name, weights = booster["name"], None
     if name == "dart":
@@ -42,23 +50,44 @@ def _read(learner: dict[str, Any]) -> Trees:
     model, parameters = booster["model"], learner["learner_model_param"]
     if weights is None and len(model.get("weight_drop", ())):  # since XGBoost 3.4 dropout belongs to plain trees
         weights = model["weight_drop"]
-    if int(parameters.get("num_target", 1)) > 1 and any(_leaf_width(tree) > 1 for tree in model["trees"]):
-        raise UnsupportedModel(model="XGBoost", reason="its leaves hold vectors (multi_strategy=multi_output_tree)")
+    count = _used(learner, model)
     outputs = max(int(parameters["num_class"]), int(parameters.get("num_target", 1)), 1)
     objective = learner["objective"]["name"]
-    features = int(parameters["num_feature"])
-    parts = [_tree(tree) for tree in model["trees"]]
-    for part, weight in zip(parts, weights if weights is not None else (), strict=weights is not None):
-        part.values = part.values * np.float64(weight)
     return assemble(
-        parts or [_constant()],
-        output=model["tree_info"] if parts else 0,
+        _parts(model["trees"], count, weights, check) if count else [_constant()],
+        output=_ints(model["tree_info"])[:count] if count else 0,
         base=_base(parameters["base_score"], objective, outputs),
-        features=features,
+        features=int(parameters["num_feature"]),
         strict=True,
         float32=True,
         link=_link(objective),
     )
+
+
+def _used(learner: dict[str, Any], model: dict[str, Any]) -> int:
+    """How many trees, of those there are, belong to the rounds up to the best one."""
+    best, total = learner.get("attributes", {}).get("best_iteration"), len(model["trees"])
+    if best is None:
+        return total
+    if "iteration_indptr" in model:
+        return int(model["iteration_indptr"][int(best) + 1])
+    parallel = int(model["gbtree_model_param"].get("num_parallel_tree", 1))
+    return min(total, max(1, parallel) * (int(max(_ints(model["tree_info"]))) + 1) * (int(best) + 1))
+
+
+def _parts(forest: Any, count: int, weights: Any, check: Check | None) -> Iterator[Part]:
+    for index in range(len(forest)):
+        tree = forest[index]
+        if check:
+            check(tree, index)
+        if index >= count:
+            continue
+        if _leaf_width(tree) > 1:
+            raise UnsupportedModel(model="XGBoost", reason="its leaves hold vectors (multi_strategy=multi_output_tree)")
+        part = _tree(tree)
+        if weights is not None:
+            part.values = part.values * np.float64(weights[index])
+        yield part
 
 
 def _leaf_width(tree: dict[str, Any]) -> int:
@@ -74,9 +103,9 @@ def _constant() -> Part:
 
 
 def _link(objective: str) -> Link:
-    if objective in _LOGISTIC:
+    if objective in LOGISTIC:
         return Link.LOGISTIC
-    return Link.EXP if objective in _EXP else Link.SOFTMAX if objective in _SOFTMAX else Link.IDENTITY
+    return Link.EXP if objective in _EXP else Link.SOFTMAX if objective in SOFTMAX else Link.IDENTITY
 
 
 def _base(text: Any, objective: str, outputs: int) -> Floats:

@@ -13,6 +13,13 @@ from jobs.work.trees.arrays import Floats
 NEGLIGIBLE = 1e-13
 
 
+def logistic(z: Floats) -> Floats:
+    """1 / (1 + exp(-z)), without overflow."""
+    small = np.exp(-np.abs(z))
+    chance: Floats = np.where(z < 0, small, 1.0) / (1 + small)
+    return chance
+
+
 def slopes(x: Floats, background: Floats) -> Floats:
     """(n, N): the slope of the chord of the logistic function between each x (n,) and background (N,)."""
     half = (x[:, None] - background) / 2

@@ -1,0 +1,77 @@
+"""Trees through our own engine: exact, path-dependent without a background and interventional with one.
+
+Used in templates and children, lean ones too: needs numpy and the kernel. Where there is an obstacle, another
+explainer may do.
+"""
+
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+
+from jobs.errors import BackgroundRequired
+from jobs.options import Options
+from jobs.work.models.model import Output, Rows
+from jobs.work.trees import engine
+from jobs.work.trees.arrays import Link
+from jobs.work.trees.ensemble import Ensemble
+
+RELATIVE_ERROR = 1e-9
+"""Values and output are both in double precision, from the same arrays."""
+
+
+def obstacle(ensemble: Ensemble, options: Options) -> str | None:
+    """Why the engine cannot explain this in this way, to follow "as"; None when it can."""
+    about = ensemble.about
+    if options.model_output != "probability" or about.native == "probability":
+        return None
+    if "probability" not in about.outputs:
+        return f"{about.name} gives no probabilities"
+    if ensemble.trees.link != Link.LOGISTIC:
+        return f"the probabilities of {about.name} do not follow from its margins one by one"
+    if options.interactions:
+        return "interactions are of the margin only; leave model_output out"
+    return None
+
+
+class ExactTrees:
+    """Exact values of an ensemble of trees."""
+
+    relative_error = RELATIVE_ERROR
+
+    def __init__(self, ensemble: Ensemble, options: Options, background: Rows | None) -> None:
+        trees, native = ensemble.trees, ensemble.about.native
+        self.explains = "probability" if options.model_output == "probability" else native
+        if background is None and self.explains != native:
+            raise BackgroundRequired(explainer="tree (model_output=probability)", model=ensemble.about.name)
+        self.output = Output(
+            call=partial(ensemble.predict, self.explains), names=ensemble.about.outputs[self.explains][-trees.outputs :]
+        )
+        level, _ = engine.chosen()
+        self.engine = f"exact trees ({level})" if background is None else f"exact trees against a background ({level})"
+        self._values, expected = _ways(ensemble, options, background, raw=self.explains == native)
+        self.base_values = [float(value) for value in np.atleast_1d(expected)]
+
+    def explain(self, rows: Rows, first: int) -> Rows:  # noqa: ARG002
+        """See `Explainer.explain`; does not depend on `first`."""
+        values: Rows = self._values(rows)
+        return values[..., None] if len(self.base_values) == 1 else values
+
+
+def _ways(
+    ensemble: Ensemble, options: Options, background: Rows | None, *, raw: bool
+) -> tuple[Callable[[Rows], Rows], Rows]:
+    """What explains rows, and what its values add to."""
+    trees = ensemble.trees
+    if background is None:
+        values = engine.interaction_values if options.interactions else engine.shap_values
+        return partial(values, trees), trees.expected_value
+    against = engine.Background(trees, background, model_output="raw" if raw else "probability")
+    return against.interactions if options.interactions else against.values, against.expected_value
+
+
+def reason(name: str) -> str:
+    """Why trees are explained by the engine, and by which of its implementations."""
+    level, why = engine.chosen()
+    how = f", in NumPy, as {why}" if level == engine.NUMPY else ""
+    return f"{name} is made of trees, which are explained exactly and fast{how}."
