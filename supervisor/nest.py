@@ -49,7 +49,8 @@ class Nest:
         self._locks: dict[str, asyncio.Lock] = {}
         self._unsuited: dict[str, bool] = {}
         """Templates that the lean stack cannot be; True when it was given arrays."""
-        self._admitting_full = 0
+        self._loading_full = 0
+        """Admitted, not waiting: those that wait must not keep up what others wait for."""
         self._full_used = time.monotonic()
 
     @property
@@ -150,7 +151,7 @@ class Nest:
 
     @property
     def _full_is_idle(self) -> bool:
-        used = self._admitting_full or any(t.users for t in self._templates.values() if t.stack == "full")
+        used = self._loading_full or any(t.users for t in self._templates.values() if t.stack == "full")
         return self.full.reservation is not None and not used
 
     async def _let_full_go(self) -> None:
@@ -166,19 +167,18 @@ class Nest:
         """Lean where that is possible, full otherwise; a model that a full one has converted is lean again."""
         while True:
             stack = self._stack(wanted)
-            self._admitting_full += stack == "full"
+            room = await self._admit(stack, wanted.key)
+            self._loading_full += stack == "full"
             try:
-                room = await self._admit(stack, wanted.key)
-                try:
-                    template = self._living(wanted.key) or await self._load(stack, wanted, room)
-                    if template:
-                        return template, room
-                except BaseException:
-                    room.shrink(0)
-                    raise
+                template = self._living(wanted.key) or await self._load(stack, wanted, room)
+                if template:
+                    return template, room
+            except BaseException:
                 room.shrink(0)
+                raise
             finally:
-                self._admitting_full -= stack == "full"
+                self._loading_full -= stack == "full"
+            room.shrink(0)
 
     def _stack(self, wanted: "Wanted") -> Stack:
         given_arrays = self._unsuited.get(wanted.key)

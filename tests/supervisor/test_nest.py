@@ -114,6 +114,18 @@ async def test_jobs_of_both_kinds_share_what_holds_only_one_at_a_time(
         assert most <= daemon._nest.budget.total
 
 
+async def test_who_waits_for_the_libraries_does_not_hold_up_who_waits_for_their_room(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each model is converted by a full process and then wants the room that this takes, while another waits for it."""
+    monkeypatch.setattr(forkservers, "FULL_STACK_BYTES", 150 * MIB)
+    async with service.supervisor(memory_limit_mb=limit_mb(300), child_memory_mb=120):
+        jobs = [await service.submit({"rows": 4}, {"converts": "full", "n": index}) for index in range(6)]
+        for job_id in jobs:
+            job = await service.ended(job_id)
+            assert job.state is JobState.FINISHED, job.error
+
+
 async def test_without_room_for_the_libraries_the_job_says_so(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
