@@ -34,6 +34,7 @@ GREEDY_BYTES = 2 * 1024**3
 FEW = 4
 """Features of the models that are explained by every coalition, which leaves nothing to chance."""
 TOLERANCE = 1e-6
+WAVE = 60
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +49,8 @@ class Submission:
     options: dict[str, Any] = field(default_factory=dict)
     expected: Any = None
     """The values; None for what must fail by name."""
+    trees: bool = False
+    """Explained by a lean process."""
 
 
 def npy(rows: Any) -> bytes:
@@ -91,7 +94,7 @@ class Honest:
 
     def _trees(self, model: Any, raw: Callable[[Any], bytes] = skops.io.dumps) -> Callable[[slice], Submission]:
         values = shap.TreeExplainer(model).shap_values(self._pool)
-        return self._kind(type(model).__name__, raw(model), self._pool, values)
+        return self._kind(type(model).__name__, raw(model), self._pool, values, trees=True)
 
     def _linear(self, model: Any) -> Callable[[slice], Submission]:
         return self._kind("linear", skops.io.dumps(model), self._pool, self._of_ridge(model), npy(self._background))
@@ -113,7 +116,14 @@ class Honest:
 
     @staticmethod
     def _kind(
-        name: str, model: bytes, pool: Any, values: Any, background: bytes | None = None, **options: Any
+        name: str,
+        model: bytes,
+        pool: Any,
+        values: Any,
+        background: bytes | None = None,
+        *,
+        trees: bool = False,
+        **options: Any,
     ) -> Callable[[slice], Submission]:
         def submission(rows: slice) -> Submission:
             return Submission(
@@ -123,6 +133,7 @@ class Honest:
                 background=background,
                 options=options,
                 expected=values[rows],
+                trees=trees,
             )
 
         return submission
@@ -227,11 +238,12 @@ def write_hoarders(directory: Path) -> list[str]:
 
 
 def mixed(jobs: int, greedy: int, trusted_dir: Path) -> Iterator[Submission]:
-    """So many jobs, so many of them greedy, at even distances."""
+    """So many jobs, so many of them greedy, in waves of trees and others: no machine this small holds both at once."""
     honest, bad = Honest().submissions(), Greedy(trusted_dir).submissions()
     every = jobs // greedy
-    for number in range(jobs):
-        yield next(bad if number % every == every - 1 else honest)
+    jobs_in_turn = [next(bad if number % every == every - 1 else honest) for number in range(jobs)]
+    for first in range(0, jobs, WAVE):
+        yield from sorted(jobs_in_turn[first : first + WAVE], key=lambda submission: not submission.trees)
 
 
 def form(submission: Submission) -> tuple[dict[str, Any], dict[str, str]]:
