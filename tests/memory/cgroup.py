@@ -30,7 +30,9 @@ class Cgroup:
         directory.mkdir()
         self._write("memory.limit_in_bytes" if self._v1 else "memory.max", limit_bytes)
         with contextlib.suppress(OSError):  # no such file where swap is not accounted for
-            self._write("memory.memsw.limit_in_bytes" if self._v1 else "memory.swap.max", limit_bytes if self._v1 else 0)
+            self._write(
+                "memory.memsw.limit_in_bytes" if self._v1 else "memory.swap.max", limit_bytes if self._v1 else 0
+            )
 
     def enter(self, command: list[str]) -> list[str]:
         """The same command, run in here."""
@@ -103,7 +105,9 @@ def _version_1(undo: contextlib.ExitStack) -> Path:
         try:
             V1.mkdir(exist_ok=True)
             undo.callback(V1.rmdir)
-            subprocess.run(["mount", "-t", "cgroup", "-o", "memory", "cgroup", str(V1)], check=True, capture_output=True)
+            subprocess.run(
+                ["mount", "-t", "cgroup", "-o", "memory", "cgroup", str(V1)], check=True, capture_output=True
+            )
             undo.callback(subprocess.run, ["umount", str(V1)], check=True)
         except (OSError, subprocess.CalledProcessError):
             raise Unavailable("this system gives no memory cgroup, and none can be mounted") from None

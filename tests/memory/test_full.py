@@ -94,7 +94,9 @@ async def marked(service: Service, job_id: str) -> list[Attempt]:
     return [attempt for attempt in attempts if attempt.outcome is not Outcome.SUCCEEDED]
 
 
-async def test_nothing_starts_while_the_machine_is_nearly_full(service: Service, small: Machine, balloon: Balloon) -> None:
+async def test_nothing_starts_while_the_machine_is_nearly_full(
+    service: Service, small: Machine, balloon: Balloon
+) -> None:
     balloon.fill(0.945)
     await nearly_full(service, True)
     job_id = await service.submit({})
