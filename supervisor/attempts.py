@@ -15,7 +15,7 @@ from jobs.blobs import BlobGone
 from jobs.codec import Close, Done, Explain, Failed, Layout, ModelInfo, Open, Plan, Request, Values
 from jobs.connection import RedisError
 from jobs.errors import InputLost, Problem
-from jobs.outcomes import Attempt, Evidence, Outcome
+from jobs.outcomes import MEMORY_OUTCOMES, Attempt, Evidence, Outcome
 from jobs.queue import Lease, Queue
 from jobs.records import Job, row_bytes
 from jobs.settings import Settings
@@ -27,7 +27,7 @@ from supervisor.limits import oom_kills
 from supervisor.line import Line, Timer
 from supervisor.nest import Nest
 from supervisor.spawner import Child, ForkserverLost
-from supervisor.templates import LoadFailed, wait_for_exit
+from supervisor.templates import LoadFailed, template_key, wait_for_exit
 from supervisor.watch import Sample
 
 log = structlog.get_logger()
@@ -46,6 +46,7 @@ class Run:
         self.sample = Sample()
         """What the watch sees of it."""
         self.loading = False
+        self.template_key = ""
         self.stopped_as: Outcome | None = None
         self.inherited_bytes = 0
         """What the child already had beyond its forkserver's baseline: its model."""
@@ -137,7 +138,7 @@ class Attempts:
         inputs = job_parts(self._queue.blobs, run.job.inputs, self._settings.trusted_model_dir, run.lease.chunk)
         parts = self._line.parts(inputs)
         trusted = run.job.inputs["model"].trusted_name is not None
-        run.loading = True
+        run.loading, run.template_key = True, template_key(run.job, parts)
         async with run.nest.borrow(run.job, parts, trusted=trusted, attend=run.attend) as template:
             run.loading, run.child = False, None  # the template is not this attempt's to kill any more
             run.model = template.model
@@ -232,6 +233,7 @@ class Attempts:
                 detail=attempt.detail,
                 loading=run.loading,
                 draining=self.draining,
+                narrow=verdict.outcome in MEMORY_OUTCOMES and run.nest.widen(run.template_key),
             )
             return await self._queue.settle(run.lease, attempt, follows)
         if run.plan:

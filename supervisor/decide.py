@@ -29,14 +29,19 @@ def decide(
     detail: dict[str, Any],
     loading: bool = False,
     draining: bool = False,
+    narrow: bool = False,
 ) -> Follows:
-    """What follows from an attempt that did not succeed. `loading`: it did not get past the model."""
+    """What follows from an attempt that did not succeed. `loading`: it did not get past the model. `narrow`: it ran
+    out of memory under a narrow cap, and the next one will have a whole one.
+    """
     if verdict.outcome is Outcome.REFUSED:
         return _fail(verdict, detail)
     if verdict.outcome is Outcome.SUPERVISOR_LOST or verdict.code == "parent_lost":
         return _after_loss(chunk, verdict, evidence, most=max(MAX_CRASHES, max_attempts), draining=draining)
     splits = chunk.kind == "rows" and chunk.last > chunk.first and not loading
     last_attempt = chunk.attempts + 1 >= max_attempts
+    if narrow and not last_attempt:
+        return Follows(action="retry", counts="attempts")
     if verdict.outcome in MEMORY_OUTCOMES and splits:
         return Follows(action="halve", counts="attempts", chunks=_halved(chunk, attempts=0))
     deterministic = verdict.outcome in _DETERMINISTIC and verdict.code != MACHINE_FULL

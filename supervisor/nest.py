@@ -28,7 +28,7 @@ from supervisor.watch import Sample, Watch
 
 log = structlog.get_logger()
 
-MOST_UNSUITED = 1_000
+MOST_REMEMBERED = 1_000
 Attend = Callable[[Child, Sample], None]
 """Told of the process that loads a model: whoever asked for it sees to its end."""
 
@@ -49,7 +49,14 @@ class Nest:
         self._locks: dict[str, asyncio.Lock] = {}
         self._unsuited: dict[str, bool] = {}
         """Templates that the lean stack cannot be; True when it was given arrays."""
-        self._admitting_full = 0
+        self._narrow: set[str] = set()
+        """Templates under a cap that is not a whole one, and could be."""
+        self._wide: set[str] = set()
+        """Templates that did not fit a narrow cap."""
+        self._retired: list[Template] = []
+        """Replaced, and gone as soon as nobody uses them."""
+        self._loading_full = 0
+        """Admitted, not waiting: those that wait must not keep up what others wait for."""
         self._full_used = time.monotonic()
 
     @property
@@ -82,8 +89,8 @@ class Nest:
         room = await self._admit("lean", None)
         try:
             life = await self.lean.up()
-            child, _ = await life.spawner.fork("child", self.plan.cap_bytes)
-            attend(child, self.watch.add(child, life.warm, self.plan.cap_bytes))
+            child, _ = await life.spawner.fork("child", room.size)
+            attend(child, self.watch.add(child, life.warm, room.size))
             yield child
         finally:
             room.shrink(0)
@@ -96,7 +103,11 @@ class Nest:
         for key, template in list(self._templates.items()):
             if template.dead or (not template.users and now - template.idle_since >= idle_s):
                 self._drop(key)
+        for template in [template for template in self._retired if not template.users]:
+            self._retired.remove(template)
+            template.close()
         self._locks = {key: lock for key, lock in self._locks.items() if key in self._templates or lock.locked()}
+        self._narrow &= self._templates.keys() | self._locks.keys()
         if not self._full_is_idle:
             self._full_used = now
         elif now - self._full_used >= idle_s:
@@ -106,6 +117,8 @@ class Nest:
         """Nothing that was forked is left behind."""
         for key in list(self._templates):
             self._drop(key)
+        for template in self._retired:
+            template.close()
         await self.full.down()
         await self.lean.down()
 
@@ -113,15 +126,33 @@ class Nest:
 
     def watched(self, template: Template, child: Child) -> Sample:
         """From now on a template's child is watched."""
-        cap_bytes = self.cap_bytes(template.stack)
-        return self.watch.add(child, template.base, cap_bytes, inherited_bytes=template.growth_bytes)
+        return self.watch.add(child, template.base, template.cap_bytes, inherited_bytes=template.growth_bytes)
 
-    def cap_bytes(self, stack: Stack) -> int:
-        """What a child of this stack may add to its forkserver. Raises NoRoomForLibraries."""
+    def widen(self, key: str) -> bool:
+        """Its child ran out of memory. If that was under a narrow cap, the next one gets a whole one."""
+        template = self._templates.get(key)
+        if key not in self._narrow:
+            return False
+        self._narrow.discard(key)
+        if len(self._wide) >= MOST_REMEMBERED:
+            self._wide.clear()
+        self._wide.add(key)
+        if template:
+            self._retired.append(self._templates.pop(key))
+        return True
+
+    def _cap_bytes(self, stack: Stack, key: str | None) -> int:
+        """What a new child of this stack may add to its forkserver. Raises NoRoomForLibraries.
+
+        Beside a full forkserver caps are narrow where its room is missing, rather than that it goes and comes again.
+        """
+        held = self.full.reservation.size if self.full.reservation else 0
+        left = self.plan.budget_bytes - max(self.full.expected_bytes, held)
+        enough = left >= min(self.plan.cap_bytes, SMALLEST_CAP_BYTES)
         if stack == "lean":
-            return self.plan.cap_bytes
-        left = self.plan.budget_bytes - self.full.expected_bytes
-        if left < min(self.plan.cap_bytes, SMALLEST_CAP_BYTES):
+            narrow = self.full.reservation is not None and enough and key not in self._wide
+            return min(self.plan.cap_bytes, left) if narrow else self.plan.cap_bytes
+        if not enough:
             arithmetic = f"{self.plan.arithmetic}; scikit-learn and shap take {mb(self.full.expected_bytes)} of it"
             raise NoRoomForLibraries(left=mb(max(0, left)), arithmetic=arithmetic)
         return min(self.plan.cap_bytes, left)
@@ -135,7 +166,7 @@ class Nest:
 
     def _need(self, stack: Stack, key: str | None) -> int:
         template = self._living(key)
-        need = self.cap_bytes(stack) - (template.growth_bytes if template else 0)
+        need = template.cap_bytes - template.growth_bytes if template else self._cap_bytes(stack, key)
         return need + (self.full.expected_bytes if stack == "full" and self.full.reservation is None else 0)
 
     async def _make_room(self, stack: Stack, key: str | None) -> bool:
@@ -150,7 +181,7 @@ class Nest:
 
     @property
     def _full_is_idle(self) -> bool:
-        used = self._admitting_full or any(t.users for t in self._templates.values() if t.stack == "full")
+        used = self._loading_full or any(t.users for t in self._templates.values() if t.stack == "full")
         return self.full.reservation is not None and not used
 
     async def _let_full_go(self) -> None:
@@ -166,19 +197,18 @@ class Nest:
         """Lean where that is possible, full otherwise; a model that a full one has converted is lean again."""
         while True:
             stack = self._stack(wanted)
-            self._admitting_full += stack == "full"
+            room = await self._admit(stack, wanted.key)
+            self._loading_full += stack == "full"
             try:
-                room = await self._admit(stack, wanted.key)
-                try:
-                    template = self._living(wanted.key) or await self._load(stack, wanted, room)
-                    if template:
-                        return template, room
-                except BaseException:
-                    room.shrink(0)
-                    raise
+                template = self._living(wanted.key) or await self._load(stack, wanted, room)
+                if template:
+                    return template, room
+            except BaseException:
                 room.shrink(0)
+                raise
             finally:
-                self._admitting_full -= stack == "full"
+                self._loading_full -= stack == "full"
+            room.shrink(0)
 
     def _stack(self, wanted: "Wanted") -> Stack:
         given_arrays = self._unsuited.get(wanted.key)
@@ -189,19 +219,24 @@ class Nest:
     async def _load(self, stack: Stack, wanted: "Wanted", room: Reservation) -> Template | None:
         """A template; None when this was only a step towards one."""
         life = await (self.lean if stack == "lean" else self.full).up()
-        cap_bytes = self.cap_bytes(stack)
+        cap_bytes = min(room.size, self._cap_bytes(stack, wanted.key))
         arrays = self._ensembles.find(wanted.parts)
         into = None if arrays else self._ensembles.place()
         try:
             child, control = await life.spawner.fork("template", cap_bytes)
             assert control is not None
             wanted.attend(child, self.watch.add(child, life.warm, cap_bytes))
+            (self._narrow.add if stack == "lean" and cap_bytes < self.plan.cap_bytes else self._narrow.discard)(
+                wanted.key
+            )
             with Loading(child, control) as loading:
                 request = wanted.request(arrays if stack == "lean" else None, into)
                 answer = await loading.ask(request, wanted.parts)
                 if isinstance(answer, Ready):
                     warm, spare = await loading.keep(), self._eager and stack == "full"
-                    template = Template(stack, loading, answer.model, base=life.warm, warm=warm, spare=spare)
+                    template = Template(
+                        stack, loading, answer.model, base=life.warm, warm=warm, cap_bytes=cap_bytes, spare=spare
+                    )
                     return self._hold(wanted.key, template, room)
                 await wait_for_exit(child)
                 self._remember(wanted, answer, given=arrays, into=into)
@@ -225,7 +260,7 @@ class Nest:
         elif isinstance(answer, Unsuited):
             log.info("lean_unsuited", job_id=wanted.job.job_id, reason=answer.reason)
             self._unsuited[wanted.key] = given is not None
-            while len(self._unsuited) > MOST_UNSUITED:
+            while len(self._unsuited) > MOST_REMEMBERED:
                 del self._unsuited[next(iter(self._unsuited))]
         elif into:
             path = self._ensembles.keep(wanted.parts, into)

@@ -77,8 +77,11 @@ class Loading:
 class Template:
     """A process that has loaded a model. `spare`: one child waits ahead."""
 
-    def __init__(self, stack: Stack, loaded: Loading, model: ModelInfo, *, base: Warm, warm: Warm, spare: bool) -> None:
+    def __init__(
+        self, stack: Stack, loaded: Loading, model: ModelInfo, *, base: Warm, warm: Warm, cap_bytes: int, spare: bool
+    ) -> None:
         self.stack = stack
+        self.cap_bytes = cap_bytes
         self.child = loaded.child
         self.model = model
         self.growth_bytes = max(0, warm.anon_bytes - base.anon_bytes)

@@ -49,13 +49,30 @@ class Sample(msgspec.Struct):
     vm_peak_bytes: int = 0
     copied_bytes: int = 0
     """Inherited pages that it has written to, when last looked at closely."""
-    companions: Shares = Shares(0, 0)
-    """Of the processes that it has started."""
+    companions: dict[int, "Companion"] = {}
+    """The processes that it has started, by pid."""
     looked_closely_at: float = -CLOSE_LOOK_S
     faults: int = 0
     """Until then."""
     machine_full: bool = False
     """It was killed for being the largest, not for what it took."""
+
+
+class Companion(msgspec.Struct):
+    """What has been seen of a process that a child has started; sizes in bytes."""
+
+    shares: Shares = Shares(0, 0)
+    faults: int = 0
+    """When its shares were looked at."""
+    written_bytes: int = 0
+    """At most, since then."""
+
+    def look(self, pid: int, *, unless_below: float = 0.0) -> None:
+        """Its shares are as good as known as long as it cannot have written to so much since."""
+        if seen := usage(pid):
+            self.written_bytes = (seen.faults - self.faults) * PAGE_BYTES
+            if self.written_bytes >= unless_below and (found := shares(pid)):
+                self.shares, self.faults, self.written_bytes = found, seen.faults, 0
 
 
 class Watch:
@@ -103,7 +120,9 @@ class Watch:
     @property
     def family_bytes(self) -> int:
         """Of this process and all that it has started: what is shared is counted once."""
-        children = sum(sample.pss_bytes + sample.companions.pss_bytes for sample in self._samples.values())
+        samples = self._samples.values()
+        companions_of = (companion for sample in samples for companion in sample.companions.values())
+        children = sum(sample.pss_bytes for sample in samples) + sum(found.shares.pss_bytes for found in companions_of)
         return sum(self.own_pss_bytes.values()) + children
 
     def _hold_to_cap(self, child: Child, sample: Sample) -> None:
@@ -149,9 +168,8 @@ def _note(sample: Sample, pid: int, seen: Usage) -> None:
     if now - sample.looked_closely_at >= CLOSE_LOOK_S or written_bytes > CLOSE_LOOK_SHARE * sample.cap_bytes:
         sample.looked_closely_at, sample.faults = now, seen.faults
         _look_closely(sample, pid, grown)
-    sample.companions = _together(companions(pid))
     sample.rss_bytes, sample.vm_size_bytes = seen.rss_bytes, seen.vm_size_bytes
-    sample.growth_bytes = grown + sample.copied_bytes + sample.companions.private_bytes
+    sample.growth_bytes = grown + sample.copied_bytes + _of_companions(sample, pid, sample.cap_bytes - grown)
     sample.peak_growth_bytes = max(sample.peak_growth_bytes, sample.growth_bytes)
     sample.vm_peak_bytes = max(sample.vm_peak_bytes, seen.vm_size_bytes)
 
@@ -163,6 +181,16 @@ def _look_closely(sample: Sample, pid: int, grown: int) -> None:
         sample.copied_bytes = max(0, sample.inherited_bytes + found.private_bytes - grown)
 
 
-def _together(pids: list[int]) -> Shares:
-    found = [seen for pid in pids if (seen := shares(pid))]
-    return Shares(sum(seen.pss_bytes for seen in found), sum(seen.private_bytes for seen in found))
+def _of_companions(sample: Sample, pid: int, room_bytes: int) -> int:
+    """What they take together. What may be too much is looked at closely before it counts."""
+    sample.companions = {found: sample.companions.get(found) or Companion() for found in companions(pid)}
+    for found, companion in sample.companions.items():
+        companion.look(found, unless_below=CLOSE_LOOK_SHARE * sample.cap_bytes)
+    if _sum(sample.companions) > room_bytes:
+        for found, companion in sample.companions.items():
+            companion.look(found)
+    return _sum(sample.companions)
+
+
+def _sum(found: dict[int, Companion]) -> int:
+    return sum(companion.shares.private_bytes + companion.written_bytes for companion in found.values())

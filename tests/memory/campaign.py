@@ -34,6 +34,7 @@ GREEDY_BYTES = 2 * 1024**3
 FEW = 4
 """Features of the models that are explained by every coalition, which leaves nothing to chance."""
 TOLERANCE = 1e-6
+WAVE = 60
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +49,8 @@ class Submission:
     options: dict[str, Any] = field(default_factory=dict)
     expected: Any = None
     """The values; None for what must fail by name."""
+    trees: bool = False
+    """Explained by a lean process."""
 
 
 def npy(rows: Any) -> bytes:
@@ -78,7 +81,7 @@ class Honest:
                 self._linear(Ridge().fit(x, y)),
                 self._additive(Ridge().fit(x, y)),
                 self._coalitions(SVR().fit(few, y)),
-                self._coalitions(MLPRegressor((16,), max_iter=20, random_state=0).fit(few, y)),
+                self._coalitions(MLPRegressor(hidden_layer_sizes=(16,), max_iter=20, random_state=0).fit(few, y)),
             ]
 
     def submissions(self) -> Iterator[Submission]:
@@ -91,7 +94,7 @@ class Honest:
 
     def _trees(self, model: Any, raw: Callable[[Any], bytes] = skops.io.dumps) -> Callable[[slice], Submission]:
         values = shap.TreeExplainer(model).shap_values(self._pool)
-        return self._kind(type(model).__name__, raw(model), self._pool, values)
+        return self._kind(type(model).__name__, raw(model), self._pool, values, trees=True)
 
     def _linear(self, model: Any) -> Callable[[slice], Submission]:
         return self._kind("linear", skops.io.dumps(model), self._pool, self._of_ridge(model), npy(self._background))
@@ -113,7 +116,14 @@ class Honest:
 
     @staticmethod
     def _kind(
-        name: str, model: bytes, pool: Any, values: Any, background: bytes | None = None, **options: Any
+        name: str,
+        model: bytes,
+        pool: Any,
+        values: Any,
+        background: bytes | None = None,
+        *,
+        trees: bool = False,
+        **options: Any,
     ) -> Callable[[slice], Submission]:
         def submission(rows: slice) -> Submission:
             return Submission(
@@ -123,6 +133,7 @@ class Honest:
                 background=background,
                 options=options,
                 expected=values[rows],
+                trees=trees,
             )
 
         return submission
@@ -172,7 +183,7 @@ class Greedy:
         x = np.random.default_rng(0).normal(size=(600, FEW))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            network = MLPRegressor((100_000,), max_iter=1, random_state=0).fit(x[:20], x[:20, 0])
+            network = MLPRegressor(hidden_layer_sizes=(100_000,), max_iter=1, random_state=0).fit(x[:20], x[:20, 0])
         del network._optimizer
         options = {"explainer": "permutation", "batch_size": 100_000}
         return functools.partial(
@@ -206,12 +217,13 @@ HOARDERS = {
         "raise MemoryError\n"
     ),
     "with-friends.pkl": (
-        "import mmap, os, time\n"
+        "import os, time\n"
+        "held = []\n"
         "for _ in range(20):\n"
         "    if os.fork() == 0:\n"
         "        for _ in range(100):\n"
-        "            held = mmap.mmap(-1, 1 << 20, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)\n"
-        "            held.write(b'x' * (1 << 20)); keep = (held, globals().get('keep')); time.sleep(0.1)\n"
+        "            held.append(b'x' * (1 << 20))\n"
+        "            time.sleep(0.2)\n"
         "        time.sleep(60)\n"
         "time.sleep(60)\n"
     ),
@@ -226,11 +238,12 @@ def write_hoarders(directory: Path) -> list[str]:
 
 
 def mixed(jobs: int, greedy: int, trusted_dir: Path) -> Iterator[Submission]:
-    """So many jobs, so many of them greedy, at even distances."""
+    """So many jobs, so many of them greedy, in waves of trees and others: no machine this small holds both at once."""
     honest, bad = Honest().submissions(), Greedy(trusted_dir).submissions()
     every = jobs // greedy
-    for number in range(jobs):
-        yield next(bad if number % every == every - 1 else honest)
+    jobs_in_turn = [next(bad if number % every == every - 1 else honest) for number in range(jobs)]
+    for first in range(0, jobs, WAVE):
+        yield from sorted(jobs_in_turn[first : first + WAVE], key=lambda submission: not submission.trees)
 
 
 def form(submission: Submission) -> tuple[dict[str, Any], dict[str, str]]:

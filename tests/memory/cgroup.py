@@ -8,11 +8,13 @@ import contextlib
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path("/sys/fs/cgroup")
 V1 = ROOT / "memory"
+LEAVE_S = 10.0
 
 
 class Unavailable(Exception):
@@ -56,8 +58,9 @@ class Cgroup:
         for pid in self.pids:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        while self.pids:
-            pass
+        deadline = time.monotonic() + LEAVE_S
+        while self.pids and time.monotonic() < deadline:
+            time.sleep(0.01)
         self.directory.rmdir()
 
     def _counts(self, name: str) -> dict[str, int]:

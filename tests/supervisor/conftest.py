@@ -54,10 +54,12 @@ class Service:
         return Queue(self.redis, Redis.from_url(self.url), supervisor=name, lease_s=lease_s, job_ttl_s=60)
 
     @contextlib.asynccontextmanager
-    async def supervisor(self, name: str = "sup", *, burst: bool = False, **changes: Any) -> AsyncIterator[Daemon]:
+    async def supervisor(
+        self, name: str = "sup", *, burst: bool = False, work_module: str = SCRIPTED, **changes: Any
+    ) -> AsyncIterator[Daemon]:
         settings = self.settings(**changes)
         queue = self.queue(name, settings.lease_s)
-        daemon = Daemon(settings, queue, self.redis, burst=burst, work_module=SCRIPTED)
+        daemon = Daemon(settings, queue, self.redis, burst=burst, work_module=work_module)
         task = self.daemons[name] = asyncio.create_task(daemon.run())
         try:
             yield daemon

@@ -7,6 +7,7 @@ import psutil
 import pytest
 
 from jobs.options import Options
+from jobs.outcomes import Outcome
 from jobs.records import JobState
 from jobs.settings import MIB
 from supervisor import daemon as daemons
@@ -110,6 +111,40 @@ async def test_jobs_of_both_kinds_share_what_holds_only_one_at_a_time(
             assert job.state is JobState.FINISHED, job.error
             most = max(most, daemon._nest.budget.reserved)
         assert most <= daemon._nest.budget.total
+
+
+async def test_who_waits_for_the_libraries_does_not_hold_up_who_waits_for_their_room(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each model is converted by a full process and then wants the room that this takes, while another waits for it."""
+    monkeypatch.setattr(forkservers, "FULL_STACK_BYTES", 150 * MIB)
+    async with service.supervisor(memory_limit_mb=limit_mb(300), child_memory_mb=120):
+        jobs = [await service.submit({"rows": 4}, {"converts": "full", "n": index}) for index in range(6)]
+        for job_id in jobs:
+            job = await service.ended(job_id)
+            assert job.state is JobState.FINISHED, job.error
+
+
+async def test_beside_the_libraries_caps_are_narrow_and_whole_for_those_who_need_it(
+    service: Service, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The libraries stay for a job that fits beside them; for one that does not, they go."""
+    monkeypatch.setattr(forkservers, "FULL_STACK_BYTES", 150 * MIB)
+    settings = {"memory_limit_mb": limit_mb(300), "child_memory_mb": 140, "worker_slots": 1}
+    async with service.supervisor(work_module="tests.supervisor.heavy", **settings) as daemon:
+        await finished(service, {"needs": "full"})
+        libraries = daemon._nest.full.life
+        assert libraries
+        job = await service.ended(await service.submit({"rows": 2}))
+        assert job.cap_bytes < 120 * MIB
+        assert daemon._nest.full.life is libraries
+        acts = {"0-1": ["hold:120"]}
+        job_id = await service.submit({"rows": 2, "acts": acts, "scratch": str(tmp_path)}, {"n": 1})
+        job = await service.ended(job_id)
+        assert job.state is JobState.FINISHED, job.error
+        outcomes = [attempt.outcome for attempt in await service.store.attempts(job_id)]
+        assert (outcomes[0], set(outcomes[1:])) == (Outcome.MEMORY_CAP, {Outcome.SUCCEEDED})
+        assert daemon._nest.full.life is None
 
 
 async def test_without_room_for_the_libraries_the_job_says_so(
