@@ -120,7 +120,7 @@ static const char *NAME(walk_background)(Scene *s, int64_t tree) {
     const Ensemble *e = s->e;
     const int64_t first = e->offsets[tree], wide = s->rows + s->back;
     int32_t *node = s->node, *side = node + 1, *fresh = node + 2; /* three numbers a level */
-    int64_t level = 0;
+    int64_t level = 0, edges = 0;
     s->bits = 0;
     if (is_leaf(e, first)) return NULL;
     node[0] = 0, side[0] = 0;
@@ -139,6 +139,7 @@ static const char *NAME(walk_background)(Scene *s, int64_t tree) {
             level--;
             continue;
         }
+        if (++edges >= e->offsets[tree + 1] - first) return "a node has two parents";
         const int right = side[3 * level]++;
         const int32_t child = right ? e->right[at] : e->left[at];
         const uint64_t bit = (uint64_t)1 << s->bit[feature], *misses = s->misses + level * wide;
