@@ -25,7 +25,7 @@ CHECK_BYTES = BATCH_BYTES
 """An upload under way asks Redis for its memory every so many bytes."""
 AHEAD_BYTES = CHECK_BYTES + 2 * BATCH_BYTES
 """What of an upload of unknown length may come until the next time: and what this process holds of it."""
-MEMORY_BYTES = 24 * 1024 * 1024
+MEMORY_BYTES = 20 * 1024 * 1024
 """What the bodies on their way in may take of this process together."""
 WAIT_S = 10.0
 """How long a body waits outside for its turn; its sender is held up by TCP meanwhile."""

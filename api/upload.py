@@ -18,8 +18,8 @@ MAX_BOUNDARY_CHARS = 200
 
 
 def memory_bytes(announced: int) -> int:
-    """What reading takes of this process: a batch to fill, one to hash, one in the socket to the store."""
-    return min(announced or 3 * BATCH_BYTES, 3 * BATCH_BYTES)
+    """What reading takes of this process: batches to fill, to hash and in sockets, and what waits."""
+    return min(announced or 4 * BATCH_BYTES, 4 * BATCH_BYTES)
 
 
 async def read(request: Request, body: AsyncIterator[bytes], parts: Parts, limit_bytes: int) -> None:
