@@ -13,8 +13,8 @@ CHILD_BYTES = 700 * 1024
 """What a child touches before it has read a row."""
 BLOCK_BYTES = 4 * 1024 * 1024
 """Values that are computed at once; those before have been sent by then."""
-LANES = 16
-"""Rows that the tree kernel takes side by side, at most."""
+LANES = 64
+"""Rows that the tree kernel takes side by side; fewer take as much."""
 FIXED_S = 0.025
 """What a chunk costs beside its rows: lease, fork, reading, commit."""
 FIXED_SHARE = 0.03

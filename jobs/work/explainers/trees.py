@@ -20,8 +20,8 @@ from jobs.work.trees.ensemble import Ensemble
 
 COLUMN_COPIES = 1.75
 """Of a block's rows, as the engine reads them: measured, as all of these."""
-VALUE_COPIES, BACKGROUND_COPIES, PAIR_COPIES, PAIRS_COPIES = 3.3, 1.8, 3.1, 3.9
-"""Of a block's values: path-dependent, against a background, interactions of one output, and of several."""
+VALUE_COPIES, BACKGROUND_COPIES, PAIR_COPIES = 3.3, 1.8, 3.1
+"""Of a block's values: path-dependent, against a background, and interactions."""
 RELATIVE_ERROR = 1e-9
 """Values and output are both in double precision, from the same arrays."""
 
@@ -50,9 +50,8 @@ class ExactTrees:
         self._features, outputs = trees.features, trees.outputs
         self._cells = outputs * self._features ** (2 if options.interactions else 1)
         self._per_block = planner.rows_per_block(self._features, outputs, interactions=options.interactions)
-        pairs = PAIR_COPIES if outputs == 1 else PAIRS_COPIES
         plain = VALUE_COPIES if background is None else BACKGROUND_COPIES
-        self._value_copies = pairs if options.interactions else plain
+        self._value_copies = PAIR_COPIES if options.interactions else plain
         self.explains = "probability" if options.model_output == "probability" else native
         if background is None and self.explains != native:
             raise BackgroundRequired(explainer="tree (model_output=probability)", model=ensemble.about.name)
@@ -68,7 +67,8 @@ class ExactTrees:
         """See `Explainer.needs_bytes`: the rows, read and arranged, and one block of values with what makes them."""
         row_bytes = FLOAT_BYTES * self._features
         block = FLOAT_BYTES * self._cells * self._value_copies + row_bytes * COLUMN_COPIES
-        return planner.chunk_bytes(rows, row_bytes, int(min(rows, self._per_block) * block))
+        whole = -(-min(rows, self._per_block) // planner.LANES) * planner.LANES
+        return planner.chunk_bytes(rows, row_bytes, int(whole * block))
 
     def explain(self, rows: Rows, first: int) -> Rows:  # noqa: ARG002
         """See `Explainer.explain`; does not depend on `first`."""
@@ -81,6 +81,7 @@ def _ways(
 ) -> tuple[Callable[[Rows], Rows], Rows]:
     """What explains rows, and what its values add to."""
     trees = ensemble.trees
+    engine.prepare(trees)
     if background is None:
         values = engine.interaction_values if options.interactions else engine.shap_values
         return partial(values, trees), ensemble.expected_value
