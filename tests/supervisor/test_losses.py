@@ -174,6 +174,22 @@ async def test_a_second_sigterm_hands_chunks_back_at_once_and_costs_nothing(serv
     }
 
 
+async def test_a_grace_that_is_over_costs_nothing(service: Service, tmp_path: Path) -> None:
+    async with service.supervisor(drain_grace_s=0.2):
+        job_id = await blocked_job(service, tmp_path)
+        child = waiting_child(tmp_path)
+        os.kill(os.getpid(), signal.SIGTERM)
+        async with asyncio.timeout(10):
+            await service.daemons["sup"]
+    assert gone(child)
+    (tmp_path / "go").touch()
+    async with service.supervisor("next"):
+        job = await service.ended(job_id)
+    attempts = await service.store.attempts(job_id)
+    assert (job.state, job.crashes) == (JobState.FINISHED, 0)
+    assert job.attempts == sum(attempt.outcome is Outcome.SUCCEEDED for attempt in attempts)
+
+
 async def test_two_supervisors_share_one_job(service: Service) -> None:
     async with service.supervisor("one"), service.supervisor("two"):
         job_id = await service.submit({"rows": 60, "per_chunk": 1})

@@ -72,6 +72,15 @@ async def test_a_chunk_that_always_fails_ends_its_job_by_name(
     assert job.error.code == code
     assert job.error.detail["attempts"] == 3
     assert len([attempt for attempt in attempts if attempt.chunk == "2-3"]) == 3
+    assert [cause["code"] for cause in job.error.detail["causes"]] == [code] * 3
+
+
+async def test_a_poison_chunk_lists_every_cause(service: Service, tmp_path: Path) -> None:
+    job, _ = await play(service, {"2-3": ["fail", "sigsegv", "leave:3"]}, tmp_path)
+    assert (job.state, job.error.code) == (JobState.FAILED, "crashed")
+    causes = [(cause["attempt"], cause["outcome"]) for cause in job.error.detail["causes"]]
+    assert causes == [(1, "raised"), (2, "crashed"), (3, "crashed")]
+    assert "as told" in job.error.detail["causes"][0]["message"]
 
 
 async def test_a_refusal_ends_the_job_at_once(service: Service, tmp_path: Path) -> None:

@@ -1,0 +1,121 @@
+"""The line to Redis, on a clock of the test's own: what is said, how long is waited, what is given up and when."""
+
+from typing import Any
+
+import pytest
+import structlog
+from redis.exceptions import (
+    AuthenticationError,
+    ConnectionError,
+    NoPermissionError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    RedisError,
+    ResponseError,
+    TimeoutError,
+)
+
+from jobs.connection import Trouble, trouble
+from supervisor.line import FULL_S, HOLD_S, LONGEST_PAUSE_S, Denied, Line
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+class World:
+    """A clock that sleeping moves, and a Redis that meets every call with the next error, None for an answer."""
+
+    def __init__(self, *errors: RedisError | None) -> None:
+        self.now = 100.0
+        self.pauses: list[float] = []
+        self.errors = list(errors)
+        self.calls = 0
+        self.line = Line("redis://there", clock=lambda: self.now, sleep=self.sleep)
+
+    async def sleep(self, seconds: float) -> None:
+        self.now += seconds
+        self.pauses.append(seconds)
+
+    async def verb(self) -> str:
+        self.calls += 1
+        error = self.errors.pop(0) if len(self.errors) > 1 else self.errors[0]
+        if error:
+            raise error
+        return "done"
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (ConnectionError("refused"), Trouble.AWAY),
+        (TimeoutError(), Trouble.AWAY),
+        (ReadOnlyError("You can't write against a read only replica."), Trouble.AWAY),
+        (ResponseError("UNBLOCKED force unblock from blocking operation"), Trouble.AWAY),
+        (ResponseError("MISCONF Errors writing to the AOF file"), Trouble.AWAY),
+        (OutOfMemoryError("command not allowed"), Trouble.FULL),
+        (AuthenticationError("WRONGPASS"), Trouble.DENIED),
+        (NoPermissionError("NOPERM"), Trouble.DENIED),
+        (ResponseError("ERR unknown command"), Trouble.FAULT),
+    ],
+)
+def test_what_an_error_means(error: RedisError, kind: Trouble) -> None:
+    assert trouble(error) is kind
+
+
+async def test_a_rhythm_is_tried_again_and_waits_longer_each_time() -> None:
+    world = World(*[ConnectionError()] * 9, None)
+    with structlog.testing.capture_logs() as lines:
+        while await world.line.attend(world.verb) is None:
+            pass
+    assert [line["event"] for line in lines] == ["redis_away", "redis_back"]
+    assert world.pauses == pytest.approx([0.05 * 2**n for n in range(6)] + [LONGEST_PAUSE_S] * 3, rel=0.5)
+    assert max(world.pauses) <= LONGEST_PAUSE_S
+    assert world.line.away_s == world.line.last_outage_s == pytest.approx(sum(world.pauses))
+
+
+async def test_what_belongs_to_an_attempt_is_insisted_upon() -> None:
+    world = World(ConnectionError(), OutOfMemoryError(), TimeoutError(), None)
+    assert await world.line.insist(world.verb) == "done"
+    assert world.calls == 4
+
+
+@pytest.mark.parametrize(
+    ("error", "patience"), [(ConnectionError(), HOLD_S), (OutOfMemoryError(), FULL_S), (ResponseError("ERR"), 0.0)]
+)
+async def test_every_patience_has_an_end(error: RedisError, patience: float) -> None:
+    world = World(error)
+    with pytest.raises(type(error)):
+        await world.line.insist(world.verb)
+    assert patience <= world.now - 100.0 <= patience + LONGEST_PAUSE_S
+
+
+async def test_who_must_leave_does_not_insist() -> None:
+    world = World(ConnectionError())
+    world.line.hurried = True
+    with pytest.raises(ConnectionError):
+        await world.line.insist(world.verb)
+    assert world.calls == 1
+
+
+async def test_what_only_an_operator_can_mend_ends_a_rhythm() -> None:
+    world = World(AuthenticationError("WRONGPASS"))
+    with pytest.raises(Denied, match="WRONGPASS"):
+        await world.line.attend(world.verb)
+
+
+async def test_parts_are_read_with_insistence() -> None:
+    world = World(ConnectionError(), None)
+
+    class Part:
+        size, identity = 7, "print"
+
+        async def read(self, offset: int, length: int) -> Any:
+            return (await world.verb(), offset, length)
+
+    (part,) = world.line.parts({"data": Part()}).values()
+    assert (part.size, part.identity) == (7, "print")
+    assert await part.read(1, 2) == ("done", 1, 2)  # type: ignore[comparison-overlap]
