@@ -28,7 +28,7 @@ from jobs import keys
 POLL_S = 0.05
 START_TIMEOUT_S = 60.0
 CAP_MB, SLOTS = 64, 2
-SETTLED_S = 40.0
+SETTLED_S = 15.0
 GRACE_S, STOP_S = 2.0, 15.0
 """What a supervisor gives its children, and by when a process that was told to stop must be gone: half of what hosts
 allow."""
@@ -49,9 +49,9 @@ class Place:
         self.process = Process(label, [], env, log=None)
         self.ready = False
         """It has said in Redis that it is there."""
-        self.ready_at = 0.0
-        self.complete = False
-        """Its full forkserver is up, too."""
+        self.started_at = 0.0
+        self.complete_at: float | None = None
+        """Since when its full forkserver is up, too."""
         self.busy = False
         """A fault holds it: it is dead, stopped or leaving on purpose."""
         self._prepare_clock()
@@ -72,10 +72,12 @@ class Place:
 
     @property
     def settled(self) -> bool:
-        """Everything in it is up, or it had the time: one that is taken away at once would never do anything, least of
-        all on a slow machine.
+        """Has had as much time to work as everything in it took to come up, or SETTLED_S in all: one that is taken away
+        as soon as it is up would never do anything.
         """
-        return self.working and (self.complete or time.monotonic() - self.ready_at > SETTLED_S)
+        now = time.monotonic()
+        worked = self.complete_at is not None and now - self.complete_at > self.complete_at - self.started_at
+        return self.working and (worked or now - self.started_at > SETTLED_S)
 
     def start(self, *, other_name: bool) -> None:
         """Start the supervisor again, under its name or under one that was never used."""
@@ -86,7 +88,7 @@ class Place:
             env = module_environment({**env, "PYTHONPATH": str(self._directory)})
             log = self._directory.parent / f"supervisor-{self.label}.log"
             self.process = Process(self.name, module_command("supervisor"), env, log=log)
-        self.ready = self.complete = False
+        self.ready, self.complete_at, self.started_at = False, None, time.monotonic()
         self.process.start()
 
 
@@ -154,9 +156,9 @@ class House:
         for place in self.places:
             raw = await self.direct.get(keys.snapshot(place.name))
             if raw and f'"pid":{place.process.pid},'.encode() in raw:
-                place.ready_at = place.ready_at if place.ready else time.monotonic()
                 place.ready = True
-                place.complete = json.loads(raw)["full_forkserver"] is not None
+                if place.complete_at is None and json.loads(raw)["full_forkserver"]:
+                    place.complete_at = time.monotonic()
 
     async def stop(self) -> dict[str, str]:
         """In order, the store last; how each process ended. Those that do not end by themselves are killed."""
