@@ -3,6 +3,7 @@
 Used in the web process. Does not read bodies itself: see `upload` and `json_body`.
 """
 
+import msgspec
 import structlog
 from starlette.requests import Request
 from starlette.responses import Response
@@ -14,24 +15,27 @@ from api.presenting import ended_document
 from api.replies import Json
 from api.resources import Resources, resources
 from jobs.connection import UNAVAILABLE, OutOfMemoryError
-from jobs.errors import Problem, UnsupportedMediaType
+from jobs.errors import Problem, UnsupportedMediaType, all_problems
 from jobs.records import Input, Job
 from jobs.states import JobState
 
 READERS = {upload.MEDIA_TYPE: upload, json_body.MEDIA_TYPE: json_body}
 SUPPORTED = ", ".join(READERS)
+DRY_RUN_WAIT_S = 60.0
+"""A dry run answers at once, so the caller waits for it without asking to."""
 log = structlog.get_logger()
 
 
 async def analyze(request: Request) -> Response:
     """202 with the job, or 200 with its result when the caller waits and it ends in time."""
     house = resources(request)
-    wait_s = reading.preferred_wait(request)
+    dry_run = reading.flag(request, "dry_run")
+    wait_s = reading.preferred_wait(request) or (DRY_RUN_WAIT_S if dry_run else 0.0)
     media_type = results.negotiate(request) if wait_s else ""
     key = reading.idempotency_key(request)
     async with Parts(house.store.blobs) as parts:
         await _read(request, house.intake, parts, house.settings.max_upload_bytes)
-        job_id = await _submit(house, parts, key)
+        job_id = await _submit(house, parts, key, dry_run=dry_run)
     job = await _wait(house, job_id, wait_s)
     if job is None:
         return await _accepted(house, job_id, replayable=key is not None)
@@ -55,8 +59,9 @@ async def _read(request: Request, intake: Intake, parts: Parts, limit_bytes: int
     parts.check_complete()
 
 
-async def _submit(house: Resources, parts: Parts, key: str | None) -> str:
+async def _submit(house: Resources, parts: Parts, key: str | None, *, dry_run: bool) -> str:
     options = read_options(parts.field("options"))
+    options = msgspec.structs.replace(options, dry_run=dry_run or options.dry_run)
     inputs = parts.inputs()
     model_id = parts.field("model_id")
     if model_id is not None:
@@ -95,10 +100,20 @@ async def _accepted(house: Resources, job_id: str, *, replayable: bool) -> Respo
 
 
 async def _ended(request: Request, job: Job, media_type: str, wait_s: float) -> Response:
-    if job.state is JobState.FINISHED:
+    if job.options.dry_run:
+        response = _forecast(job)
+    elif job.state is JobState.FINISHED:
         response = await results.respond(request, job, media_type)
     else:
         response = Json(ended_document(job))
     response.headers["Preference-Applied"] = f"wait={wait_s:.0f}"
     response.headers["Location"] = f"/jobs/{job.job_id}"
     return response
+
+
+def _forecast(job: Job) -> Response:
+    """What a dry run found out, or what stands against the job, with the status that it would have at the door."""
+    if job.state is JobState.FINISHED:
+        return Json({"job_id": job.job_id, **(job.summary or {})})
+    status = next((problem.status for problem in all_problems() if job.error and problem.code == job.error.code), 422)
+    return Json(ended_document(job), status)

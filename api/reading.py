@@ -53,7 +53,7 @@ def row_range(request: Request, rows: int) -> tuple[int, int]:
 
 
 def flag(request: Request, name: str) -> bool:
-    """`true` or `false` from the query, by default false. Raises InvalidParameter."""
+    """`true` or `1`, `false` or `0` from the query, by default false. Raises InvalidParameter."""
     raw = request.query_params.get(name, "false").lower()
     if raw not in _FLAGS:
         raise InvalidParameter(field=name, reason="it must be true or false")

@@ -15,7 +15,7 @@ from api.replies import Json
 from api.resources import resources
 from api.table import FLOAT_BYTES, Table, batches
 from api.writers import CsvWriter, JsonWriter, NpyWriter, Writer
-from jobs.errors import NotAcceptable, NotReady, ResultExpired
+from jobs.errors import NoResult, NotAcceptable, NotReady, ResultExpired
 from jobs.records import Job
 from jobs.store import Store
 
@@ -37,6 +37,8 @@ async def result(request: Request) -> Response:
         job = await following.opened(request, store, job)
     else:
         check_finished(job)
+    if job.options.dry_run:
+        raise NoResult(state=job.state.value, reason="It was a dry run, which computes no values.")
     return await respond(request, job, media_type)
 
 

@@ -114,6 +114,11 @@ class Open(msgspec.Struct, tag=True, kw_only=True):
     sizes: dict[str, int]
     batch_size: int | str
     cap_bytes: int
+    """What this child may take beside its model."""
+    slots: int = 1
+    """Children that work at once."""
+    dry_run: bool = False
+    """Only say what it would take: Done with a forecast for a summary, and no Plan."""
 
 
 class Explain(msgspec.Struct, tag=True, kw_only=True):
@@ -163,6 +168,8 @@ class Unsuited(msgspec.Struct, tag=True):
     """A lean process cannot do this; `reason` says why, to follow "as"."""
 
     reason: str
+    unreadable: bool = False
+    """The file of arrays is none that this process reads: cut off, or of another version."""
 
 
 class Plan(msgspec.Struct, tag=True, kw_only=True):

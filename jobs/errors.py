@@ -320,8 +320,10 @@ class AdditivityFailed(Problem):
 # --- the machine -----------------------------------------------------------------------------------------------
 
 
-class ChunkExceedsMemory(Problem):
-    """Even one row needs more memory than the cap of {cap_bytes} bytes; a larger CHILD_MEMORY_MB is the way out."""
+class RowExceedsMemory(Problem):
+    """The {explainer} explainer needs about {needed_bytes:,} bytes for a single row, and its child may take \
+{room_bytes:,}. Fewer rows do not help: send a smaller background, ask for fewer samples (nsamples, max_evals; or let \
+the service do both with `may_shrink: true`), or raise CHILD_MEMORY_MB."""
 
     code, status = "memory_cap", 507
 

@@ -27,5 +27,9 @@ class Options(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=T
     """For the sampling explainers (permutation, kernel)."""
     max_evals: Positive | None = None
     """Permutation: model evaluations a row; default 500, or one whole permutation where that needs more."""
+    may_shrink: bool = False
+    """Permutation and kernel: take fewer background rows where the memory does not suffice for all of them."""
+    dry_run: bool = False
+    """Compute nothing: answer how many chunks it would take, of how many rows and bytes, and how long."""
     nsamples: Positive | None = None
     """Kernel: coalitions a row; default 2 x features + 2048."""

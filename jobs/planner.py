@@ -1,33 +1,57 @@
-"""How many rows go into a chunk, and how many bytes it will need. Pure arithmetic, used by the child that opens a job.
+"""How many rows go into a chunk. Pure arithmetic, used by the child that opens a job.
 
-Does not know what a chunk really took: the cap is enforced elsewhere, and a chunk that ran out is halved.
+What a chunk takes is told by its explainer (`needs`) and its pace; the cap is enforced elsewhere, and a chunk that ran
+out nevertheless is halved.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 FLOAT_BYTES = 8
-CAP_SHARE = 0.5
-"""A chunk is planned for this share of its cap: the estimate is not the whole truth."""
-AUTO_ROWS = 2_000
-"""Rows a chunk for SHAP_BATCH_SIZE=auto, as far as the cap allows."""
+CAP_SHARE = 0.8
+"""A chunk is planned for this share of what its child may take: the estimate is not the whole truth."""
+BLOCK_BYTES = 4 * 1024 * 1024
+"""Values that are computed at once; those before have been sent by then."""
+LANES = 16
+"""Rows that the tree kernel takes side by side, at most."""
+FIXED_S = 0.025
+"""What a chunk costs beside its rows: lease, fork, reading, commit."""
+FIXED_SHARE = 0.03
+"""Of a chunk's time, that this may be at most where the planner is free to choose."""
 MAX_CHUNKS = 50_000
 """Chunks a job: each has a record in Redis, and the plan must fit one message."""
-INPUT_COPIES = 3
-"""Copies of the input rows that the explainers and the additivity check make."""
+
+Needs = Callable[[int], int]
+"""The peak bytes of a child that explains so many rows."""
 
 
-def row_bytes(features: int, outputs: int, interactions: bool) -> int:
-    """Bytes that one explained row needs at the peak, its input copies and its result (made twice) included."""
-    width = features + 1
-    cells = width * width if interactions else width
-    return FLOAT_BYTES * (2 * cells * outputs + INPUT_COPIES * features)
+def rows_per_block(features: int, outputs: int, *, interactions: bool) -> int:
+    """Rows that are explained at once: whole vectors of them, and values of about BLOCK_BYTES."""
+    cells = features * features if interactions else features
+    return max(1, BLOCK_BYTES // (FLOAT_BYTES * cells * outputs * LANES)) * LANES
 
 
-def rows_per_chunk(batch_size: int | str, cap_bytes: int, *, features: int, outputs: int, interactions: bool) -> int:
-    """The rows of a chunk: at most `batch_size`, fewer where the cap would not hold them, never below one."""
-    most = AUTO_ROWS if isinstance(batch_size, str) else batch_size
-    fits = int(cap_bytes * CAP_SHARE) // row_bytes(features, outputs, interactions)
-    return max(1, min(most, fits))
+def rows_that_fit(most: int, room_bytes: int, needs: Needs) -> int:
+    """The most rows, up to `most`, whose child is expected to stay within CAP_SHARE of the room; never below one."""
+    low, high = 1, max(1, most)
+    while low < high:
+        middle = (low + high + 1) // 2
+        if needs(middle) <= CAP_SHARE * room_bytes:
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+def rows_worth_a_child(rows: int, rows_per_s: float, slots: int) -> int:
+    """For SHAP_BATCH_SIZE=auto: enough rows to keep fixed costs small, and a chunk for every slot if there are more."""
+    enough = int(rows_per_s * FIXED_S * (1 - FIXED_SHARE) / FIXED_SHARE) + 1
+    return max(1, min(enough, -(-rows // slots)))
+
+
+def expected_seconds(rows: int, chunks: int, rows_per_s: float, slots: int) -> float:
+    """How long a job will take with all slots to itself."""
+    at_once = max(1, min(slots, chunks))
+    return (rows / rows_per_s + chunks * FIXED_S) / at_once
 
 
 def cut(rows: int, per_chunk: int) -> Iterator[tuple[int, int]]:

@@ -150,7 +150,13 @@ class Attempts:
         chunk = run.lease.chunk
         if chunk.kind == "open":
             batch_size = run.job.options.batch_size or self._settings.shap_batch_size
-            return Open(sizes=sizes(parts), batch_size=batch_size, cap_bytes=run.sample.cap_bytes)
+            return Open(
+                sizes=sizes(parts),
+                batch_size=batch_size,
+                cap_bytes=run.sample.cap_bytes - run.inherited_bytes,
+                slots=run.nest.plan.slots,
+                dry_run=run.job.options.dry_run,
+            )
         assert run.layout
         return Explain(sizes=sizes(parts), layout=run.layout, span=chunk.span)
 
@@ -192,6 +198,8 @@ class Attempts:
             stderr=child.stderr.text(),
             vm_peak_bytes=run.sample.vm_peak_bytes,
             vm_limit_bytes=run.sample.vm_limit_bytes,
+            cap_bytes=run.sample.cap_bytes,
+            machine_full=run.sample.machine_full,
         )
 
     async def _commit(self, run: Run, ending: Ending) -> None:
@@ -296,7 +304,7 @@ def _is_complete(run: Run, message: Any) -> bool:
     if chunk.kind == "close":
         return message.summary is not None
     if chunk.kind == "open":
-        return run.plan is not None and bool(run.plan.spans)
+        return message.summary is not None if run.job.options.dry_run else bool(run.plan and run.plan.spans)
     assert run.model
     assert run.layout
     expected = chunk.span.rows * row_bytes(run.layout, run.model, run.job.options)

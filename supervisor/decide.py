@@ -11,7 +11,7 @@ from jobs.outcomes import MEMORY_OUTCOMES, Evidence, Outcome
 from jobs.planner import halves
 from jobs.queue import Follows
 from jobs.records import Chunk, JobError
-from supervisor.judge import Verdict
+from supervisor.judge import MACHINE_FULL, Verdict
 
 MAX_CRASHES = 5
 """Times that a supervisor may be lost over one chunk before the chunk is called poison."""
@@ -38,7 +38,8 @@ def decide(
     last_attempt = chunk.attempts + 1 >= max_attempts
     if verdict.outcome in MEMORY_OUTCOMES and splits:
         return Follows(action="halve", counts="attempts", chunks=_halved(chunk, attempts=0))
-    if verdict.outcome in _DETERMINISTIC or last_attempt:
+    deterministic = verdict.outcome in _DETERMINISTIC and verdict.code != MACHINE_FULL
+    if deterministic or last_attempt:
         return _fail(verdict, _with_evidence(chunk, detail, evidence, loading=loading))
     if verdict.outcome is Outcome.TIMED_OUT and splits:
         return Follows(action="halve", counts="attempts", chunks=_halved(chunk, attempts=chunk.attempts + 1))

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import structlog
 
-from supervisor.inputs import Parts
+from supervisor.inputs import Parts, identity
 
 log = structlog.get_logger()
 
@@ -72,7 +72,7 @@ class Ensembles:
         self._path(parts).unlink(missing_ok=True)
 
     def _path(self, parts: Parts) -> Path:
-        return self._directory / (hashlib.sha256(parts["model"].identity.encode()).hexdigest() + SUFFIX)
+        return self._directory / (hashlib.sha256(identity(parts["model"]).encode()).hexdigest() + SUFFIX)
 
     def _make_room(self, newest: Path) -> None:
         """A file that is still mapped stays readable for those that map it."""

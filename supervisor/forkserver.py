@@ -38,6 +38,7 @@ from supervisor.forks import (
 
 LINUX = sys.platform == "linux"
 PR_SET_PDEATHSIG = 1
+PR_SET_CHILD_SUBREAPER = 36
 EXIT_UNREPORTED = 70
 """An exception got past the work's own reporting."""
 _libc = ctypes.CDLL(None, use_errno=True) if LINUX else None
@@ -89,13 +90,16 @@ class Forkserver:
             os.close(descriptor)
 
     def _reap(self) -> None:
-        while self._numbers:
-            pid, status, usage = os.wait4(-1, os.WNOHANG)
-            if pid == 0:
-                return
-            _kill_group(pid)  # grandchildren do not outlive their child
-            max_rss = usage.ru_maxrss * (1024 if LINUX else 1)
-            self._tell(Exited(number=self._numbers.pop(pid), status=status, max_rss_bytes=max_rss))
+        """Grandchildren do not outlive their child, not even those that have left its group: they become ours."""
+        with contextlib.suppress(ChildProcessError):
+            while (found := os.wait4(-1, os.WNOHANG))[0]:
+                pid, status, usage = found
+                if number := self._numbers.pop(pid, None):
+                    _kill_group(pid)
+                    for orphan in _children() - set(self._numbers):
+                        os.kill(orphan, signal.SIGKILL)
+                    max_rss = usage.ru_maxrss * (1024 if LINUX else 1)
+                    self._tell(Exited(number=number, status=status, max_rss_bytes=max_rss))
 
     def _tell(self, event: Event) -> None:
         try:
@@ -114,6 +118,7 @@ class Forkserver:
         try:
             _lead_group(0)
             _die_with_parent()
+            _adopt_orphans()
             _reset_signals()
             connection, *control = _keep_only(descriptors)
             _be_killed_first()
@@ -187,6 +192,21 @@ def _kill_group(pid: int) -> None:
         os.killpg(pid, signal.SIGKILL)
 
 
+def _adopt_orphans() -> None:
+    """Linux only: whatever our descendants leave behind becomes our child, where we find it."""
+    if _libc is not None:
+        _libc.prctl(PR_SET_CHILD_SUBREAPER, 1)
+
+
+def _children() -> set[int]:
+    """Those of this process, which has one thread."""
+    try:
+        with open(f"/proc/self/task/{os.getpid()}/children", encoding="ascii") as file:
+            return {int(pid) for pid in file.read().split()}
+    except OSError:
+        return set()
+
+
 def _die_with_parent() -> None:
     """Linux only; elsewhere the closed connection is what ends a child."""
     parent = os.getppid()
@@ -241,6 +261,7 @@ def _assert_single_thread() -> None:
 
 def main(control_descriptor: str, work_module: str, stack: str) -> NoReturn:
     _die_with_parent()
+    _adopt_orphans()
     for number in (signal.SIGINT, signal.SIGTERM):  # a terminal and some platforms send them to every process:
         signal.signal(number, signal.SIG_IGN)  # it is the supervisor's business what becomes of us and our children
     control = socket.socket(fileno=int(control_descriptor))

@@ -7,7 +7,7 @@ import asyncio
 import os
 from array import array
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from itertools import accumulate
 from pathlib import Path
 from typing import Protocol
@@ -27,11 +27,6 @@ class Part(Protocol):
     @property
     def size(self) -> int: ...
 
-    @property
-    def identity(self) -> str:
-        """The same only for the same bytes."""
-        ...
-
     async def read(self, offset: int, length: int) -> bytes: ...
 
 
@@ -41,10 +36,6 @@ class UploadPart(msgspec.Struct, frozen=True):
     blobs: BlobStore
     blob: Blob
     size: int
-
-    @property
-    def identity(self) -> str:
-        return self.blob.sha256
 
     async def read(self, offset: int, length: int) -> bytes:
         return await self.blobs.read(self.blob, offset, min(length, self.size - offset))
@@ -56,10 +47,6 @@ class FilePart(msgspec.Struct, frozen=True):
     path: Path
     size: int
     changed_ns: int
-
-    @property
-    def identity(self) -> str:
-        return f"file {self.path} {self.size} {self.changed_ns}"
 
     async def read(self, offset: int, length: int) -> bytes:
         return await asyncio.to_thread(self._read, offset, length)
@@ -82,10 +69,6 @@ class PartialsPart:
     def size(self) -> int:
         return self._ends[-1] if self._ends else 0
 
-    @property
-    def identity(self) -> str:
-        return f"partials of {self._job_id}"
-
     async def read(self, offset: int, length: int) -> bytes:
         end = min(offset + length, self.size)
         if offset >= end:
@@ -96,7 +79,33 @@ class PartialsPart:
         return frames[start : start + end - offset]
 
 
+class Insisted(msgspec.Struct, frozen=True):
+    """A part whose bytes are read however long it takes to reach them."""
+
+    part: Part
+    insist: Callable[[Callable[[], Awaitable[bytes]]], Awaitable[bytes]]
+
+    @property
+    def size(self) -> int:
+        return self.part.size
+
+    async def read(self, offset: int, length: int) -> bytes:
+        return await self.insist(lambda: self.part.read(offset, length))
+
+
 Parts = Mapping[str, Part]
+
+
+def identity(part: Part) -> str:
+    """Of what a template loads: the same only for the same bytes."""
+    match part:
+        case UploadPart():
+            return part.blob.sha256
+        case Insisted():
+            return identity(part.part)
+        case FilePart():
+            return f"file {part.path} {part.size} {part.changed_ns}"
+    raise TypeError(f"{type(part).__name__} is nothing that a template loads")
 
 
 def sizes(parts: Parts) -> dict[str, int]:

@@ -15,11 +15,14 @@ from jobs.outcomes import Outcome
 from supervisor.forks import Exited
 
 _OUT_OF_MEMORY = re.compile(
-    r"bad_alloc|out of memory|cannot allocate memory|unable to allocate|can't start new thread|memoryerror",
+    r"bad_alloc|out of memory|cannot allocate memory|unable to allocate|can't start new thread|memoryerror"
+    r"|failed to map segment",
     re.IGNORECASE,
 )
-NEAR_LIMIT = 0.9
-"""Address space beyond this share of its limit counts as near it."""
+NEAR_CAP = 0.9
+"""Address space beyond the warm forkserver's that takes more than this share of the cap counts as near it."""
+MACHINE_FULL = "machine_full"
+"""The code of an attempt that did not pass its own cap, and was killed nevertheless."""
 _RUNS_OUT_BY = frozenset({signal.SIGABRT, signal.SIGSEGV, signal.SIGBUS, signal.SIGTRAP, signal.SIGILL})
 
 
@@ -38,6 +41,9 @@ class Ending(msgspec.Struct, kw_only=True, frozen=True):
     stderr: str = ""
     vm_peak_bytes: int = 0
     vm_limit_bytes: int = 0
+    cap_bytes: int = 0
+    machine_full: bool = False
+    """We killed it for being the largest when the machine was nearly full."""
 
 
 class Verdict(msgspec.Struct, kw_only=True, frozen=True):
@@ -52,6 +58,8 @@ def judge(ending: Ending) -> Verdict:
     """Name the cause. What the child itself could still say comes first, then what we did, then what we can see."""
     if isinstance(ending.message, Done | Ready):
         return _verdict(Outcome.SUCCEEDED, "")
+    if ending.killed_as is Outcome.MEMORY_WATCH and ending.machine_full:
+        return _verdict(Outcome.MEMORY_WATCH, _MACHINE_FULL, code=MACHINE_FULL)
     if ending.killed_as is not None:
         return _verdict(ending.killed_as, _KILLED.get(ending.killed_as, ""))
     if isinstance(ending.message, Failed):
@@ -70,6 +78,9 @@ def exit_signal(exited: Exited | None) -> signal.Signals | None:
     return signal.Signals(-code) if code is not None and code < 0 else None
 
 
+_MACHINE_FULL = (
+    "The machine was nearly full, and this child was the largest: it was killed before the kernel chose one."
+)
 _KILLED = {
     Outcome.MEMORY_WATCH: "The child grew past its cap and was killed.",
     Outcome.TIMED_OUT: "The child took longer than CHUNK_TIMEOUT_S and was killed.",
@@ -91,12 +102,15 @@ def _died(ending: Ending) -> Verdict:
     if signalled is signal.SIGKILL and ending.kernel_killed:
         return _verdict(Outcome.OOM_KILLED, "The kernel killed the child: the machine ran out of memory.")
     says_so = bool(_OUT_OF_MEMORY.search(ending.stderr))
-    near_limit = ending.vm_limit_bytes > 0 and ending.vm_peak_bytes > NEAR_LIMIT * ending.vm_limit_bytes
     if says_so and signalled is not signal.SIGKILL:
         return _verdict(Outcome.MEMORY_CAP, f"The child ran out of memory at its cap ({_how(ending)}).")
-    if near_limit and signalled in _RUNS_OUT_BY:
+    if _near_cap(ending) and signalled in _RUNS_OUT_BY:
         return _verdict(Outcome.MEMORY_CAP, f"The child died close to its cap ({_how(ending)}).")
     return _verdict(Outcome.CRASHED, f"The child ended without a report ({_how(ending)}).")
+
+
+def _near_cap(ending: Ending) -> bool:
+    return ending.cap_bytes > 0 and ending.vm_peak_bytes > ending.vm_limit_bytes - (1 - NEAR_CAP) * ending.cap_bytes
 
 
 def _how(ending: Ending) -> str:

@@ -56,13 +56,15 @@ def cores() -> int:
 
 
 def oom_kills() -> int:
-    """How many processes of our cgroup the kernel has killed for memory so far; 0 where it does not tell."""
+    """How many processes of our cgroup, or else of the machine, the kernel has killed for memory so far; 0 where it
+    does not tell.
+    """
     for controller, _, _, kills, _ in _FILES.values():
         for directory in _own(controller):
             count = _count(directory / kills, "oom_kill")
             if count is not None:
                 return count
-    return 0
+    return _count(Path("/proc/vmstat"), "oom_kill") or 0
 
 
 def _cgroup_limits() -> Iterator[Limit]:

@@ -23,7 +23,7 @@ from supervisor.forkservers import Forkserver
 from supervisor.inputs import Parts, sizes
 from supervisor.memory import SMALLEST_CAP_BYTES, Plan, mb
 from supervisor.spawner import Child, Stack
-from supervisor.templates import LoadFailed, Loading, Template, template_key, wait_for_exit
+from supervisor.templates import Loading, Template, template_key, wait_for_exit
 from supervisor.watch import Sample, Watch
 
 log = structlog.get_logger()
@@ -113,7 +113,8 @@ class Nest:
 
     def watched(self, template: Template, child: Child) -> Sample:
         """From now on a template's child is watched."""
-        return self.watch.add(child, template.base, self.cap_bytes(template.stack))
+        cap_bytes = self.cap_bytes(template.stack)
+        return self.watch.add(child, template.base, cap_bytes, inherited_bytes=template.growth_bytes)
 
     def cap_bytes(self, stack: Stack) -> int:
         """What a child of this stack may add to its forkserver. Raises NoRoomForLibraries."""
@@ -205,10 +206,6 @@ class Nest:
                 await wait_for_exit(child)
                 self._remember(wanted, answer, given=arrays, into=into)
                 return None
-        except LoadFailed:
-            if arrays:  # whatever was wrong with them, the model itself is the better witness
-                self._ensembles.forget(wanted.parts)
-            raise
         finally:
             if into:
                 into.unlink(missing_ok=True)
@@ -222,7 +219,10 @@ class Nest:
     def _remember(
         self, wanted: "Wanted", answer: Converted | Unsuited, *, given: Path | None, into: Path | None
     ) -> None:
-        if isinstance(answer, Unsuited):
+        if isinstance(answer, Unsuited) and answer.unreadable:
+            log.warning("ensemble_unreadable", job_id=wanted.job.job_id, reason=answer.reason)
+            self._ensembles.forget(wanted.parts)
+        elif isinstance(answer, Unsuited):
             log.info("lean_unsuited", job_id=wanted.job.job_id, reason=answer.reason)
             self._unsuited[wanted.key] = given is not None
             while len(self._unsuited) > MOST_UNSUITED:

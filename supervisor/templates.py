@@ -16,7 +16,7 @@ from jobs.records import Job, json_text
 from supervisor.budget import Reservation
 from supervisor.conversation import serve_reads
 from supervisor.forks import Warm
-from supervisor.inputs import Parts
+from supervisor.inputs import Parts, identity
 from supervisor.spawner import Child, ForkserverLost, Spawner, Stack
 
 ASK_S = 2.0
@@ -127,8 +127,8 @@ class Template:
 
 def template_key(job: Job, parts: Parts) -> str:
     """What two jobs must have in common to share a template: all but the rows."""
-    loaded = {name: part.identity for name, part in sorted(parts.items()) if name != "data"}
-    return json_text([loaded, msgspec.structs.replace(job.options, batch_size=None)])
+    loaded = {name: identity(part) for name, part in sorted(parts.items()) if name != "data"}
+    return json_text([loaded, msgspec.structs.replace(job.options, batch_size=None, dry_run=False)])
 
 
 async def wait_for_exit(child: Child) -> None:

@@ -1,18 +1,15 @@
 """Looks at every child's memory from outside, and kills what passed its cap. Runs in the supervisor.
 
-The third layer, after the estimate and RLIMIT_AS: it sees resident memory, which the hard cap does not limit. And it
-sees the machine: when that is nearly full nothing new may start, and before it is full the largest child goes, so that
-the kernel need not choose. Does not decide what follows from a kill.
+The third layer, after the estimate and RLIMIT_AS: it sees what the hard cap does not limit: inherited pages that a
+child writes to, which then are its own, and processes that a child has started. And it sees the machine: when that is
+nearly full nothing new may start, and before it is full the largest child goes, so that the kernel need not choose.
+Does not decide what follows from a kill.
 """
 
 import os
-import sys
 import time
-from pathlib import Path
-from typing import Any
 
 import msgspec
-import psutil
 import structlog
 
 from jobs.outcomes import Outcome
@@ -21,6 +18,7 @@ from supervisor.forks import Warm
 from supervisor.forkservers import Forkserver
 from supervisor.limits import Limit
 from supervisor.spawner import Child
+from supervisor.usage import PAGE_BYTES, Shares, Usage, companions, shares, usage
 
 log = structlog.get_logger()
 
@@ -28,24 +26,36 @@ NEARLY_FULL = 0.92
 """Of the limit: nothing new is started."""
 FULL = 0.97
 """Of the limit: the largest child is killed."""
-PSS_S = 1.0
-"""PSS is dear to read: the kernel walks over every page."""
+CLOSE_LOOK_S = 1.0
+"""Shares are dear to read, so once a second will do,"""
+CLOSE_LOOK_SHARE = 1 / 32
+"""unless since then so much of the cap may have been written to unseen."""
 
 
 class Sample(msgspec.Struct):
-    """What has been seen of one process; sizes in bytes."""
+    """What has been seen of one child, and of the processes that it has started; sizes in bytes."""
 
     base_anon_bytes: int = 0
     cap_bytes: int = 0
     vm_limit_bytes: int = 0
-    process: psutil.Process | None = None
+    inherited_bytes: int = 0
+    """Of the cap, what the template it was forked from takes; a page of that which is written to is there twice."""
     rss_bytes: int = 0
     pss_bytes: int = 0
     vm_size_bytes: int = 0
     growth_bytes: int = 0
-    """Private memory beyond the warm forkserver's: this is what the cap is compared with."""
+    """Memory that is there because of it, beyond the warm forkserver's: this is what the cap is compared with."""
     peak_growth_bytes: int = 0
     vm_peak_bytes: int = 0
+    copied_bytes: int = 0
+    """Inherited pages that it has written to, when last looked at closely."""
+    companions: Shares = Shares(0, 0)
+    """Of the processes that it has started."""
+    looked_closely_at: float = -CLOSE_LOOK_S
+    faults: int = 0
+    """Until then."""
+    machine_full: bool = False
+    """It was killed for being the largest, not for what it took."""
 
 
 class Watch:
@@ -56,16 +66,19 @@ class Watch:
         self._budget = budget
         self._samples: dict[Child, Sample] = {}
         self._forkservers = forkservers
-        self._pss_at = -PSS_S
+        self._looked_closely_at = -CLOSE_LOOK_S
         self.own_pss_bytes: dict[int, int] = {}
         """Of this process and the forkservers."""
         self.in_use_bytes = 0
         """Under the limit, by everybody; by us where nobody else is counted."""
 
-    def add(self, child: Child, base: Warm, cap_bytes: int) -> Sample:
-        """From now on; `cap_bytes` is what it may add to what it was forked from. The sample is kept up to date."""
+    def add(self, child: Child, base: Warm, cap_bytes: int, *, inherited_bytes: int = 0) -> Sample:
+        """From now on; `cap_bytes` is what it may add to the forkserver. The sample is kept up to date."""
         sample = self._samples[child] = Sample(
-            base_anon_bytes=base.anon_bytes, cap_bytes=cap_bytes, vm_limit_bytes=base.vm_size_bytes + cap_bytes
+            base_anon_bytes=base.anon_bytes,
+            cap_bytes=cap_bytes,
+            vm_limit_bytes=base.vm_size_bytes + cap_bytes,
+            inherited_bytes=inherited_bytes,
         )
         return sample
 
@@ -82,28 +95,29 @@ class Watch:
         for child, sample in self.samples.items():
             if child.exited.done():
                 del self._samples[child]
-            elif child.pid is not None:
-                self._look_at(child, child.pid, sample)
+            elif child.pid is not None and (seen := usage(child.pid)):
+                _note(sample, child.pid, seen)
+                self._hold_to_cap(child, sample)
         self._look_at_machine()
 
-    def _look_at(self, child: Child, pid: int, sample: Sample) -> None:
-        try:
-            sample.process = sample.process or psutil.Process(pid)
-            memory = sample.process.memory_info()
-        except psutil.Error:
-            return
-        sample.rss_bytes, sample.vm_size_bytes = memory.rss, memory.vms
-        sample.growth_bytes = max(0, _private(memory) - sample.base_anon_bytes)
-        sample.peak_growth_bytes = max(sample.peak_growth_bytes, sample.growth_bytes)
-        sample.vm_peak_bytes = max(sample.vm_peak_bytes, memory.vms)
+    @property
+    def family_bytes(self) -> int:
+        """Of this process and all that it has started: what is shared is counted once."""
+        children = sum(sample.pss_bytes + sample.companions.pss_bytes for sample in self._samples.values())
+        return sum(self.own_pss_bytes.values()) + children
+
+    def _hold_to_cap(self, child: Child, sample: Sample) -> None:
         if sample.growth_bytes > sample.cap_bytes and child.killed_as is None:
-            log.warning("child_over_cap", child_pid=pid, growth_bytes=sample.growth_bytes, cap_bytes=sample.cap_bytes)
+            log.warning(
+                "child_over_cap", child_pid=child.pid, growth_bytes=sample.growth_bytes, cap_bytes=sample.cap_bytes
+            )
             child.kill(Outcome.MEMORY_WATCH)
 
     def _look_at_machine(self) -> None:
-        if time.monotonic() - self._pss_at >= PSS_S:
-            self._pss_at = time.monotonic()
-            self._measure_shares()
+        if time.monotonic() - self._looked_closely_at >= CLOSE_LOOK_S:
+            self._looked_closely_at = time.monotonic()
+            own = [os.getpid(), *(server.life.warm.pid for server in self._forkservers if server.life)]
+            self.own_pss_bytes = {pid: found.pss_bytes for pid in own if (found := shares(pid))}
         in_use = self._limit.in_use()
         self.in_use_bytes = self.family_bytes if in_use is None else in_use
         share = self.in_use_bytes / self._limit.limit_bytes
@@ -111,27 +125,12 @@ class Watch:
         if share > FULL:
             self._kill_largest()
 
-    @property
-    def family_bytes(self) -> int:
-        """Of this process and all that it has started: what is shared is counted once."""
-        return sum(self.own_pss_bytes.values()) + sum(sample.pss_bytes for sample in self._samples.values())
-
-    def _measure_shares(self) -> None:
-        own = [os.getpid(), *(pid for pid in map(self._pid, self._forkservers) if pid)]
-        self.own_pss_bytes = {pid: proportional_bytes(pid) for pid in own}
-        for child, sample in self._samples.items():
-            if child.pid is not None:
-                sample.pss_bytes = proportional_bytes(child.pid) or sample.pss_bytes
-
-    @staticmethod
-    def _pid(forkserver: Forkserver) -> int | None:
-        return forkserver.life.warm.pid if forkserver.life else None
-
     def _kill_largest(self) -> None:
         """One at a time: what was killed must be gone before more has to go."""
         if any(child.killed_as for child in self._samples) or not self._samples:
             return
         child, sample = max(self._samples.items(), key=lambda pair: pair[1].growth_bytes)
+        sample.machine_full = True
         log.warning(
             "machine_full",
             child_pid=child.pid,
@@ -142,15 +141,28 @@ class Watch:
         child.kill(Outcome.MEMORY_WATCH)
 
 
-def proportional_bytes(pid: int) -> int:
-    """PSS: private pages, and of each shared page the part that falls to this process; 0 where it is not told."""
-    try:
-        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-    except OSError:
-        return 0
-    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:")), 0)
+def _note(sample: Sample, pid: int, seen: Usage) -> None:
+    """Take up what was seen of a child; look closely if it is time for that."""
+    grown = max(0, seen.anon_bytes - sample.base_anon_bytes)
+    written_bytes = (seen.faults - sample.faults) * PAGE_BYTES
+    now = time.monotonic()
+    if now - sample.looked_closely_at >= CLOSE_LOOK_S or written_bytes > CLOSE_LOOK_SHARE * sample.cap_bytes:
+        sample.looked_closely_at, sample.faults = now, seen.faults
+        _look_closely(sample, pid, grown)
+    sample.companions = _together(companions(pid))
+    sample.rss_bytes, sample.vm_size_bytes = seen.rss_bytes, seen.vm_size_bytes
+    sample.growth_bytes = grown + sample.copied_bytes + sample.companions.private_bytes
+    sample.peak_growth_bytes = max(sample.peak_growth_bytes, sample.growth_bytes)
+    sample.vm_peak_bytes = max(sample.vm_peak_bytes, seen.vm_size_bytes)
 
 
-def _private(memory: Any) -> int:
-    """Resident memory less file pages and shared memory, where the platform tells them apart."""
-    return int(memory.rss - memory.shared) if sys.platform == "linux" else int(memory.rss)
+def _look_closely(sample: Sample, pid: int, grown: int) -> None:
+    """Copies do not show in `grown`: an inherited page counts there from the fork on, and a copy of it adds nothing."""
+    if found := shares(pid):
+        sample.pss_bytes = found.pss_bytes
+        sample.copied_bytes = max(0, sample.inherited_bytes + found.private_bytes - grown)
+
+
+def _together(pids: list[int]) -> Shares:
+    found = [seen for pid in pids if (seen := shares(pid))]
+    return Shares(sum(seen.pss_bytes for seen in found), sum(seen.private_bytes for seen in found))

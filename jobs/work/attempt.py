@@ -30,18 +30,19 @@ from jobs.codec import (
     Unsuited,
     Values,
 )
-from jobs.errors import AdditivityFailed, Problem
+from jobs.errors import AdditivityFailed, Problem, UnreadableModel
 from jobs.options import Options
-from jobs.work import memory, models, summary
+from jobs.work import memory, models, opening, summary
 from jobs.work.models.model import Model, Rows
 from jobs.work.pipe import Pipe, PipeClosed
 from jobs.work.rows import Source, layout, open_table, read_rows
-from jobs.work.stack import NotHere, is_lean
+from jobs.work.stack import NotHere, Unreadable, is_lean
 from jobs.work.trees import ensemble
 from jobs.work.trees.ensemble import About, Ensemble
 
 if TYPE_CHECKING:
     from jobs.work.explainers import Explainer
+    from jobs.work.explainers.additivity import Miss
 
 WHOLE = 2**62
 """More rows than any background: it is read as one span."""
@@ -56,6 +57,32 @@ class Prepared:
     explainer: "Explainer"
     info: ModelInfo
 
+    def needs_bytes(self, rows: int) -> int:
+        """The peak of a child that explains so many rows, over what it is forked with: an estimate."""
+        return self.explainer.needs_bytes(rows)
+
+    @property
+    def rows_per_block(self) -> int:
+        """Rows that are explained at once."""
+        interactions = self.options.interactions
+        return planner.rows_per_block(self.model.n_features, len(self.info.outputs), interactions=interactions)
+
+    def read(self, source: Source, span: Span, found: Layout) -> Rows:
+        """The span's rows in the model's order, checked."""
+        return _rows(source, span, found, self.model)
+
+    def explain(self, rows: Rows, first: int) -> "tuple[Rows, Miss]":
+        """One block's values, and what they miss the model's output by. Raises AdditivityFailed."""
+        from jobs.work.explainers import additivity
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            values = self.explainer.explain(rows, first)
+            miss = additivity.largest_miss(self.explainer, rows, values)
+        if self.options.check_additivity and not miss.ok:
+            raise AdditivityFailed(largest_error=miss.error, tolerance=miss.tolerance)
+        return values, miss
+
 
 def prepare(connection: socket.socket) -> Prepared | None:
     """Receive Load and answer Ready; or Converted, Unsuited or Failed, and None."""
@@ -68,7 +95,7 @@ def prepare(connection: socket.socket) -> Prepared | None:
     except PipeClosed:
         raise
     except NotHere as why:
-        pipe.send(Unsuited(why.reason))
+        pipe.send(Unsuited(why.reason, isinstance(why, Unreadable)))
         return None
     except Exception as error:  # whatever it is, the job must hear of it
         _report(pipe, error, start)
@@ -102,7 +129,7 @@ def _prepare(pipe: Pipe, request: Load) -> Prepared | None:
     """None where the model was written to a file instead. Raises NotHere where this process is not the one to do it."""
     if request.ensemble:
         try:
-            return _from_ensemble(pipe, request, ensemble.read(request.ensemble))
+            return _from_ensemble(pipe, request, _mapped(request.ensemble))
         except NotHere:
             if is_lean():
                 raise
@@ -110,6 +137,13 @@ def _prepare(pipe: Pipe, request: Load) -> Prepared | None:
         _convert(pipe, request)
         return None
     return _load(pipe, request)
+
+
+def _mapped(path: str) -> Ensemble:
+    try:
+        return ensemble.read(path)
+    except UnreadableModel as error:
+        raise Unreadable(f"its trees, converted earlier, cannot be read: {error.detail['reason']}") from None
 
 
 def _from_ensemble(pipe: Pipe, request: Load, found: Ensemble) -> Prepared:
@@ -178,16 +212,11 @@ def _background(pipe: Pipe, request: Load, model: layout.Wanted) -> Rows | None:
 
 
 def _open(pipe: Pipe, request: Open, prepared: Prepared) -> Done:
-    source, model = _source(pipe, "data", request.sizes), prepared.model
-    per_chunk = planner.rows_per_chunk(
-        request.batch_size,
-        request.cap_bytes,
-        features=model.n_features,
-        outputs=len(prepared.info.outputs),
-        interactions=prepared.options.interactions,
-    )
-    table = open_table(source, per_chunk)
-    found = layout.lay_out(table, model, source.field)
+    source = _source(pipe, "data", request.sizes)
+    opened = opening.open_data(source, request, prepared)
+    table, found = opened.table, opened.layout
+    if request.dry_run:
+        return Done(memory=MemoryReport(), summary=opening.forecast(opened, request, prepared))
     pipe.send(Plan(layout=found, rows=table.rows, spans=table.spans))
     if len(table.spans) > 1:
         return Done(memory=MemoryReport())
@@ -198,17 +227,14 @@ def _open(pipe: Pipe, request: Open, prepared: Prepared) -> Done:
 
 
 def _explain(pipe: Pipe, source: Source, span: Span, found: Layout, prepared: Prepared) -> Done:
-    rows = _rows(source, span, found, prepared.model)
-    from jobs.work.explainers import additivity
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        values = prepared.explainer.explain(rows, span.first)
-        miss = additivity.largest_miss(prepared.explainer, rows, values)
-    if prepared.options.check_additivity and not miss.ok:
-        raise AdditivityFailed(largest_error=miss.error, tolerance=miss.tolerance)
-    _send_values(pipe, values)
-    return Done(memory=MemoryReport(), partial=summary.partial(values, miss.error, miss.tolerance))
+    """Block by block, so that a chunk's values are never there all at once."""
+    rows = prepared.read(source, span, found)
+    per_block, parts = prepared.rows_per_block, []
+    for start in range(0, len(rows), per_block):
+        values, miss = prepared.explain(rows[start : start + per_block], span.first + start)
+        _send_values(pipe, values)
+        parts.append(summary.partial(values, miss.error, miss.tolerance))
+    return Done(memory=MemoryReport(), partial=summary.merged(parts))
 
 
 def _close(pipe: Pipe, request: Close) -> Done:

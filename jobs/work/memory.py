@@ -11,7 +11,14 @@ from jobs.codec import MemoryReport
 
 STATUS = Path("/proc/self/status")
 KIB = 1024
-_OUT_OF_MEMORY = ("bad_alloc", "out of memory", "unable to allocate", "cannot allocate memory")
+_OUT_OF_MEMORY = (
+    "bad_alloc",
+    "out of memory",
+    "unable to allocate",
+    "cannot allocate memory",
+    "can't start new thread",  # its stack
+    "failed to map segment",  # a library that is loaded late
+)
 
 
 def is_out_of_memory(error: BaseException) -> bool:

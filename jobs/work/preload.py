@@ -15,6 +15,7 @@ from jobs.work.stack import Stack, settle
 
 LEAN = (
     "numpy",
+    "numpy.ma",  # what np.unique would import in every child
     "jobs.work.attempt",
     "jobs.work.explainers.additivity",
     "jobs.work.models.lightgbm_file",

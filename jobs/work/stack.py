@@ -17,6 +17,10 @@ class NotHere(Exception):
         super().__init__(reason)
 
 
+class Unreadable(NotHere):
+    """The file of arrays is of another version, or damaged: no fault of the job, for the model is still there."""
+
+
 def settle(stack: Stack) -> None:
     """Say what this process, and all that are forked from it, has."""
     _stack[0] = stack

@@ -29,6 +29,23 @@ def partial(values: Rows, error: float, tolerance: float) -> Partial:
     )
 
 
+def merged(parts: list[Partial]) -> Partial:
+    """Of a chunk whose rows were explained in several blocks."""
+    worst = max(parts, key=_share)
+    return Partial(
+        rows=sum(part.rows for part in parts),
+        abs_sum=np.sum([part.abs_sum for part in parts], axis=0).tolist(),
+        value_sum=np.sum([part.value_sum for part in parts], axis=0).tolist(),
+        largest_error=worst.largest_error,
+        tolerance=worst.tolerance,
+    )
+
+
+def _share(part: Partial) -> float:
+    """Of what was allowed, that the worst row missed."""
+    return part.largest_error / part.tolerance if part.tolerance else part.largest_error
+
+
 def read_partials(file: BinaryIO) -> Iterator[Partial]:
     """The frames of a part, one at a time. Raises EOFError when the last one is cut off."""
     while header := file.read(codec.LENGTH.size):
@@ -52,7 +69,7 @@ def summarize(partials: Iterable[Partial], model: ModelInfo, layout: Layout) -> 
         rows += part.rows
         absolute += np.asarray(part.abs_sum)
         signed += np.asarray(part.value_sum)
-        if worst is None or part.largest_error * worst.tolerance > worst.largest_error * part.tolerance:
+        if worst is None or _share(part) > _share(worst):
             worst = part
     mean_abs, mean = absolute / max(1, rows), signed / max(1, rows)
     return {

@@ -3,7 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.planner import cut, halves, row_bytes, rows_per_chunk
+from jobs import planner
+from jobs.planner import cut, halves, rows_per_block, rows_that_fit, rows_worth_a_child
 
 MIB = 1024 * 1024
 
@@ -22,10 +23,29 @@ def test_halves_cover_the_whole_and_differ_by_one_row_at_most(first: int, more: 
     assert abs((b - a) - (d - c)) <= 1
 
 
-def test_the_batch_size_is_the_most_and_the_cap_may_ask_for_fewer() -> None:
-    assert rows_per_chunk(500, 256 * MIB, features=50, outputs=1, interactions=False) == 500
-    few = rows_per_chunk(500, 64 * MIB, features=200, outputs=10, interactions=True)
-    assert 1 <= few < 50
-    assert few * row_bytes(200, 10, interactions=True) <= 32 * MIB
-    assert rows_per_chunk(500, 1 * MIB, features=5_000, outputs=10, interactions=True) == 1
-    assert rows_per_chunk("auto", 256 * MIB, features=5, outputs=1, interactions=False) > 500
+def test_the_batch_size_is_the_most_and_the_room_may_ask_for_fewer() -> None:
+    assert rows_that_fit(500, 256 * MIB, lambda rows: rows * 1_000) == 500
+    few = rows_that_fit(500, 64 * MIB, lambda rows: 2 * MIB + rows * MIB)
+    assert 2 * MIB + few * MIB <= planner.CAP_SHARE * 64 * MIB < 3 * MIB + few * MIB
+    assert rows_that_fit(500, 1 * MIB, lambda rows: rows * MIB) == 1
+
+
+def test_blocks_are_whole_vectors_of_about_the_same_bytes() -> None:
+    assert rows_per_block(50, 1, interactions=False) * 50 * 8 <= planner.BLOCK_BYTES
+    assert rows_per_block(50, 4, interactions=True) % planner.LANES == 0
+    assert rows_per_block(5_000, 10, interactions=True) == planner.LANES
+
+
+def test_a_free_planner_keeps_fixed_costs_small_and_every_slot_busy() -> None:
+    rows = rows_worth_a_child(10**9, rows_per_s=1_000, slots=2)
+    assert planner.FIXED_SHARE * (rows / 1_000 + planner.FIXED_S) >= planner.FIXED_S
+    assert planner.FIXED_SHARE * ((rows - 2) / 1_000 + planner.FIXED_S) < planner.FIXED_S
+    assert rows_worth_a_child(100, rows_per_s=1e9, slots=3) == 34
+    assert rows_worth_a_child(100, rows_per_s=1e-9, slots=3) == 1
+
+
+def test_seconds_count_the_rows_the_chunks_and_the_slots() -> None:
+    alone = planner.expected_seconds(1_000, 4, rows_per_s=100, slots=1)
+    assert alone == 10 + 4 * planner.FIXED_S
+    assert planner.expected_seconds(1_000, 4, rows_per_s=100, slots=2) == alone / 2
+    assert planner.expected_seconds(1_000, 1, rows_per_s=100, slots=8) == 10 + planner.FIXED_S

@@ -84,7 +84,8 @@ def test_values_are_shaps(service: Service, name: str) -> None:
     expected = oracle(case, model, rows, background)
     found = service.values(job_id)
     assert found.shape == expected.shape
-    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
+    exact = case.explainer == "tree" and not name.startswith("xgboost")  # whose own values are in 32 bits
+    np.testing.assert_allclose(found, expected, rtol=0, atol=(1e-9 if exact else 1e-6) * max(1, np.abs(expected).max()))
     summary = service.http.get(f"/jobs/{job_id}/summary").json()
     assert summary["features"] == columns
     assert summary["additivity"]["ok"]

@@ -6,7 +6,6 @@ row is its number, so that order and completeness can be checked.
 """
 
 import json
-import mmap
 import os
 import resource
 import signal
@@ -43,6 +42,7 @@ from jobs.codec import (
     encode,
 )
 from jobs.planner import cut
+from tests.supervisor.memory_acts import MemoryActs
 
 MODEL = ModelInfo(
     family="scripted",
@@ -58,7 +58,6 @@ MODEL = ModelInfo(
 )
 LAYOUT = Layout(format="json", columns=["x"], features=["x"])
 PARTIAL = Partial(rows=1, abs_sum=[[1.0]], value_sum=[[1.0]], largest_error=0.0, tolerance=1.0)
-MIB = 1024 * 1024
 ARRAYS = "arrays"
 
 
@@ -111,7 +110,7 @@ def prepare(connection: socket.socket) -> dict[str, Any] | None:
     request = pipe.receive()
     assert isinstance(request, Load)
     if request.ensemble and Path(request.ensemble).read_text(encoding="utf-8") != ARRAYS:
-        pipe.send(Failed(kind="refused", code="unreadable_model", message="These are no arrays."))
+        pipe.send(Unsuited("these are no arrays", unreadable=True))
         return None
     model = pipe.read_json("model", request.sizes["model"])
     if play(pipe, model, "load") is None:
@@ -187,8 +186,8 @@ def play(pipe: Connection, script: dict[str, Any], name: str) -> str | None:
     act, _, argument = acts[min(_times_before(script, name), len(acts) - 1)].partition(":")
     if act in ("ok", "short"):
         return str(act)
-    getattr(Acts, act)(pipe, argument)
-    return "ok" if act == "wait" else None
+    goes_on = getattr(Acts, act, None) or getattr(MemoryActs, act)
+    return "ok" if goes_on(pipe, argument) else None
 
 
 def _times_before(script: dict[str, Any], name: str) -> int:
@@ -201,24 +200,11 @@ def _times_before(script: dict[str, Any], name: str) -> int:
 
 
 class Acts:
-    """Ways to end."""
+    """Ways to end; what returns True goes on."""
 
     @staticmethod
     def refuse(pipe: Connection, _: str) -> None:
         pipe.send(Failed(kind="refused", code="not_numeric", message="data: row 3", detail={"row": 3}))
-
-    @staticmethod
-    def report_memory(pipe: Connection, _: str) -> None:
-        """What a library does that finds the cap."""
-        try:
-            bytearray(8 * 1024 * MIB)
-        except MemoryError as error:
-            pipe.send(Failed(kind="memory", code="memory_cap", message=f"MemoryError: {error}"))
-
-    @staticmethod
-    def bad_alloc(_: Connection, __: str) -> None:
-        print("terminate called after throwing an instance of 'std::bad_alloc'", file=sys.stderr, flush=True)
-        os.abort()
 
     @staticmethod
     def fail(pipe: Connection, _: str) -> None:
@@ -237,16 +223,6 @@ class Acts:
         os.kill(os.getpid(), signal.SIGSEGV)
 
     @staticmethod
-    def grow(_: Connection, megabytes: str) -> None:
-        """Between the soft limit, which a child may lift, and the hard one only the watch sees it."""
-        _, hard = resource.getrlimit(resource.RLIMIT_AS)
-        resource.setrlimit(resource.RLIMIT_AS, (hard, hard))
-        memory = mmap.mmap(-1, int(megabytes) * MIB, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-        for page in range(0, len(memory), mmap.PAGESIZE):
-            memory[page] = 1
-        time.sleep(60)
-
-    @staticmethod
     def hang(_: Connection, __: str) -> None:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         time.sleep(600)
@@ -261,10 +237,11 @@ class Acts:
         os._exit(3)
 
     @staticmethod
-    def wait(_: Connection, path: str) -> None:
+    def wait(_: Connection, path: str) -> bool:
         """Go on when the file is there."""
         while not Path(path).exists():
             time.sleep(0.01)
+        return True
 
     @staticmethod
     def garbage(pipe: Connection, _: str) -> None:

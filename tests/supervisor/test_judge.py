@@ -10,10 +10,10 @@ from jobs.outcomes import Evidence, Outcome
 from jobs.records import OPEN, Chunk
 from supervisor.decide import MAX_CRASHES, decide
 from supervisor.forks import Exited
-from supervisor.judge import Ending, Verdict, judge
+from supervisor.judge import MACHINE_FULL, Ending, Verdict, judge
 
 MIB = 1024 * 1024
-LIMIT = 500 * MIB
+LIMIT, CAP = 500 * MIB, 50 * MIB
 BAD_ALLOC = "terminate called after throwing an instance of 'std::bad_alloc'"
 
 
@@ -23,6 +23,11 @@ def by_signal(number: signal.Signals) -> Exited:
 
 def by_exit(code: int) -> Exited:
     return Exited(number=1, status=code << 8)
+
+
+def segfault(vm_peak_bytes: int) -> Ending:
+    exited = by_signal(signal.SIGSEGV)
+    return Ending(exited=exited, vm_peak_bytes=vm_peak_bytes, vm_limit_bytes=LIMIT, cap_bytes=CAP)
 
 
 @pytest.mark.parametrize(
@@ -40,14 +45,10 @@ def by_exit(code: int) -> Exited:
         (Ending(exited=by_signal(signal.SIGABRT), stderr="LLVM ERROR: out of memory"), Outcome.MEMORY_CAP),
         (Ending(exited=by_exit(1), stderr="Cannot allocate memory"), Outcome.MEMORY_CAP),
         (Ending(exited=by_signal(signal.SIGABRT), stderr="assertion failed"), Outcome.CRASHED),
-        (
-            Ending(exited=by_signal(signal.SIGSEGV), vm_peak_bytes=LIMIT - MIB, vm_limit_bytes=LIMIT),
-            Outcome.MEMORY_CAP,
-        ),
-        (
-            Ending(exited=by_signal(signal.SIGSEGV), vm_peak_bytes=LIMIT // 2, vm_limit_bytes=LIMIT),
-            Outcome.CRASHED,
-        ),
+        (segfault(vm_peak_bytes=LIMIT - MIB), Outcome.MEMORY_CAP),
+        (segfault(vm_peak_bytes=LIMIT - CAP // 2), Outcome.CRASHED),
+        (Ending(exited=by_exit(70), stderr="MemoryError: "), Outcome.MEMORY_CAP),
+        (Ending(exited=by_exit(70), stderr="lib.so: failed to map segment from shared object"), Outcome.MEMORY_CAP),
         (Ending(exited=by_exit(0)), Outcome.CRASHED),
         (Ending(parent_lost=True), Outcome.CRASHED),
     ],
@@ -80,6 +81,21 @@ def test_what_cannot_be_halved_fails_by_its_cause(chunk: Chunk, loading: bool) -
     after = follows(chunk, Outcome.MEMORY_CAP, loading=loading)
     assert (after.action, after.error.code) == ("fail", "memory_cap")
     assert after.error.detail["at"] == ("loading the model" if loading else f"chunk {chunk.id}")
+
+
+def test_both_reasons_to_kill_are_told_apart_and_both_halve() -> None:
+    killed = {"exited": by_signal(signal.SIGKILL), "killed_as": Outcome.MEMORY_WATCH}
+    own, other = judge(Ending(**killed)), judge(Ending(**killed, machine_full=True))
+    assert (own.code, other.code) == ("memory_watch", MACHINE_FULL)
+    assert "past its cap" in own.message
+    assert "machine" in other.message
+    assert follows(ROWS, other.outcome, code=other.code).action == "halve"
+
+
+@pytest.mark.parametrize(("chunk", "loading"), [(ROW, False), (ROWS, True), (OPEN, False)])
+def test_who_was_killed_for_being_the_largest_gets_another_try(chunk: Chunk, loading: bool) -> None:
+    assert follows(chunk, Outcome.MEMORY_WATCH, code=MACHINE_FULL, loading=loading).action == "retry"
+    assert follows(chunk, Outcome.MEMORY_WATCH, loading=loading).action == "fail"
 
 
 def test_a_kill_by_the_kernel_may_have_been_a_neighbours_fault() -> None:

@@ -75,8 +75,6 @@ async def test_arrays_that_went_bad_are_forgotten(service: Service, tmp_path: Pa
         await finished(service, model)
         (file,) = service.model_cache.glob("*.trees")
         file.write_text("garbage")
-        bad = await service.ended(await service.submit({"rows": 4}, model, Options(explainer="tree")))
-        assert bad.state is JobState.FAILED
         await finished(service, model, explainer="tree")
     assert notes(tmp_path) == ["converted", "ready-lean", "converted", "ready-lean"]
 

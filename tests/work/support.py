@@ -5,6 +5,7 @@ import json
 import socket
 import threading
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -91,15 +92,21 @@ class Supervisor:
             file.write(codec.encode(Data(content[message.offset : message.offset + message.length])))
             file.flush()
 
-    def load(self, **options: Any) -> Heard:
-        request = Load(options=Options(**options), sizes=self.sizes, trusted=self.trusted)
+    def load(self, *, into: Path | None = None, ensemble: Path | None = None, **options: Any) -> Heard:
+        request = Load(
+            options=Options(**options),
+            sizes=self.sizes,
+            trusted=self.trusted,
+            into=str(into) if into else None,
+            ensemble=str(ensemble) if ensemble else None,
+        )
         self.prepared, heard = self.ask(request, work.prepare)
         if self.prepared is not None:
             self.info = heard.one(Ready).model
         return heard
 
-    def open(self, batch_size: int | str = 500, cap_bytes: int = CAP) -> Heard:
-        request = Open(sizes=self.sizes, batch_size=batch_size, cap_bytes=cap_bytes)
+    def open(self, batch_size: int | str = 500, cap_bytes: int = CAP, *, dry_run: bool = False) -> Heard:
+        request = Open(sizes=self.sizes, batch_size=batch_size, cap_bytes=cap_bytes, dry_run=dry_run)
         return self.ask(request, work.run, self.prepared)[1]
 
     def explain(self, layout: Layout, span: Span) -> Heard:

@@ -1,5 +1,6 @@
 """Whole attempts over a socketpair: cutting, halving, closing, and every way to fail."""
 
+import math
 import subprocess
 import sys
 
@@ -15,7 +16,7 @@ from sklearn.svm import SVC
 
 from jobs import codec, planner
 from jobs.codec import PIECE_BYTES, Done, Plan, Values
-from jobs.work import memory
+from jobs.work import memory, opening
 from tests.work.support import (
     Supervisor,
     csv_bytes,
@@ -93,8 +94,51 @@ def test_frames_and_reads_are_pieces(samples, forest):
 def test_the_cap_sets_the_rows_of_a_chunk(samples, forest):
     supervisor = Supervisor({"model": forest, "data": npy(samples.x)})
     supervisor.load()
-    cap = 2 * 10 * planner.row_bytes(5, 1, False)
+    cap = math.ceil(supervisor.prepared.needs_bytes(10) / planner.CAP_SHARE)
     assert supervisor.open(500, cap_bytes=cap).one(Plan).spans[0].rows == 10
+
+
+def test_a_row_that_fits_no_child_is_refused_with_the_numbers(samples):
+    supervisor = Supervisor(
+        {"model": skops_bytes(SVC().fit(samples.x, samples.two)), "data": npy(samples.x), "background": npy(samples.x)}
+    )
+    supervisor.load(explainer="kernel", nsamples=5000)
+    failed = supervisor.open(500, cap_bytes=10_000).failed
+    assert (failed.kind, failed.code) == ("refused", "memory_cap")
+    assert failed.detail["needed_bytes"] > failed.detail["room_bytes"] == 10_000
+    assert "smaller background" in failed.message
+
+
+def test_rows_are_explained_block_by_block(samples, forest, monkeypatch):
+    whole = explained(forest, npy(samples.x))
+    monkeypatch.setattr(planner, "BLOCK_BYTES", 1)
+    values, heard, _ = explained(forest, npy(samples.x))
+    np.testing.assert_allclose(values, whole[0], rtol=1e-12)
+    found, expected = heard.one(Done).summary, whole[1].one(Done).summary
+    assert found["rows"] == len(samples.x)
+    np.testing.assert_allclose(found["mean_abs_shap"], expected["mean_abs_shap"], rtol=1e-12)
+
+
+@pytest.mark.parametrize("explainer", ["tree", "permutation"])
+def test_a_dry_run_says_what_it_would_take(samples, forest, explainer):
+    supervisor = Supervisor({"model": forest, "data": npy(samples.x), "background": npy(samples.x[:20])})
+    supervisor.load(explainer=explainer)
+    heard = supervisor.open(7, dry_run=True)
+    assert not any(isinstance(message, Plan | Values) for message in heard.messages)
+    found = heard.one(Done).summary
+    rows = len(samples.x)
+    assert (found["rows"], found["rows_per_chunk"], found["chunks"]) == (rows, 7, -(-rows // 7))
+    assert found["explainer"] == explainer
+    assert found["bytes_per_chunk"] == supervisor.prepared.needs_bytes(7)
+    assert found["seconds"] >= rows / found["rows_per_s"]
+
+
+def test_a_free_planner_cuts_by_the_measured_pace(samples, forest, monkeypatch):
+    supervisor = Supervisor({"model": forest, "data": npy(samples.x)})
+    supervisor.load()
+    monkeypatch.setattr(opening, "_pace", lambda *_: 10.0)
+    spans = supervisor.open("auto").one(Plan).spans
+    assert spans[0].rows == planner.rows_worth_a_child(len(samples.x), 10.0, 1) < len(samples.x)
 
 
 def named(samples, columns):
@@ -207,11 +251,11 @@ x = np.zeros((400_000, 8)); x[:, 0] = np.arange(400_000)
 s = Supervisor({"model": skops_bytes(RandomForestRegressor(3, max_depth=3).fit(x[:100], x[:100, 0])), "data": npy(x)})
 s.load()
 size = next(int(l.split()[1]) for l in open("/proc/self/status") if l.startswith("VmSize")) * 1024
-resource.setrlimit(resource.RLIMIT_AS, (size + 60 * 2**20, size + 80 * 2**20))
+resource.setrlimit(resource.RLIMIT_AS, (size + 30 * 2**20, size + 50 * 2**20))
 failed = s.open(10**6, 2**40).failed
 assert (failed.kind, failed.code) == ("memory", "memory_cap"), failed
 assert failed.memory.vm_peak_bytes > size, failed
-assert resource.getrlimit(resource.RLIMIT_AS)[0] == size + 80 * 2**20
+assert resource.getrlimit(resource.RLIMIT_AS)[0] == size + 50 * 2**20
 """
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 

@@ -1,4 +1,6 @@
-"""Which explainer suits which model, and what is refused because shap would be wrong or crash."""
+"""Which explainer suits which model, and what is refused because nothing explains it right."""
+
+import dataclasses
 
 import lightgbm as lgb
 import numpy as np
@@ -8,19 +10,22 @@ from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import (
     AdaBoostRegressor,
     GradientBoostingClassifier,
-    HistGradientBoostingClassifier,
+    GradientBoostingRegressor,
     HistGradientBoostingRegressor,
+    IsolationForest,
     RandomForestClassifier,
     StackingClassifier,
     VotingClassifier,
 )
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from jobs.codec import Done
-from jobs.work.explainers import exact, tree
+from jobs.work.explainers import trees
+from jobs.work.models import conversion
+from jobs.work.trees import engine
 from tests.work.support import Supervisor, csv_bytes, explained, npy, refusal, skops_bytes
 
 
@@ -33,29 +38,35 @@ def test_auto_needs_a_background_where_only_sampling_works(samples):
     assert "AdaBoostRegressor" in info.reason
 
 
-def test_a_multiclass_gradient_boosting_is_sampled(samples):
-    model = skops_bytes(GradientBoostingClassifier(n_estimators=3).fit(samples.x, samples.three))
-    assert refusal(model, explainer="tree").code == "unsupported_combination"
-    _, _, info = explained(model, npy(samples.x[:3]), npy(samples.x[:10]), max_evals=11)
+def test_a_multiclass_gradient_boosting_is_explained_by_its_trees(samples):
+    estimator = GradientBoostingClassifier(n_estimators=3).fit(samples.x, samples.three)
+    model = skops_bytes(estimator)
+    for background in (None, npy(samples.x[:30])):
+        values, _, info = explained(model, npy(samples.x), background, explainer="tree")
+        assert (info.explainer, info.explains, info.outputs) == ("tree", "margin", ["0", "1", "2"])
+        own = estimator.decision_function(samples.x)
+        np.testing.assert_allclose(values.sum(axis=1) + info.base_values, own, rtol=0, atol=1e-9)
+    asked = {"model_output": "probability", "max_evals": 11}
+    _, _, info = explained(model, npy(samples.x[:3]), npy(samples.x[:10]), **asked)
     assert (info.explainer, info.explains) == ("permutation", "probability")
+    assert "one by one" in info.reason
+    assert refusal(model, None, npy(samples.x), explainer="tree", **asked).code == "unsupported_combination"
 
 
-def test_histogram_boosting_is_refused_where_shap_is_silently_wrong(samples):
+@pytest.mark.parametrize("with_background", [False, True])
+def test_histogram_boosting_with_categories_is_explained_by_its_trees(samples, with_background):
     x = samples.x.copy()
     x[:, 0] = np.arange(len(x)) % 4
-    categorical = HistGradientBoostingClassifier(max_iter=5, categorical_features=[0]).fit(x, samples.two)
-    failed = refusal(skops_bytes(categorical), npy(x), explainer="tree")
-    assert failed.code == "unsupported_combination"
-    assert "categories" in failed.message
-    values, _, info = explained(skops_bytes(categorical), npy(x[:4]), npy(x[:20]), max_evals=110)
-    assert info.explainer == "permutation"
-    own = categorical.predict_proba(x[:4])
-    np.testing.assert_allclose(values.sum(axis=1) + info.base_values, own, rtol=0, atol=1e-6)
-    plain = skops_bytes(HistGradientBoostingRegressor(max_iter=5).fit(samples.x, samples.number))
-    assert "32 bits" in refusal(plain, None, npy(samples.x), explainer="tree").message
+    y = samples.number + 3 * (x[:, 0] == 2)
+    estimator = HistGradientBoostingRegressor(max_iter=5, categorical_features=[0]).fit(x, y)
+    values, _, info = explained(skops_bytes(estimator), npy(x), npy(x[:20]) if with_background else None)
+    assert info.explainer == "tree"
+    np.testing.assert_allclose(values.sum(axis=1)[:, 0] + info.base_values, estimator.predict(x), rtol=0, atol=1e-9)
 
 
-def test_lightgbm_with_categories_is_not_read_by_shap_with_a_background(samples):
+@pytest.mark.parametrize("options", [{}, {"interactions": True}])
+@pytest.mark.parametrize("with_background", [False, True])
+def test_lightgbm_with_categories(samples, with_background, options):
     x = samples.x.copy()
     x[:, 0] = np.arange(len(x)) % 5
     params = {"verbose": -1, "num_threads": 1, "min_data_per_group": 1, "min_data_in_leaf": 5}
@@ -63,21 +74,62 @@ def test_lightgbm_with_categories_is_not_read_by_shap_with_a_background(samples)
     booster = lgb.train(params, lgb.Dataset(x, y, categorical_feature=[0]), 5)
     model = booster.model_to_string().encode()
     assert b"num_cat=1" in model
-    _, heard, info = explained(model, npy(x))
+    values, heard, info = explained(model, npy(x), npy(x[:20]) if with_background else None, **options)
     assert info.explainer == "tree"
     assert heard.one(Done).summary["additivity"]["ok"]
-    _, heard, _ = explained(model, npy(x), interactions=True)
-    assert heard.one(Done).summary["additivity"]["ok"]
-    _, _, info = explained(model, npy(x[:3]), npy(x[:20]), max_evals=11)
-    assert (info.explainer, "categories" in info.reason) == ("permutation", True)
+    total = values.sum(axis=tuple(range(1, values.ndim - 1)))[:, 0] + info.base_values
+    np.testing.assert_allclose(total, booster.predict(x), rtol=0, atol=1e-9)
 
 
-def test_a_refusal_of_shap_itself_is_passed_on(samples):
+def test_forests_of_xgboost_take_a_background(samples):
     params = {"nthread": 1, "num_parallel_tree": 2, "subsample": 0.5}
     booster = xgb.train(params, xgb.DMatrix(samples.x, samples.number), 3)
-    model = bytes(booster.save_raw("json"))
-    explained(model, npy(samples.x))
-    assert refusal(model, None, npy(samples.x)).code == "unsupported_combination"
+    values, _, info = explained(bytes(booster.save_raw("json")), npy(samples.x), npy(samples.x))
+    own = booster.predict(xgb.DMatrix(samples.x))
+    np.testing.assert_allclose(values.sum(axis=1)[:, 0] + info.base_values, own, rtol=0, atol=1e-5)
+
+
+def test_trees_after_the_best_round_are_left_out(samples):
+    data = xgb.DMatrix(samples.x, samples.number)
+    noise = xgb.DMatrix(samples.x, samples.number[::-1])
+    booster = xgb.train({"nthread": 1}, data, 30, evals=[(noise, "noise")], early_stopping_rounds=3, verbose_eval=False)
+    best = booster.best_iteration + 1
+    assert best < booster.num_boosted_rounds()
+    values, _, info = explained(bytes(booster.save_raw("ubj")), npy(samples.x))
+    own = booster.predict(data, iteration_range=(0, best))
+    np.testing.assert_allclose(values.sum(axis=1)[:, 0] + info.base_values, own, rtol=0, atol=1e-5)
+
+
+def test_an_isolation_forest_is_explained_by_its_path_lengths(samples):
+    import shap
+
+    estimator = IsolationForest(n_estimators=20, max_features=3, random_state=0).fit(samples.x)
+    model = skops_bytes(estimator)
+    values, _, info = explained(model, npy(samples.x))
+    assert (info.explains, info.outputs) == ("path_length", ["path_length"])
+    expected = shap.TreeExplainer(estimator).shap_values(samples.x)
+    np.testing.assert_allclose(values[..., 0], expected, rtol=0, atol=1e-9)
+    total = values.sum(axis=1)[:, 0] + info.base_values[0]
+    unit = 2 * (np.log(119) + np.euler_gamma) - 2 * 119 / 120
+    np.testing.assert_allclose(2 ** (-total / unit), -estimator.score_samples(samples.x), rtol=0, atol=1e-9)
+    _, _, info = explained(model, npy(samples.x[:2]), npy(samples.x[:5]), explainer="permutation", max_evals=11)
+    assert info.explains == "margin"
+
+
+def test_a_forest_of_lightgbm_is_averaged(samples):
+    params = {"boosting": "rf", "bagging_freq": 1, "bagging_fraction": 0.5, "verbose": -1, "num_threads": 1}
+    booster = lgb.train(params, lgb.Dataset(samples.x, samples.number), 5)
+    values, heard, info = explained(booster.model_to_string().encode(), npy(samples.x))
+    assert heard.one(Done).summary["additivity"]["ok"]
+    own = booster.predict(samples.x)
+    np.testing.assert_allclose(values.sum(axis=1)[:, 0] + info.base_values, own, rtol=0, atol=1e-9)
+
+
+def test_gradient_boosting_from_another_model_is_sampled(samples):
+    estimator = GradientBoostingRegressor(init=LinearRegression(), n_estimators=3).fit(samples.x, samples.number)
+    _, _, info = explained(skops_bytes(estimator), npy(samples.x[:3]), npy(samples.x[:10]), max_evals=11)
+    assert info.explainer == "permutation"
+    assert "another model" in info.reason
 
 
 @pytest.mark.parametrize("booster", ["gblinear", "dart"])
@@ -108,13 +160,25 @@ def test_a_pipeline_that_picks_columns_by_name(samples):
     np.testing.assert_allclose(values.sum(axis=1) + info.base_values, own, rtol=0, atol=1e-6)
 
 
-def test_interactions_only_where_shap_gives_them(samples, forest):
-    assert "leave the background out" in refusal(forest, None, npy(samples.x), interactions=True).message
+def test_interactions_are_for_trees(samples, forest):
     logistic = skops_bytes(LogisticRegression().fit(samples.x, samples.two))
     assert refusal(logistic, None, npy(samples.x), interactions=True).code == "unsupported_combination"
     assert (
         refusal(forest, None, npy(samples.x), interactions=True, explainer="kernel").detail["asked"] == "interactions"
     )
+    booster = xgb.train({"objective": "binary:logistic", "nthread": 1}, xgb.DMatrix(samples.x, samples.two), 3)
+    failed = refusal(
+        bytes(booster.save_raw("json")), None, npy(samples.x), interactions=True, model_output="probability"
+    )
+    assert (failed.code, failed.detail["asked"]) == ("unsupported_combination", "interactions")
+
+
+def test_interactions_against_a_background_add_up_to_the_values(samples, forest):
+    values, _, _ = explained(forest, npy(samples.x[:20]), npy(samples.x[50:70]))
+    matrices, heard, _ = explained(forest, npy(samples.x[:20]), npy(samples.x[50:70]), interactions=True)
+    np.testing.assert_allclose(matrices.sum(axis=2), values, rtol=0, atol=1e-9)
+    np.testing.assert_allclose(matrices, matrices.swapaxes(1, 2), rtol=0, atol=1e-12)
+    assert heard.one(Done).summary["additivity"]["ok"]
 
 
 def test_probabilities_of_boosted_trees_need_a_background(samples):
@@ -128,28 +192,16 @@ def test_probabilities_of_a_regression_are_refused(samples, forest):
     assert refusal(forest, None, npy(samples.x), model_output="probability").code == "unsupported_combination"
 
 
-def test_large_trees_with_a_background(samples, forest, monkeypatch):
-    monkeypatch.setattr(tree, "MAX_NODES", 10)
-    monkeypatch.setattr(tree, "_COUNTS_IN_16_BITS", True)
-    failed = refusal(forest, None, npy(samples.x))
-    assert failed.code == "unsupported_combination"
-    assert "leave the background out" in failed.message
-    monkeypatch.setattr(tree, "_COUNTS_IN_16_BITS", False)
-    explained(forest, npy(samples.x), npy(samples.x))
-
-
 def test_too_few_evaluations(samples):
     model = skops_bytes(SVC().fit(samples.x, samples.two))
     assert refusal(model, None, npy(samples.x), max_evals=10).code == "invalid_options"
 
 
-def test_additivity_is_checked_against_the_real_model(samples):
-    """Exponential loss starts from another value than shap thinks; reached past `obstacle`, which knows it."""
-    model = GradientBoostingClassifier(loss="exponential", n_estimators=5).fit(samples.x, samples.two)
-    parts = {"model": skops_bytes(model), "data": npy(samples.x)}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tree, "_gradient_obstacle", lambda name, estimator: None)
-        patch.setattr(exact, "takes", lambda model, options, background: False)
+def test_values_that_do_not_add_up_fail_the_job(samples, forest, monkeypatch):
+    parts = {"model": forest, "data": npy(samples.x)}
+    with monkeypatch.context() as patch:
+        right = engine.shap_values
+        patch.setattr(trees.engine, "shap_values", lambda found, rows: right(found, rows) + 1e-6)
         checked, unchecked = Supervisor(parts), Supervisor(parts)
         checked.load()
         unchecked.load(check_additivity=False)
@@ -158,3 +210,32 @@ def test_additivity_is_checked_against_the_real_model(samples):
     assert failed.detail["largest_error"] > failed.detail["tolerance"]
     summary = unchecked.open().one(Done).summary
     assert summary["additivity"]["ok"] is False
+
+
+@pytest.mark.parametrize("harm", ["threshold", "missing", "values", "left"])
+def test_arrays_that_are_not_the_model_are_found_out(samples, monkeypatch, harm):
+    """A last digit of a threshold, a millionth of a leaf, one missing direction, two children swapped."""
+    x = samples.x.copy()
+    x[::5] = np.nan
+    model = skops_bytes(HistGradientBoostingRegressor(max_iter=3).fit(x, samples.number))
+    right = conversion._trees
+
+    def wrong(loaded):
+        found = right(loaded)
+        array = getattr(found, harm).copy()
+        if harm == "threshold":
+            array[0] = np.nextafter(array[0], np.inf)
+        elif harm == "missing":
+            array[0] = 1 - array[0]
+        elif harm == "values":
+            array[-1] += 1e-6
+        else:
+            array[0], other = found.right[0], found.right.copy()
+            other[0] = found.left[0]
+            return dataclasses.replace(found, left=array, right=other)
+        return dataclasses.replace(found, **{harm: array})
+
+    monkeypatch.setattr(conversion, "_trees", wrong)
+    failed = refusal(model)
+    assert (failed.kind, failed.code) == ("refused", "conversion")
+    assert failed.detail["largest_error"] > failed.detail["tolerance"]

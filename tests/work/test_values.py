@@ -28,7 +28,10 @@ from sklearn.tree import DecisionTreeClassifier
 from jobs.codec import Done
 from tests.work.support import explained, npy, skops_bytes
 
-CLOSE = {"rtol": 0, "atol": 1e-6}
+CLOSE = {"rtol": 0, "atol": 1e-9}
+SINGLE = {"rtol": 0, "atol": 1e-6}
+"""For XGBoost, whose own contributions (and so those of shap) are sums in 32 bits, and for shap's kernel with a
+background, which keeps leaves in 32 bits."""
 
 
 def reference(explainer, rows, **kwargs):
@@ -82,7 +85,7 @@ XGB = [
 def test_xgboost_equals_shap(samples, params, target, file_format):
     booster = xgb.train({**params, "nthread": 1}, xgb.DMatrix(samples.x, getattr(samples, target)), 8)
     values, _, info = explained(bytes(booster.save_raw(file_format)), npy(samples.x))
-    np.testing.assert_allclose(values, reference(shap.TreeExplainer(booster), samples.x), **CLOSE)
+    np.testing.assert_allclose(values, reference(shap.TreeExplainer(booster), samples.x), **SINGLE)
     assert info.family == "xgboost"
     assert info.explains == ("prediction" if target == "number" else "margin")
 
@@ -108,8 +111,8 @@ def test_interactions_add_up_to_the_values(samples, params, target):
     model = lightgbm(samples, params, target).model_to_string().encode()
     values, _, _ = explained(model, npy(samples.x))
     matrices, heard, _ = explained(model, npy(samples.x), interactions=True)
-    np.testing.assert_allclose(matrices.sum(axis=2), values, rtol=0, atol=1e-5)
-    np.testing.assert_allclose(matrices, matrices.swapaxes(1, 2), rtol=0, atol=1e-5)
+    np.testing.assert_allclose(matrices.sum(axis=2), values, **CLOSE)
+    np.testing.assert_allclose(matrices, matrices.swapaxes(1, 2), **CLOSE)
     assert len(heard.one(Done).summary["mean_abs_shap"]) == 5
 
 
@@ -118,7 +121,7 @@ def test_xgboost_interactions_equal_shap(samples, params, target):
     booster = xgb.train({**params, "nthread": 1}, xgb.DMatrix(samples.x, getattr(samples, target)), 8)
     matrices, _, _ = explained(bytes(booster.save_raw("json")), npy(samples.x), interactions=True)
     expected = shap.TreeExplainer(booster).shap_interaction_values(samples.x)
-    np.testing.assert_allclose(matrices, expected.reshape(matrices.shape), **CLOSE)
+    np.testing.assert_allclose(matrices, expected.reshape(matrices.shape), **SINGLE)
 
 
 def test_forest_interactions_equal_shap(samples):
@@ -133,7 +136,7 @@ def test_interventional_uses_the_whole_background(samples):
     background = samples.x[:110]  # shap would cut it to 100 rows
     values, _, info = explained(skops_bytes(forest), npy(samples.x), npy(background))
     explainer = shap.TreeExplainer(forest, independent(background))
-    np.testing.assert_allclose(values, reference(explainer, samples.x), **CLOSE)
+    np.testing.assert_allclose(values, reference(explainer, samples.x), **SINGLE)
     assert info.engine.startswith("exact trees against a background (")
     assert info.base_values == pytest.approx([forest.predict(background).mean()], abs=1e-5)
 
@@ -143,7 +146,7 @@ def test_interventional_xgboost_adds_up(samples, params, target):
     booster = xgb.train({**params, "nthread": 1}, xgb.DMatrix(samples.x, getattr(samples, target)), 8)
     values, _, info = explained(bytes(booster.save_raw("json")), npy(samples.x), npy(samples.x[:20]))
     margin = booster.predict(xgb.DMatrix(samples.x), output_margin=True).reshape(len(values), -1)
-    np.testing.assert_allclose(values.sum(axis=1) + info.base_values, margin, rtol=0, atol=1e-4)
+    np.testing.assert_allclose(values.sum(axis=1) + info.base_values, margin, rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize(("params", "target"), LGB)
@@ -151,7 +154,7 @@ def test_interventional_lightgbm_adds_up(samples, params, target):
     booster = lightgbm(samples, params, target)
     values, _, info = explained(booster.model_to_string().encode(), npy(samples.x), npy(samples.x[:20]))
     margin = booster.predict(samples.x, raw_score=True).reshape(len(values), -1)
-    np.testing.assert_allclose(values.sum(axis=1) + info.base_values, margin, rtol=0, atol=1e-4)
+    np.testing.assert_allclose(values.sum(axis=1) + info.base_values, margin, **CLOSE)
 
 
 def test_probabilities_of_boosted_trees(samples):
@@ -160,7 +163,7 @@ def test_probabilities_of_boosted_trees(samples):
     values, _, info = explained(raw, npy(samples.x), npy(samples.x[:20]), model_output="probability")
     assert (info.explainer, info.explains, info.outputs) == ("tree", "probability", ["1"])
     own = booster.predict(xgb.DMatrix(samples.x))
-    np.testing.assert_allclose(values.sum(axis=1)[:, 0] + info.base_values[0], own, rtol=0, atol=1e-4)
+    np.testing.assert_allclose(values.sum(axis=1)[:, 0] + info.base_values[0], own, rtol=0, atol=1e-5)
 
 
 LINEAR = [
@@ -241,7 +244,8 @@ def test_missing_values_reach_the_boosters(samples):
         (skops_bytes(hist), hist),
     ):
         values, _, _ = explained(model, npy(holes))
-        np.testing.assert_allclose(values, reference(shap.TreeExplainer(estimator), holes), **CLOSE)
+        close = SINGLE if estimator is booster else CLOSE
+        np.testing.assert_allclose(values, reference(shap.TreeExplainer(estimator), holes), **close)
 
 
 def test_the_summary_of_a_small_job(samples):
@@ -278,7 +282,8 @@ def test_wrappers_of_boosters_in_a_trusted_pickle(samples):
         file = io.BytesIO()
         joblib.dump(estimator, file)
         values, _, info = explained(file.getvalue(), npy(samples.x), trusted=True)
-        np.testing.assert_allclose(values, reference(shap.TreeExplainer(estimator), samples.x), **CLOSE)
+        close = SINGLE if info.family == "xgboost" else CLOSE
+        np.testing.assert_allclose(values, reference(shap.TreeExplainer(estimator), samples.x), **close)
         assert info.outputs == ["0", "1", "2"]
 
 

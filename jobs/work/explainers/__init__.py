@@ -32,6 +32,10 @@ class Explainer(Protocol):
     relative_error: float
     """What its arithmetic may miss the output by: see `additivity`."""
 
+    def needs_bytes(self, rows: int) -> int:
+        """The peak of a child that explains a chunk of so many rows, over what it is forked with: an estimate."""
+        ...
+
     def explain(self, rows: Rows, first: int) -> Rows:
         """(rows, features[, features], outputs), float64; `first` is the first row's number in the whole data."""
         ...

@@ -8,8 +8,11 @@ import shap
 from sklearn.linear_model._base import LinearClassifierMixin, LinearModel
 from sklearn.linear_model._stochastic_gradient import BaseSGDRegressor
 
+from jobs.planner import FLOAT_BYTES
 from jobs.work.models.model import Model, Rows
 
+COPIES = 4
+"""Of rows and of values, that shap and the additivity check make."""
 KINDS = (LinearModel, LinearClassifierMixin, BaseSGDRegressor)
 
 
@@ -29,11 +32,16 @@ class LinearShap:
     relative_error = 1e-6
 
     def __init__(self, model: Model, background: Rows) -> None:
+        self._features = int(background.shape[1])
         masker = shap.maskers.Independent(background, max_samples=len(background))  # the default cuts it to 100 rows
         self._explainer = shap.LinearExplainer(model.estimator, masker)
         self.explains = "margin" if "margin" in model.outputs else "prediction"
         self.output = model.outputs[self.explains]
         self.base_values = [float(value) for value in np.ravel(self._explainer.expected_value)]
+
+    def needs_bytes(self, rows: int) -> int:
+        """See `Explainer.needs_bytes`."""
+        return COPIES * FLOAT_BYTES * rows * self._features * (1 + len(self.base_values))
 
     def explain(self, rows: Rows, first: int) -> Rows:  # noqa: ARG002
         """See `Explainer.explain`; does not depend on `first`."""

@@ -13,6 +13,7 @@ import shap
 
 from jobs.errors import InvalidOptions, UnsupportedCombination
 from jobs.options import Options
+from jobs.planner import FLOAT_BYTES
 from jobs.work.models.model import Model, Output, Rows
 
 BLOCK_ROWS = 1_000
@@ -74,8 +75,15 @@ class PermutationShap:
         self.explains = pick_output(model, options.model_output)
         self.output = model.outputs[self.explains]
         self.base_values = _mean(self.output, background)
+        self._background = background
         masker = _AllVary(background, max_samples=len(background))
         self._explainer = shap.PermutationExplainer(_flat(self.output), masker, seed=options.seed)
+
+    def needs_bytes(self, rows: int) -> int:
+        """See `Explainer.needs_bytes`: one permutation of one row against the whole background, forth and back."""
+        features, outputs = int(self._background.shape[1]), len(self.base_values)
+        asked = (2 * features + 1) * len(self._background)
+        return FLOAT_BYTES * (asked * (2 * features + outputs) + rows * features * (2 + outputs))
 
     def explain(self, rows: Rows, first: int) -> Rows:
         """See `Explainer.explain`."""
@@ -104,11 +112,19 @@ class KernelShap:
 
     def __init__(self, model: Model, options: Options, background: Rows) -> None:
         self._nsamples = options.nsamples or "auto"
+        self._asked = min(options.nsamples or 2 * background.shape[1] + 2048, 2 ** min(30, background.shape[1]))
+        self._background = background
         self._seed = options.seed
         self.explains = pick_output(model, options.model_output)
         self.output = model.outputs[self.explains]
         self.base_values = _mean(self.output, background)
         self._explainer = shap.KernelExplainer(_flat(self.output), background)
+
+    def needs_bytes(self, rows: int) -> int:
+        """See `Explainer.needs_bytes`: all coalitions of one row against the whole background."""
+        count, features, outputs = len(self._background), int(self._background.shape[1]), len(self.base_values)
+        asked: int = self._asked * (2 * count * features + 2 * count * outputs + 4 * features)
+        return FLOAT_BYTES * (asked + rows * features * (2 + outputs))
 
     def explain(self, rows: Rows, first: int) -> Rows:
         """See `Explainer.explain`."""

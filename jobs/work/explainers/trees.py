@@ -11,11 +11,16 @@ import numpy as np
 
 from jobs.errors import BackgroundRequired
 from jobs.options import Options
+from jobs.planner import FLOAT_BYTES, rows_per_block
 from jobs.work.models.model import Output, Rows
 from jobs.work.trees import engine
 from jobs.work.trees.arrays import Link
 from jobs.work.trees.ensemble import Ensemble
 
+ROW_COPIES = 2
+"""Of a chunk's rows: the bytes of the file, and the numbers."""
+VALUE_COPIES, COLUMN_COPIES = 4, 3
+"""Of a block's values, and of its rows as the engine reads them."""
 RELATIVE_ERROR = 1e-9
 """Values and output are both in double precision, from the same arrays."""
 
@@ -41,6 +46,9 @@ class ExactTrees:
 
     def __init__(self, ensemble: Ensemble, options: Options, background: Rows | None) -> None:
         trees, native = ensemble.trees, ensemble.about.native
+        self._features, outputs = trees.features, trees.outputs
+        self._cells = outputs * self._features ** (2 if options.interactions else 1)
+        self._per_block = rows_per_block(self._features, outputs, interactions=options.interactions)
         self.explains = "probability" if options.model_output == "probability" else native
         if background is None and self.explains != native:
             raise BackgroundRequired(explainer="tree (model_output=probability)", model=ensemble.about.name)
@@ -51,6 +59,13 @@ class ExactTrees:
         self.engine = f"exact trees ({level})" if background is None else f"exact trees against a background ({level})"
         self._values, expected = _ways(ensemble, options, background, raw=self.explains == native)
         self.base_values = [float(value) for value in np.atleast_1d(expected)]
+
+    def needs_bytes(self, rows: int) -> int:
+        """See `Explainer.needs_bytes`: the rows, read and arranged, and one block of values with what makes them."""
+        return ROW_COPIES * FLOAT_BYTES * rows * self._features + self._block_bytes(min(rows, self._per_block))
+
+    def _block_bytes(self, rows: int) -> int:
+        return FLOAT_BYTES * rows * (VALUE_COPIES * self._cells + COLUMN_COPIES * self._features)
 
     def explain(self, rows: Rows, first: int) -> Rows:  # noqa: ARG002
         """See `Explainer.explain`; does not depend on `first`."""
@@ -65,7 +80,7 @@ def _ways(
     trees = ensemble.trees
     if background is None:
         values = engine.interaction_values if options.interactions else engine.shap_values
-        return partial(values, trees), trees.expected_value
+        return partial(values, trees), ensemble.expected_value
     against = engine.Background(trees, background, model_output="raw" if raw else "probability")
     return against.interactions if options.interactions else against.values, against.expected_value
 

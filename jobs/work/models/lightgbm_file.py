@@ -120,7 +120,10 @@ def _check_tree(block: str, index: int, n_features: int) -> None:
     for name in _PER_LEAF:
         trees.check_finite(f"a value in {name}", _floats(tree, name, leaves))
     for name in _PER_SPLIT:
-        trees.check_finite(f"a value in {name}", _floats(tree, name, leaves - 1))
+        found = _floats(tree, name, leaves - 1)
+        if name == "threshold":  # infinite where only missing values go right
+            found = np.where(np.isinf(found), 0.0, found)
+        trees.check_finite(f"a value in {name}", found)
     for names, size in ((_OPTIONAL_PER_LEAF, leaves), (_OPTIONAL_PER_SPLIT, leaves - 1)):
         for name in names:
             if tree.get(name, "").strip():
@@ -136,7 +139,8 @@ def _check_splits(tree: dict[str, str], leaves: int, n_features: int) -> None:
     ends = np.full(leaves, trees.LEAF, np.int64)
     left, right = (_children(tree[name], splits) for name in ("left_child", "right_child"))
     used = np.concatenate((left, right))
-    if len(np.unique(used)) != splits + leaves - 1:
+    inside = used[(used >= 0) & (used < splits + leaves)]
+    if np.count_nonzero(np.bincount(inside, minlength=1)) != splits + leaves - 1:
         raise trees.BadTree("a leaf with two parents, or none")
     features = np.concatenate((_ints(tree["split_feature"]), ends))
     trees.check_tree(np.concatenate((left, ends)), np.concatenate((right, ends)), features, n_features)

@@ -32,7 +32,7 @@ def check_tree(left: Ints, right: Ints, features: Ints, n_features: int) -> None
     children = np.concatenate((left[inner], right[inner]))
     if (children <= np.concatenate((parents, parents))).any() or (children >= len(left)).any():
         raise BadTree("a child outside the nodes after its parent")
-    if len(np.unique(children)) != len(children):
+    if len(children) and np.bincount(children).max() > 1:
         raise BadTree("a node with two parents")
     check_range("a split feature", features[inner], n_features)
     _check_depth(left, right)

@@ -170,7 +170,7 @@ def _check_parents(parents: trees.Ints, left: trees.Ints, right: trees.Ints) -> 
     inner = np.flatnonzero(left != trees.LEAF)
     if parents[0] not in NO_PARENT or (parents[left[inner]] != inner).any() or (parents[right[inner]] != inner).any():
         raise trees.BadTree("parents that do not match the children")
-    trees.check_range("a parent", parents[~np.isin(parents, NO_PARENT)], len(parents))
+    trees.check_range("a parent", parents[(parents != NO_PARENT[0]) & (parents != NO_PARENT[1])], len(parents))
 
 
 def _ints(values: Any) -> trees.Ints:

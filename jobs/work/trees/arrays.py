@@ -22,6 +22,8 @@ Words = NDArray[np.uint32]
 LEAF = -1
 ALL_OUTPUTS = -1
 WORD_BITS = 32
+BLOCK_NODES = 1 << 15
+"""Nodes that are checked at a time."""
 ZERO_BOUND = float(np.float32(1e-35))
 """LightGBM takes what is no larger than this for zero."""
 
@@ -122,6 +124,27 @@ class Trees:
         both = near + self.cover[self.roots[split] + self.right[split]]
         share[split] = np.divide(near, both, out=np.full(len(split), 0.5), where=both > 0)
         return share
+
+    @cached_property
+    def ways(self) -> tuple[Missing, ...]:
+        """The ways of treating missing values that occur, sorted; RIGHT where there is no split."""
+        counts = np.bincount(self.missing[self.inner], minlength=len(Missing))
+        return tuple(way for way in Missing if counts[way]) or (Missing.RIGHT,)
+
+    @cached_property
+    def slot(self) -> Ints:
+        """(N,): the column that a split looks at, where rows have all columns once for each of `ways`."""
+        if len(self.ways) == 1:
+            return self.feature
+        place = np.zeros(len(Missing), dtype=np.int32)
+        place[list(self.ways)] = np.arange(len(self.ways)) * self.features
+        slot: Ints = np.where(self.inner, place[self.missing] + self.feature, 0).astype(np.int32)
+        return slot
+
+    @cached_property
+    def bound(self) -> Floats:
+        """(N,): what x is compared with by <=, also where the model compares by <."""
+        return np.nextafter(self.threshold, -np.inf) if self.strict else self.threshold
 
     def levels(self) -> Iterator[NDArray[np.int64]]:
         """Nodes (counted from the first of all) level by level, roots first."""
@@ -240,18 +263,11 @@ def _outputs_faults(t: Trees) -> Iterator[str]:
 
 
 def _split_faults(t: Trees) -> Iterator[str]:
+    for first, last in _blocks(t.offsets):
+        yield from _child_faults(t, first, last)
     split = np.flatnonzero(t.inner)
-    place = split - t.roots[split]
-    size = np.repeat(np.diff(t.offsets), np.diff(t.offsets))[split]
-    for name, child in (("left", t.left[split]), ("right", t.right[split])):
-        if (child <= place).any() or (child >= size).any():
-            yield f"a {name} child is not a later node of its tree"
-    if (t.right[~t.inner] != LEAF).any():
-        yield "a node has one child"
-    children = t.roots[np.tile(split, 2)] + np.concatenate([t.left[split], t.right[split]])
-    if len(np.unique(children)) != len(children):
-        yield "a node has two parents"
-    if (t.feature[split] < 0).any() or (t.feature[split] >= t.features).any():
+    feature = t.feature[split]
+    if len(split) and (feature.min() < 0 or feature.max() >= t.features):
         yield f"a split is on a feature that is not one of the {t.features}"
     if (t.rule > max(Rule)).any() or (t.missing > max(Missing)).any():
         yield "a split has an unknown rule"
@@ -268,3 +284,30 @@ def _split_faults(t: Trees) -> Iterator[str]:
         yield "a split on categories takes zero for a missing value"
     if np.isnan(t.threshold[split]).any():
         yield "a threshold is not a number"
+
+
+def _blocks(offsets: Ints) -> Iterator[tuple[int, int]]:
+    """First and last tree (exclusive) of some at a time, so that what is made of them stays in the cache."""
+    first, count = 0, len(offsets) - 1
+    while first < count:
+        last = int(np.searchsorted(offsets, int(offsets[first]) + BLOCK_NODES, side="right")) - 1
+        yield first, min(count, max(first + 1, last))
+        first = min(count, max(first + 1, last))
+
+
+def _child_faults(t: Trees, first: int, last: int) -> Iterator[str]:
+    start, stop = int(t.offsets[first]), int(t.offsets[last])
+    left, right = t.left[start:stop], t.right[start:stop]
+    sizes = np.diff(t.offsets[first : last + 1])
+    roots = np.repeat(t.offsets[first:last] - start, sizes)
+    split = np.flatnonzero(t.inner[start:stop])
+    root, size = roots[split], np.repeat(sizes, sizes)[split]
+    place = split - root
+    for name, child in (("left", left[split]), ("right", right[split])):
+        if (child <= place).any() or (child >= size).any():
+            yield f"a {name} child is not a later node of its tree"
+    if np.count_nonzero(right == LEAF) != stop - start - len(split):
+        yield "a node has one child"
+    children = np.concatenate([root + left[split], root + right[split]])
+    if len(children) and np.bincount(children).max() > 1:
+        yield "a node has two parents"

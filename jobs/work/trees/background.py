@@ -12,6 +12,7 @@ from jobs.work.trees import levels, numpy_background
 from jobs.work.trees.arrays import Floats, Link, Trees
 from jobs.work.trees.columns import Columns, columns
 from jobs.work.trees.outputs import shaped, symmetric
+from jobs.work.trees.prediction import predict
 from jobs.work.trees.probability import logistic, low_rank, slopes
 
 
@@ -38,7 +39,7 @@ class Background:
             raise ValueError("only a model with a logistic link has probabilities that differ from its raw output")
         if not len(background):
             raise ValueError("a background has at least one row")
-        self._trees, self._level = trees, levels.at(level)
+        self._trees, self._name, self._level = trees, level, levels.at(level)
         self._rows = np.array(background, dtype=np.float64)
         self._probability = model_output == "probability"
         self._margin = self._margins(self._rows)
@@ -71,7 +72,7 @@ class Background:
 
     def _margins(self, x: NDArray[np.floating]) -> Floats:
         """(n, K) before complements."""
-        raw = self._trees.predict(x)
+        raw = predict(self._trees, x, level=self._name)
         return raw[:, 1:] if self._trees.complement else raw
 
     def _columns(self, x: NDArray[np.floating]) -> Columns:

@@ -62,20 +62,11 @@ def aligned(shape: tuple[int, ...]) -> Floats:
 
 
 def columns(trees: Trees, x: NDArray[np.floating]) -> Columns:
-    """Columns of the rows (n, F) for these trees. Raises FeatureCount."""
+    """Columns of the rows (n, F) for these trees, with no new array a node. Raises FeatureCount."""
     rows = trees.read(x)
-    missing = trees.missing
-    if not np.isnan(rows).any():
-        missing = np.where(missing < Missing.ZERO_TOO_RIGHT, np.uint8(Missing.RIGHT), missing)
-    used = np.unique(missing[trees.inner]) if trees.inner.any() else np.array([Missing.RIGHT])
-    place = np.zeros(max(Missing) + 1, dtype=np.int32)
-    place[used] = np.arange(len(used))
-    threshold = np.nextafter(trees.threshold, -np.inf) if trees.strict else trees.threshold
-    return Columns(
-        rows=np.hstack([_treated(rows, Missing(way)) for way in used]),
-        slot=trees.feature if len(used) == 1 else place[missing] * np.int32(trees.features) + trees.feature,
-        threshold=threshold,
-    )
+    if not (np.isnan(rows).any() or trees.ways[-1] >= Missing.ZERO_TOO_RIGHT):
+        return Columns(rows=rows, slot=trees.feature, threshold=trees.bound)
+    return Columns(rows=np.hstack([_treated(rows, way) for way in trees.ways]), slot=trees.slot, threshold=trees.bound)
 
 
 def _treated(rows: Floats, way: Missing) -> Floats:

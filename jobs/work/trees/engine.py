@@ -24,17 +24,21 @@ from jobs.work.trees.background import Background
 from jobs.work.trees.columns import Columns, aligned, columns
 from jobs.work.trees.levels import NUMPY, available, chosen
 from jobs.work.trees.outputs import shaped, symmetric
+from jobs.work.trees.prediction import predict
 
-__all__ = ["NUMPY", "Background", "available", "chosen", "interaction_values", "predict", "shap_values"]
+__all__ = ["NUMPY", "Background", "available", "chosen", "interaction_values", "predict", "prepare", "shap_values"]
 
 
-def predict(trees: Trees, x: NDArray[np.floating], *, level: str | None = None) -> Floats:
-    """The model's raw output for rows x (n, F): (n, K), in double precision, as `Trees.predict` gives it.
+def prepare(trees: Trees) -> None:
+    """Makes what depends on the trees alone, so that children forked later share it and add no array of nodes.
 
-    Errors as for `shap_values`.
+    What the C kernel walks over is not made here: a compiled tree is used for all rows while it is in the cache, in the
+    memory of the largest one; those of a whole forest would take 64 bytes a split, and save a few percent of the time.
     """
-    levels.at(level)
-    return trees.predict(x)
+    for name in ("left_share", "slot", "bound", "expected_value"):
+        getattr(trees, name)
+    if levels.kernel is not None:
+        levels.points(levels.kernel.MOST_POINTS)
 
 
 def shap_values(trees: Trees, x: NDArray[np.floating], *, level: str | None = None) -> Floats:

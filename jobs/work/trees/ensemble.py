@@ -24,7 +24,8 @@ from jobs.work.trees import engine
 from jobs.work.trees.arrays import Floats, Link, Trees
 
 FORMAT = "tree arrays"
-MAGIC = b"shap-supervisor trees 1\n"
+MAGIC = b"shap-supervisor trees 2\n"
+"""With the version: the number changes whenever what follows does."""
 ALIGNMENT = 64
 MAX_HEAD_BYTES = 1 << 28
 """A head has names and the places of arrays; this is a hundred times of what a wide model needs."""
@@ -53,6 +54,13 @@ class Ensemble:
 
     about: About
     trees: Trees
+    expected: Floats | None = None
+    """The trees' expected value where a file knew it: finding it takes as long as explaining a row."""
+
+    @property
+    def expected_value(self) -> Floats:
+        """(K,): what path-dependent values add to."""
+        return self.trees.expected_value if self.expected is None else self.expected
 
     def __post_init__(self) -> None:
         names = self.about.outputs.get(self.about.native, ())
@@ -82,6 +90,7 @@ class _Array(msgspec.Struct, array_like=True):
 
 class _Head(msgspec.Struct):
     about: About
+    expected: list[float]
     scalars: dict[str, int]
     arrays: dict[str, _Array]
     categories: dict[int, _Array]
@@ -120,7 +129,10 @@ def read(path: str | Path) -> Ensemble:
     if set(found) != set(_ARRAYS) or set(head.scalars) != set(_SCALARS):
         raise UnreadableModel(format=FORMAT, reason="it does not have the arrays of this version")
     categories = {feature: _array(data, place) for feature, place in head.categories.items()}
-    return Ensemble(about=head.about, trees=Trees(**found, categories=categories, **_scalars(head.scalars)))
+    trees = Trees(**found, categories=categories, **_scalars(head.scalars))
+    if len(head.expected) != trees.outputs or not np.isfinite(head.expected).all():
+        raise UnreadableModel(format=FORMAT, reason="its expected value is not one for each output")
+    return Ensemble(about=head.about, trees=trees, expected=np.array(head.expected))
 
 
 def _head(ensemble: Ensemble, places: list[_Array], size: int) -> bytes:
@@ -128,6 +140,7 @@ def _head(ensemble: Ensemble, places: list[_Array], size: int) -> bytes:
     return msgspec.msgpack.encode(
         _Head(
             about=ensemble.about,
+            expected=ensemble.expected_value.tolist(),
             scalars={name: int(getattr(ensemble.trees, name)) for name in _SCALARS},
             arrays=dict(zip(_ARRAYS, places[:count], strict=True)),
             categories=dict(zip(ensemble.trees.categories, places[count:], strict=True)),

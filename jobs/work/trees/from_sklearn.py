@@ -113,7 +113,7 @@ def _link(model: Any, outputs: int) -> Link:
 def _histogram_boosting(model: Any) -> Trees:
     categories = _categories(model)
     order = _column_order(model)
-    known = {order[feature]: np.asarray(values, dtype=np.float64) for feature, values in categories.items()}
+    known = {int(order[feature]): np.asarray(values, dtype=np.float64) for feature, values in categories.items()}
     predictors = [predictor for iteration in model._predictors for predictor in iteration]
     outputs = model.n_trees_per_iteration_
     return assemble(

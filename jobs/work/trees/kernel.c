@@ -38,13 +38,16 @@
 #define INLINE static inline __attribute__((always_inline))
 
 #include "kernel_program.h"
+#include "kernel_compile.h"
 #include "kernel_scene.h"
+#include "kernel_predict.h"
 
 /* ---- dispatch: the same code, compiled for several processors ------------------------------------------------- */
 
 #define WIDTH 16
 #define NAME(name) name##_baseline
 #include "kernel_walk.h"
+#include "kernel_pairs.h"
 #include "kernel_background.h"
 #undef WIDTH
 #undef NAME
@@ -56,6 +59,7 @@
 #define WIDTH 32
 #define NAME(name) name##_avx2
 #include "kernel_walk.h"
+#include "kernel_pairs.h"
 #include "kernel_background.h"
 #undef WIDTH
 #undef NAME
@@ -63,6 +67,7 @@
 #define WIDTH 64
 #define NAME(name) name##_avx512
 #include "kernel_walk.h"
+#include "kernel_pairs.h"
 #include "kernel_background.h"
 #undef WIDTH
 #undef NAME
@@ -78,10 +83,10 @@ typedef struct {
 } Level;
 
 static const Level LEVELS[] = {
-    {"baseline", walk_any_baseline, walk_pairs_any_baseline, walk_background_baseline},
+    {"baseline", walk_baseline, walk_pairs_baseline, walk_background_baseline},
 #ifdef X86_LEVELS
-    {"avx2", walk_any_avx2, walk_pairs_any_avx2, walk_background_avx2},
-    {"avx512", walk_any_avx512, walk_pairs_any_avx512, walk_background_avx512},
+    {"avx2", walk_avx2, walk_pairs_avx2, walk_background_avx2},
+    {"avx512", walk_avx512, walk_pairs_avx512, walk_background_avx512},
 #endif
 };
 
@@ -178,6 +183,7 @@ static const char *run(const Ensemble *e, const double *blocks, int64_t count, d
     Work work = {0};
     const char *fault = plan(e, pairs, &program, &work);
     for (int64_t tree = 0; tree < e->trees && !fault; tree++) {
+        program.fused = !pairs && (e->tree_output[tree] >= 0 || e->values_a_leaf == 1);
         fault = compile(e, tree, &program);
         if (fault || !program.count) continue;
         const int64_t output = e->tree_output[tree] < 0 ? 0 : e->tree_output[tree];
@@ -279,6 +285,27 @@ static PyObject *accumulate_background(PyObject *self, PyObject *args) {
     return outcome(fault);
 }
 
+/* Arrays as for `accumulate`, but rows are (rows, slots) and phi (rows, outputs). */
+static PyObject *predict(PyObject *self, PyObject *args) {
+    (void)self;
+    PyObject *arrays;
+    long long slots, features, outputs;
+    if (!PyArg_ParseTuple(args, "OLLL", &arrays, &slots, &features, &outputs)) return NULL;
+    Py_buffer views[FIELD_COUNT];
+    if (acquire(arrays, views) < 0) return NULL;
+    Ensemble e;
+    const char *fault;
+    Py_BEGIN_ALLOW_THREADS;
+    fault = describe(views, slots, features, outputs, &e);
+    const int64_t rows = fault ? 0 : views[BLOCKS].len / 8 / slots;
+    if (!fault && (views[BLOCKS].len / 8 % slots || (__int128)rows * outputs * 8 != views[PHI].len))
+        fault = "rows and result differ in size";
+    if (!fault) forecast(&e, views[BLOCKS].buf, rows, views[PHI].buf);
+    Py_END_ALLOW_THREADS;
+    release(views, FIELD_COUNT);
+    return outcome(fault);
+}
+
 static PyObject *levels(PyObject *self, PyObject *none) {
     (void)self, (void)none;
     const int count = usable_levels();
@@ -291,6 +318,7 @@ static PyMethodDef METHODS[] = {
     {"accumulate", accumulate, METH_VARARGS, "accumulate(arrays, slots, features, outputs, pairs, level)"},
     {"accumulate_background", accumulate_background, METH_VARARGS,
      "accumulate_background(arrays, background, weight, slots, features, outputs, level)"},
+    {"predict", predict, METH_VARARGS, "predict(arrays, slots, features, outputs)"},
     {"levels", levels, METH_NOARGS, "levels() -> the instruction sets that this processor can run, slowest first"},
     {NULL, NULL, 0, NULL},
 };

@@ -17,10 +17,7 @@ INLINE void NAME(enter)(const Ensemble *e, int64_t node, const double *columns, 
                         uint64_t *below, uint64_t bit, int right) {
     const double *x = columns + e->slot[node] * count;
     if (e->rule[node]) {
-        const Step s = {.if_left = 1, .rule = e->rule[node], .set_start = e->set_start[node],
-                        .set_words = e->set_words[node]};
-        for (int64_t i = 0; i < count; i++)
-            below[i] = misses[i] | ((in_set(&s, e->sets, x[i]) == 1) == right ? bit : 0);
+        for (int64_t i = 0; i < count; i++) below[i] = misses[i] | (in_set(e, node, x[i]) == right ? bit : 0);
         return;
     }
     const double threshold = e->threshold[node];

@@ -3,7 +3,7 @@
    constants. Every vector of LANES rows is handled as a few registers, one after the other. */
 
 #define PER (WIDTH / 8) /* rows in a register */
-#define EACH_PART for (int k = 0; k < LANES / PER; k++)
+#define EACH_PART _Pragma("GCC unroll 1") for (int k = 0; k < LANES / PER; k++)
 
 typedef double NAME(vec) __attribute__((vector_size(WIDTH)));
 typedef int64_t NAME(mask) __attribute__((vector_size(WIDTH)));
@@ -13,42 +13,55 @@ typedef double NAME(loose) __attribute__((vector_size(WIDTH), aligned(8)));
 #define mask NAME(mask)
 
 INLINE vec *NAME(at)(double *base, int64_t place) { return (vec *)(base + place * LANES); }
-INLINE vec NAME(choose)(mask m, double yes, double no) {
-    const vec one = yes - (vec){0}, other = no - (vec){0};
-    return (vec)((m & (mask)one) | (~m & (mask)other));
-}
 
 /* h: which rows of part k go to the near side, as 1 and 0. */
-INLINE vec NAME(decide)(const Program *p, const Step *s, const double *x, int k) {
+INLINE vec NAME(decide)(const Program *p, const Split *s, const double *x, int k) {
     const double *column = x + (int64_t)s->slot * LANES + k * PER;
+    const vec one = 1 - (vec){0};
     if (__builtin_expect(s->rule != 0, 0)) {
         vec hit;
-        for (int i = 0; i < PER; i++) hit[i] = in_set(s, p->sets, column[i]);
+        for (int i = 0; i < PER; i++) hit[i] = in_set(p->e, s->node, column[i]) != s->swapped;
         return hit;
     }
-    return NAME(choose)(*(const loose *)column <= s->threshold - (vec){0}, s->if_left, s->if_right);
+    const mask left = *(const loose *)column <= s->threshold - (vec){0};
+    return (vec)((left ^ -(int64_t)s->swapped) & (mask)one);
 }
 
 /* What one split needs at every quadrature node: F = share + t_q * run for a new feature, and for a repeated one
-   F = share + lift_q * earlier + slope_q * run; phi += amount * sum_q weight_q P D. */
+   F = share + lift_q * earlier + slope_q * run; phi += amount * sum_q weight_q P D. A new feature can be taken for a
+   repeated one with earlier = 1. */
 typedef struct {
     vec run, earlier, amount;
     const double *lift, *slope, *weight;
 } NAME(Factor);
 
-INLINE NAME(Factor) NAME(factor_of)(const Program *p, const Step *s, vec hit, Work *w, int k, const int again) {
+INLINE NAME(Factor) NAME(factor_of)(const Split *s, vec hit, vec earlier, double (*of)[MOST_POINTS], const int again) {
     NAME(Factor) f;
     if (!again) {
         f.amount = f.run = hit - s->share;
         return f;
     }
-    f.earlier = NAME(at)(w->edge_hit, s->earlier)[k];
-    f.run = f.earlier * hit;
-    f.amount = f.earlier * (hit * s->earlier_share - s->earlier_share * s->share);
-    f.lift = p->again + 3 * (int64_t)p->points * s->again;
-    f.slope = f.lift + p->points;
-    f.weight = f.slope + p->points;
+    f.earlier = earlier;
+    f.run = earlier * hit;
+    f.amount = s->earlier_share * earlier * (hit - s->share);
+    f.lift = of[0], f.slope = of[1], f.weight = of[2];
     return f;
+}
+
+/* lift, slope and weight of a split. */
+INLINE void NAME(fill)(const Program *p, const Split *s, double (*of)[MOST_POINTS], const int Q) {
+    const double before = s->earlier_share, after = before * s->share;
+    for (int q = 0; q < Q; q++) {
+        const double inverse = 1 / (before + p->t[q] * (1 - before));
+        of[0][q] = after * (1 - p->t[q]) * inverse - s->share;
+        of[1][q] = p->t[q] * inverse;
+        of[2][q] = inverse * inverse;
+    }
+}
+
+/* What h_e is: 1 where the feature is new. */
+INLINE vec NAME(earlier)(const Work *w, const Split *s, int k) {
+    return s->earlier < 0 ? 1 - (vec){0} : NAME(at)(w->edge_hit, s->earlier)[k];
 }
 
 INLINE vec NAME(value_of)(const Program *p, const NAME(Factor) *f, double share, int q, const int again) {
@@ -57,40 +70,43 @@ INLINE vec NAME(value_of)(const Program *p, const NAME(Factor) *f, double share,
 }
 
 /* Down the near side: P_near = P F. */
-INLINE void NAME(go_down)(const Program *p, const Step *s, const double *x, Work *w, const int Q, const int again) {
+INLINE void NAME(go_down)(const Program *p, const Split *s, const double *x, Work *w, const int Q, const int again) {
+    if (again) NAME(fill)(p, s, w->factors[0], Q);
     EACH_PART {
         const vec hit = NAME(decide)(p, s, x, k);
-        const NAME(Factor) f = NAME(factor_of)(p, s, hit, w, k, again);
+        const NAME(Factor) f = NAME(factor_of)(s, hit, again ? NAME(earlier)(w, s, k) : hit, w->factors[0], again);
+        const vec *P = NAME(at)(w->P, s->level * (int64_t)Q) + k;
+        vec *below = NAME(at)(w->P, (s->level + 1) * (int64_t)Q) + k;
         NAME(at)(w->hit, s->level)[k] = hit;
         NAME(at)(w->edge_hit, s->level + 1)[k] = again ? f.run : hit;
         for (int q = 0; q < Q; q++)
-            NAME(at)(w->P, (s->level + 1) * (int64_t)Q + q)[k] =
-                NAME(at)(w->P, s->level * (int64_t)Q + q)[k] * NAME(value_of)(p, &f, s->share, q, again);
+            below[q * (LANES / PER)] = P[q * (LANES / PER)] * NAME(value_of)(p, &f, s->share, q, again);
     }
 }
 
 /* From the near side to the far: P_far = P - P_near. */
-INLINE void NAME(turn)(const Step *s, Work *w, const int Q) {
+INLINE void NAME(turn)(const Split *s, Work *w, const int Q) {
     EACH_PART {
         vec *edge = &NAME(at)(w->edge_hit, s->level + 1)[k];
-        *edge = s->again < 0 ? 1 - *edge : NAME(at)(w->edge_hit, s->earlier)[k] - *edge;
-        for (int q = 0; q < Q; q++) {
-            vec *P = &NAME(at)(w->P, (s->level + 1) * (int64_t)Q + q)[k];
-            *P = NAME(at)(w->P, s->level * (int64_t)Q + q)[k] - *P;
-        }
+        *edge = NAME(earlier)(w, s, k) - *edge;
     }
+    const vec *P = NAME(at)(w->P, s->level * (int64_t)Q);
+    vec *below = NAME(at)(w->P, (s->level + 1) * (int64_t)Q);
+    for (int i = 0; i < Q * (LANES / PER); i++) below[i] = P[i] - below[i];
 }
 
 /* Up again: phi += amount sum_q P D, G = G_far + F D; either side may be a leaf. With X, keep P D there, and amount. */
-INLINE void NAME(go_up)(const Program *p, const Step *s, const double *x, Work *w, double *phi, int64_t stride,
+INLINE void NAME(go_up)(const Program *p, const Split *s, const double *x, Work *w, double *phi, int64_t stride,
                         const int Q, const int V, const int again, const Op op, double *X, double *amount) {
     double *into = s->keep ? w->G_near + (s->level - 1) * (int64_t)Q * V * LANES : w->G;
     double *kept = w->G_near + s->level * (int64_t)Q * V * LANES;
+    if (again) NAME(fill)(p, s, w->factors[0], Q);
     EACH_PART {
         const vec hit = op == TIP ? NAME(decide)(p, s, x, k) : NAME(at)(w->hit, s->level)[k];
-        const NAME(Factor) f = NAME(factor_of)(p, s, hit, w, k, again);
+        const NAME(Factor) f = NAME(factor_of)(s, hit, again ? NAME(earlier)(w, s, k) : hit, w->factors[0], again);
         for (int v = 0; v < V; v++) {
-            const vec near = s->near[v] - (vec){0}, far = s->far[v] - (vec){0};
+            const vec near = (V == 1 ? s->near.value : s->near.values[v]) - (vec){0};
+            const vec far = (V == 1 ? s->far.value : s->far.values[v]) - (vec){0};
             const vec step = near - far, at_zero = far + s->share * step, run = f.run * step;
             vec sum = {0};
             for (int q = 0; q < Q; q++) {
@@ -115,95 +131,35 @@ INLINE void NAME(go_up)(const Program *p, const Step *s, const double *x, Work *
     }
 }
 
-INLINE void NAME(step)(const Program *p, const Step *s, const double *x, Work *w, double *phi, int64_t stride,
-                       const int Q, const int V, const int again, double *X, double *amount) {
-    switch (s->op) {
+#include "kernel_tips.h"
+
+INLINE void NAME(step)(const Program *p, const Split *s, const Op op, const double *x, Work *w, double *phi,
+                       int64_t stride, const int Q, const int V, const int again, double *X, double *amount) {
+    switch (op) {
         case SPLIT:
         case LEAN: NAME(go_down)(p, s, x, w, Q, again); break;
         case TURN: NAME(turn)(s, w, Q); break;
         case JOIN: NAME(go_up)(p, s, x, w, phi, stride, Q, V, again, JOIN, X, amount); break;
         case LEAN_JOIN: NAME(go_up)(p, s, x, w, phi, stride, Q, V, again, LEAN_JOIN, X, amount); break;
         case TIP: NAME(go_up)(p, s, x, w, phi, stride, Q, V, again, TIP, X, amount); break;
+        default: break; /* fused: only in `walk` */
     }
 }
 
 /* SHAP values of one tree for one block: phi is (V, features, LANES). */
-INLINE void NAME(walk)(const Program *p, const double *x, Work *w, double *phi, int64_t features, const int Q,
+INLINE void NAME(walk_with)(const Program *p, const double *x, Work *w, double *phi, int64_t features, const int Q,
                        const int V) {
-    for (const Step *s = p->step, *end = s + p->count; s < end; s++) {
+    for (const Step *step = p->step, *end = step + p->count; step < end; step++) {
+        const Split *s = p->split + step->split;
         double *own = phi + (int64_t)s->feature * LANES;
-        if (s->again < 0) NAME(step)(p, s, x, w, own, features * LANES, Q, V, 0, NULL, NULL);
-        else NAME(step)(p, s, x, w, own, features * LANES, Q, V, 1, NULL, NULL);
+        if (V == 1 && (step->op == FORK || step->op == TWIG || step->op == TIP_JOIN))
+            NAME(with_tips)(p, s, step->op, x, w, phi, Q);
+        else if (s->earlier < 0) NAME(step)(p, s, step->op, x, w, own, features * LANES, Q, V, 0, NULL, NULL);
+        else NAME(step)(p, s, step->op, x, w, own, features * LANES, Q, V, 1, NULL, NULL);
     }
 }
 
-static void NAME(walk_any)(const Program *p, const double *x, Work *w, double *phi, int64_t features) {
-#define FIXED(Q)                                                                                                      \
-    case Q: NAME(walk)(p, x, w, phi, features, Q, 1); return;
-    if (p->values == 1) switch (p->points) { FIXED(1) FIXED(2) FIXED(3) FIXED(4) FIXED(5) FIXED(6) FIXED(7) FIXED(8) }
-    NAME(walk)(p, x, w, phi, features, p->points, p->values);
-#undef FIXED
+static void NAME(walk)(const Program *p, const double *x, Work *w, double *phi, int64_t features) {
+    if (p->values == 1) NAME(walk_with)(p, x, w, phi, features, p->points, 1);
+    else NAME(walk_with)(p, x, w, phi, features, p->points, p->values);
 }
-
-/* ---- pairs of features ----------------------------------------------------------------------------------------- */
-
-/* R = (h - c) / (c + t (h - c)) of the edge that was just entered: what turns its factor into its contribution. */
-INLINE void NAME(contribution)(const Program *p, Work *w, int64_t level, double share, const int Q) {
-    for (int q = 0; q < Q; q++) {
-        const double missed = -1 / (1 - p->t[q]), gain = (1 - share) / (share + p->t[q] * (1 - share)) - missed;
-        EACH_PART NAME(at)(w->R, level * Q + q)[k] = missed + NAME(at)(w->edge_hit, level)[k] * gain;
-    }
-}
-
-/* phi_fg += 1/2 amount sum_q P D R_g for every other feature g above the split. */
-INLINE void NAME(add_pairs)(const Step *s, const Work *w, double *phi, int64_t features, const int Q, const int V,
-                            double *X, double *amount) {
-    for (int64_t level = 1; level <= s->level; level++) {
-        const int64_t other = w->active[level], here = s->feature;
-        if (other < 0 || level == s->earlier) continue;
-        const int64_t cell = other < here ? other * features + here : here * features + other;
-        for (int v = 0; v < V; v++)
-            EACH_PART {
-                vec sum = {0};
-                for (int q = 0; q < Q; q++)
-                    sum += NAME(at)(X, v * Q + q)[k] * NAME(at)(w->R, level * Q + q)[k];
-                ((loose *)(phi + (v * features * features + cell) * LANES))[k] += 0.5 * NAME(at)(amount, 0)[k] * sum;
-            }
-    }
-}
-
-/* Interaction values of one tree for one block: phi is (V, features, features, LANES), pairs above the diagonal only
-   and SHAP values on it. */
-INLINE void NAME(walk_pairs)(const Program *p, const double *x, Work *w, double *phi, int64_t features, const int Q,
-                             const int V) {
-    double amount[LANES] __attribute__((aligned(ALIGN)));
-    for (const Step *s = p->step, *end = s + p->count; s < end; s++) {
-        double *own = phi + (int64_t)s->feature * (features + 1) * LANES;
-        if (s->again < 0) NAME(step)(p, s, x, w, own, features * features * LANES, Q, V, 0, w->X, amount);
-        else NAME(step)(p, s, x, w, own, features * features * LANES, Q, V, 1, w->X, amount);
-        if (s->op == SPLIT || s->op == LEAN) {
-            if (s->earlier >= 0) w->active[s->earlier] = -1;
-            w->active[s->level + 1] = s->feature;
-            NAME(contribution)(p, w, s->level + 1, s->earlier_share * s->share, Q);
-        } else if (s->op == TURN) {
-            NAME(contribution)(p, w, s->level + 1, s->earlier_share * (1 - s->share), Q);
-        } else {
-            NAME(add_pairs)(s, w, phi, features, Q, V, w->X, amount);
-            if (s->op != TIP && s->earlier >= 0) w->active[s->earlier] = s->feature;
-        }
-    }
-}
-
-static void NAME(walk_pairs_any)(const Program *p, const double *x, Work *w, double *phi, int64_t features) {
-#define FIXED(Q)                                                                                                      \
-    case Q: NAME(walk_pairs)(p, x, w, phi, features, Q, 1); return;
-    if (p->values == 1) switch (p->points) { FIXED(3) FIXED(6) FIXED(7) FIXED(8) }
-    NAME(walk_pairs)(p, x, w, phi, features, p->points, p->values);
-#undef FIXED
-}
-
-#undef vec
-#undef loose
-#undef mask
-#undef PER
-#undef EACH_PART

@@ -1,7 +1,6 @@
 """Gauss-Legendre nodes and weights on [0, 1], and how many of them a tree needs. The C kernel decides alike."""
 
 import numpy as np
-from numpy.polynomial.legendre import leggauss
 
 from jobs.work.trees.arrays import Floats
 
@@ -9,13 +8,30 @@ RADII = np.array([8.0, 16.0, 32.0, 64.0])
 REACH = (2 + RADII + 1 / RADII) / 4
 TOLERANCE = 1e-11
 """Of leaf values: two digits to spare."""
+NEWTON_STEPS = 8
 MOST_POINTS = 64
 
 
 def table(count: int) -> tuple[Floats, Floats]:
-    """Nodes and weights that integrate polynomials of degree below 2 * count exactly."""
-    nodes, weights = leggauss(count)
-    return (np.asarray(nodes) + 1) / 2, np.asarray(weights) / 2
+    """Nodes and weights that integrate polynomials of degree below 2 * count exactly.
+
+    The roots of the Legendre polynomial by Newton's method (Press et al., "Numerical Recipes", section 4.5). NumPy's
+    leggauss finds eigenvalues for that, and LAPACK's first call takes 32 MB of address space from a child.
+    """
+    x = np.cos(np.pi * (np.arange(count) + 0.75) / (count + 0.5))
+    for _ in range(NEWTON_STEPS):
+        value, slope = _legendre(count, x)
+        x = x - value / slope
+    _, slope = _legendre(count, x)
+    return (1 - x) / 2, 1 / ((1 - x**2) * slope**2)
+
+
+def _legendre(degree: int, x: Floats) -> tuple[Floats, Floats]:
+    """The Legendre polynomial and its derivative."""
+    before, value = np.ones_like(x), x
+    for n in range(2, degree + 1):
+        before, value = value, ((2 * n - 1) * x * value - (n - 1) * before) / n
+    return value, degree * (x * value - before) / (x**2 - 1)
 
 
 def growth(share: Floats) -> Floats:

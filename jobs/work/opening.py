@@ -1,0 +1,110 @@
+"""Opening a job's data: how many rows a chunk shall have, where each chunk's rows lie, and what it all will take.
+
+Used in the child that opens a job. Explains a few rows only to see how fast that goes; see `attempt` for the rest.
+"""
+
+import time
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from jobs import planner
+from jobs.codec import Layout, ModelInfo, Open, Span
+from jobs.errors import RowExceedsMemory
+from jobs.work.models.model import Rows
+from jobs.work.rows import Source, Table, layout, open_table
+
+MOST_ROWS = 1_000_000
+"""In a chunk, where the planner is free to choose."""
+STEPS = (1, 16, 256)
+"""Rows that are explained to see how fast that goes, as long as one step takes no more than STEP_S."""
+STEP_S = 0.01
+
+
+class Explains(Protocol):
+    """What opening needs of an attempt that is prepared."""
+
+    @property
+    def model(self) -> layout.Wanted: ...
+
+    @property
+    def info(self) -> ModelInfo: ...
+
+    def needs_bytes(self, rows: int) -> int: ...
+
+    def read(self, source: Source, span: Span, found: Layout) -> Rows: ...
+
+    def explain(self, rows: Rows, first: int) -> object: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Opened:
+    """The data's rows, cut."""
+
+    table: Table
+    layout: Layout
+    per_chunk: int
+    rows_per_s: float | None
+    """Measured where it was wanted."""
+
+
+def open_data(source: Source, request: Open, prepared: Explains) -> Opened:
+    """Find the rows and cut them. Raises RowExceedsMemory, and a Problem for data that cannot be read."""
+    _check_one_row(request, prepared)
+    free = isinstance(request.batch_size, str)
+    most = MOST_ROWS if isinstance(request.batch_size, str) else request.batch_size
+    per_chunk = planner.rows_that_fit(most, request.cap_bytes, prepared.needs_bytes)
+    table = open_table(source, per_chunk)
+    found = layout.lay_out(table, prepared.model, source.field)
+    rows_per_s = _pace(source, table.spans[0], found, prepared) if free or request.dry_run else None
+    if free and rows_per_s:
+        per_chunk = min(per_chunk, planner.rows_worth_a_child(table.rows, rows_per_s, request.slots))
+        table = open_table(source, per_chunk)
+    return Opened(table=table, layout=found, per_chunk=per_chunk, rows_per_s=rows_per_s)
+
+
+def forecast(opened: Opened, request: Open, prepared: Explains) -> dict[str, Any]:
+    """What a dry run answers: rows, features, outputs, explainer, engine, reason, rows_per_chunk, chunks,
+    bytes_per_chunk (expected peak of a child), room_bytes (what it may take), rows_per_s, seconds.
+    """
+    assert opened.rows_per_s
+    info, rows, chunks = prepared.info, opened.table.rows, len(opened.table.spans)
+    return {
+        "dry_run": True,
+        "rows": rows,
+        "features": len(opened.layout.features),
+        "outputs": len(info.outputs),
+        "explainer": info.explainer,
+        "engine": info.engine,
+        "reason": info.reason,
+        "rows_per_chunk": opened.per_chunk,
+        "chunks": chunks,
+        "bytes_per_chunk": prepared.needs_bytes(min(rows, opened.per_chunk)),
+        "room_bytes": request.cap_bytes,
+        "rows_per_s": round(opened.rows_per_s, 1),
+        "seconds": round(planner.expected_seconds(rows, chunks, opened.rows_per_s, request.slots), 3),
+    }
+
+
+def _check_one_row(request: Open, prepared: Explains) -> None:
+    needed = prepared.needs_bytes(1)
+    if needed > request.cap_bytes:
+        raise RowExceedsMemory(explainer=prepared.info.explainer, needed_bytes=needed, room_bytes=request.cap_bytes)
+
+
+def _pace(source: Source, span: Span, found: Layout, prepared: Explains) -> float:
+    """Rows a second of one child, by the first rows."""
+    last = min(span.last, span.first + STEPS[-1] - 1)
+    rows = prepared.read(source, Span(**{**_fields(span), "last": last}), found)
+    seconds, explained = 0.0, 1
+    for step in STEPS:
+        explained = min(step, len(rows))
+        began = time.perf_counter()
+        prepared.explain(rows[:explained], span.first)
+        seconds = time.perf_counter() - began
+        if seconds > STEP_S or explained == len(rows):
+            break
+    return explained / max(seconds, 1e-9)
+
+
+def _fields(span: Span) -> dict[str, int]:
+    return {name: getattr(span, name) for name in span.__struct_fields__}

@@ -1,0 +1,61 @@
+/* Interaction values, by the same walk without fused steps. kernel.c includes this after kernel_walk.h. */
+
+/* R = (h - c) / (c + t (h - c)) of the edge that was just entered: what turns its factor into its contribution. */
+INLINE void NAME(contribution)(const Program *p, Work *w, int64_t level, double share, const int Q) {
+    for (int q = 0; q < Q; q++) {
+        const double missed = -1 / (1 - p->t[q]), gain = (1 - share) / (share + p->t[q] * (1 - share)) - missed;
+        EACH_PART NAME(at)(w->R, level * Q + q)[k] = missed + NAME(at)(w->edge_hit, level)[k] * gain;
+    }
+}
+
+/* phi_fg += 1/2 amount sum_q P D R_g for every other feature g above the split. */
+INLINE void NAME(add_pairs)(const Split *s, const Work *w, double *phi, int64_t features, const int Q, const int V,
+                            double *X, double *amount) {
+    for (int64_t level = 1; level <= s->level; level++) {
+        const int64_t other = w->active[level], here = s->feature;
+        if (other < 0 || level == s->earlier) continue;
+        const int64_t cell = other < here ? other * features + here : here * features + other;
+        for (int v = 0; v < V; v++)
+            EACH_PART {
+                vec sum = {0};
+                for (int q = 0; q < Q; q++)
+                    sum += NAME(at)(X, v * Q + q)[k] * NAME(at)(w->R, level * Q + q)[k];
+                ((loose *)(phi + (v * features * features + cell) * LANES))[k] += 0.5 * NAME(at)(amount, 0)[k] * sum;
+            }
+    }
+}
+
+/* Interaction values of one tree for one block: phi is (V, features, features, LANES), pairs above the diagonal only
+   and SHAP values on it. */
+INLINE void NAME(walk_pairs_with)(const Program *p, const double *x, Work *w, double *phi, int64_t features, const int Q,
+                             const int V) {
+    double amount[LANES] __attribute__((aligned(ALIGN)));
+    for (const Step *step = p->step, *end = step + p->count; step < end; step++) {
+        const Split *s = p->split + step->split;
+        const Op op = step->op;
+        double *own = phi + (int64_t)s->feature * (features + 1) * LANES;
+        if (s->earlier < 0) NAME(step)(p, s, op, x, w, own, features * features * LANES, Q, V, 0, w->X, amount);
+        else NAME(step)(p, s, op, x, w, own, features * features * LANES, Q, V, 1, w->X, amount);
+        if (op == SPLIT || op == LEAN) {
+            if (s->earlier >= 0) w->active[s->earlier] = -1;
+            w->active[s->level + 1] = s->feature;
+            NAME(contribution)(p, w, s->level + 1, s->earlier_share * s->share, Q);
+        } else if (op == TURN) {
+            NAME(contribution)(p, w, s->level + 1, s->earlier_share * (1 - s->share), Q);
+        } else {
+            NAME(add_pairs)(s, w, phi, features, Q, V, w->X, amount);
+            if (op != TIP && s->earlier >= 0) w->active[s->earlier] = s->feature;
+        }
+    }
+}
+
+static void NAME(walk_pairs)(const Program *p, const double *x, Work *w, double *phi, int64_t features) {
+    if (p->values == 1) NAME(walk_pairs_with)(p, x, w, phi, features, p->points, 1);
+    else NAME(walk_pairs_with)(p, x, w, phi, features, p->points, p->values);
+}
+
+#undef vec
+#undef loose
+#undef mask
+#undef PER
+#undef EACH_PART

@@ -1,0 +1,25 @@
+"""What a tree ensemble predicts, fast. Runs inside a child. Links (probabilities) are not applied."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jobs.work.trees import levels
+from jobs.work.trees.arrays import Floats, Trees
+from jobs.work.trees.columns import columns
+
+
+def predict(trees: Trees, x: NDArray[np.floating], *, level: str | None = None) -> Floats:
+    """The model's raw output for rows x (n, F): (n, K), in double precision; `Trees.predict` to 1e-12, and faster.
+
+    Errors as for `engine.shap_values`.
+    """
+    compiled = levels.at(level)
+    if compiled is None:
+        return trees.predict(x)
+    kernel, _ = compiled
+    seen = columns(trees, x)
+    out = np.zeros((len(seen.rows), len(trees.base)))
+    arrays = (*seen.arrays(trees), levels.points(kernel.MOST_POINTS), np.ascontiguousarray(seen.rows), out)
+    kernel.predict(arrays, seen.rows.shape[1], trees.features, len(trees.base))
+    out += trees.base
+    return np.hstack([1 - out, out]) if trees.complement else out
