@@ -41,6 +41,10 @@ MEANINGS = {
 """Every finding by its code."""
 
 
+SILENT_S = 300.0
+"""A supervisor that is silent for less is still news for operators."""
+
+
 class Finding(NamedTuple):
     """One contradiction: its code, where, and of which job ("" for none)."""
 
@@ -122,7 +126,8 @@ class Audit:
         return [Finding(code, name.decode()) for name in names]
 
     def _silent_supervisors(self) -> list[Finding]:
-        names = [name.decode() for name in self._redis.zrange(keys.SUPERVISORS, 0, -1)]
+        long_ago = self._redis.time()[0] - SILENT_S
+        names = [name.decode() for name in self._redis.zrangebyscore(keys.SUPERVISORS, "-inf", long_ago)]
         silent = [name for name in names if not self._redis.exists(keys.snapshot(name))]
         if silent and self._apply:
             self._redis.zrem(keys.SUPERVISORS, *silent)
