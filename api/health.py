@@ -14,7 +14,7 @@ from starlette.responses import Response
 from api.replies import HealthJson, Json
 from api.resources import resources
 from jobs import VERSION
-from jobs.connection import UNAVAILABLE, RedisClient, RedisError
+from jobs.connection import UNAVAILABLE, NoPermissionError, RedisClient, RedisError
 from jobs.store import Store
 
 CHECK_S = 1.5
@@ -70,6 +70,8 @@ async def redis_memory(redis: RedisClient) -> dict[str, Any]:
     """used_memory_bytes, maxmemory_bytes and policy; null where this Redis does not tell."""
     try:
         found = await redis.info("memory")
+    except NoPermissionError:
+        found = {}
     except UNAVAILABLE:
         raise
     except RedisError:

@@ -61,14 +61,20 @@ class Predecessor:
     def __init__(self, life: str) -> None:
         self._life = life
         self._asked = False
+        self._last: tuple[Any, Any] | None = None
         self._heard_at: float | None = None
         self.twin: str | None = None
         """Host and process id of another supervisor that is alive under our name."""
 
     def heard(self, before: Mapping[str, Any] | None, now: float) -> None:
-        """`before`: the snapshot that stood there, or that our heartbeat replaced."""
+        """`before`: the snapshot that stood there, or that our heartbeat replaced. The same one again is no news: what
+        a dead predecessor left stands there until our first heartbeat.
+        """
         first, self._asked = not self._asked, True
-        if before is None or before.get("life") == self._life or (first and _is_dead(before)):
+        if before is None or before.get("life") == self._life:
+            return
+        known, self._last = self._last, (before.get("life"), before.get("sent_at"))
+        if known == self._last or (first and _is_dead(before)):
             return
         self._heard_at = now
         self.twin = None if first else f"{before.get('host')}:{before.get('pid')}"
