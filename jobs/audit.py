@@ -41,6 +41,10 @@ MEANINGS = {
 """Every finding by its code."""
 
 
+SILENT_S = 300.0
+"""A supervisor that is silent for less is still news for operators."""
+
+
 class Finding(NamedTuple):
     """One contradiction: its code, where, and of which job ("" for none)."""
 
@@ -114,7 +118,12 @@ class Audit:
             state, names = self._redis.hmget(keys.job(job_id), "state", "blobs")
             if state and state.decode() not in ENDED:
                 used |= {keys.blob(name).encode() for name in msgspec.json.decode(names or b"[]")}
-        return self._unlink("orphaned_blob", [blob for blob in blobs if blob not in used])
+        free = [blob for blob in blobs if blob not in used and not self._is_registered(blob)]
+        return self._unlink("orphaned_blob", free)
+
+    def _is_registered(self, blob: bytes) -> bool:
+        """A registered model stays until it is deleted, and with the last job that uses it."""
+        return any(count is not None for count in self._redis.hmget(blob, "registered", "users"))
 
     def _unlink(self, code: str, names: list[bytes]) -> list[Finding]:
         if names and self._apply:
@@ -122,7 +131,8 @@ class Audit:
         return [Finding(code, name.decode()) for name in names]
 
     def _silent_supervisors(self) -> list[Finding]:
-        names = [name.decode() for name in self._redis.zrange(keys.SUPERVISORS, 0, -1)]
+        long_ago = self._redis.time()[0] - SILENT_S
+        names = [name.decode() for name in self._redis.zrangebyscore(keys.SUPERVISORS, "-inf", long_ago)]
         silent = [name for name in names if not self._redis.exists(keys.snapshot(name))]
         if silent and self._apply:
             self._redis.zrem(keys.SUPERVISORS, *silent)

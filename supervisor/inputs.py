@@ -7,7 +7,7 @@ import asyncio
 import os
 from array import array
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from itertools import accumulate
 from pathlib import Path
 from typing import Protocol
@@ -94,6 +94,24 @@ class PartialsPart:
         frames = await self._queue.partials(self._job_id, first, last - first + 1)
         start = offset - (self._ends[first - 1] if first else 0)
         return frames[start : start + end - offset]
+
+
+class Insisted(msgspec.Struct, frozen=True):
+    """A part whose bytes are read however long it takes to reach them."""
+
+    part: Part
+    insist: Callable[[Callable[[], Awaitable[bytes]]], Awaitable[bytes]]
+
+    @property
+    def size(self) -> int:
+        return self.part.size
+
+    @property
+    def identity(self) -> str:
+        return self.part.identity
+
+    async def read(self, offset: int, length: int) -> bytes:
+        return await self.insist(lambda: self.part.read(offset, length))
 
 
 Parts = Mapping[str, Part]

@@ -14,7 +14,7 @@ from typing import TypeVar
 import structlog
 
 from jobs.connection import RedisError, Trouble, trouble
-from supervisor.inputs import Part, Parts
+from supervisor.inputs import Insisted, Parts
 
 log = structlog.get_logger()
 
@@ -101,7 +101,7 @@ class Line:
 
     def parts(self, parts: Parts) -> Parts:
         """The same parts, read with insistence."""
-        return {name: _InsistingPart(self, part) for name, part in parts.items()}
+        return {name: Insisted(part, self.insist) for name, part in parts.items()}
 
     def _meet(self, error: RedisError) -> None:
         kind, now = trouble(error), self._clock()
@@ -119,25 +119,6 @@ class Line:
         self._away_s += self.last_outage_s
         self._cut_at = None
         log.info("redis_back", seconds=round(self.last_outage_s, 3), redis=self._address)
-
-
-class _InsistingPart:
-    """A part of a job whose bytes are read however long Redis is away."""
-
-    def __init__(self, line: Line, part: Part) -> None:
-        self._line = line
-        self._part = part
-
-    @property
-    def size(self) -> int:
-        return self._part.size
-
-    @property
-    def identity(self) -> str:
-        return self._part.identity
-
-    async def read(self, offset: int, length: int) -> bytes:
-        return await self._line.insist(lambda: self._part.read(offset, length))
 
 
 class Timer:

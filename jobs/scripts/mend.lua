@@ -56,7 +56,8 @@ local function check_ended()
   end
   if redis.call('TTL', K.job) == -1 then mend('no_ttl', K.job, 'EXPIRE', K.job, 2 * ttl) end
   for _, blob in ipairs(cjson.decode(redis.call('HGET', K.job, 'blobs') or '[]')) do
-    if redis.call('EXISTS', 'shap:blob:' .. blob) == 1 then mend('surplus', 'shap:blob:' .. blob, 'UNLINK', 'shap:blob:' .. blob) end
+    local key = 'shap:blob:' .. blob
+    if redis.call('EXISTS', key) == 1 and not is_shared(key) then mend('surplus', 'shap:blob:' .. blob, 'UNLINK', 'shap:blob:' .. blob) end
   end
 end
 

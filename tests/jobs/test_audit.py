@@ -44,7 +44,7 @@ LIVING: dict[str, tuple[Break, set[str]]] = {
     "lease_without_job": (lambda r, j: r.zadd("shap:leases", {"gone/0-1": 9e9}), {"lease_of_nothing"}),
     "entry_without_job": (lambda r, j: r.rpush("shap:supervisor:x:leased", "gone/0-1"), {"not_held"}),
     "silent_supervisor": (lambda r, j: r.zadd("shap:supervisors", {"x": 1}), {"silent_supervisor"}),
-    "foreign_lease": (lambda r, j: r.delete("shap:supervisor:sup"), {"foreign_lease", "silent_supervisor"}),
+    "foreign_lease": (lambda r, j: r.delete("shap:supervisor:sup"), {"foreign_lease"}),
 }
 ENDED: dict[str, tuple[Break, set[str]]] = {
     "no_ttl": (lambda r, j: r.persist(f"shap:job:{j}:attempts"), {"no_ttl"}),

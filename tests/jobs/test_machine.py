@@ -85,11 +85,19 @@ class Machine(RuleBasedStateMachine):
         self.fresh = True
         return picture
 
-    @initialize()
-    def begin(self) -> None:
+    @initialize(rows=st.integers(0, 6), per_chunk=st.integers(1, 3))
+    def begin(self, rows: int, per_chunk: int) -> None:
+        """An empty store, or a job that is cut into chunks already: what is interesting lies behind that."""
         self.wait(self.redis.flushall())
         self.lives = {name: Life(self.redis, name) for name in NAMES}
         self.picture = self.look()
+        if rows:
+            self.submit(None, 0, False)
+            self.is_whole()
+            self.lease(NAMES[0], 0)
+            self.plan(0, rows, per_chunk, 1)
+            self.is_whole()
+            self.lease(NAMES[0], 0)
 
     # --- callers -----------------------------------------------------------------------------------------------
 
@@ -151,7 +159,7 @@ class Machine(RuleBasedStateMachine):
         self.call(lease, lambda: life.queue.renew(lease))
 
     @precondition(lambda self: self.leases)
-    @rule(number=PICK, rows=st.integers(1, 5), per_chunk=st.integers(1, 5), times=st.integers(1, 2))
+    @rule(number=PICK, rows=st.integers(1, 6), per_chunk=st.integers(1, 3), times=st.integers(1, 2))
     def plan(self, number: int, rows: int, per_chunk: int, times: int) -> None:
         life, lease = self.any_lease(number)
         if lease.chunk.kind != "open":
@@ -169,7 +177,7 @@ class Machine(RuleBasedStateMachine):
             )
             assert answer == (opens or done_before)
             assert opens or self.look() == picture
-        self.leases.append((life, before))
+        self.leases.insert(0, (life, before))
 
     @precondition(lambda self: self.leases)
     @rule(number=PICK, times=st.integers(1, 2))
