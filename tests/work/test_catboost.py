@@ -35,10 +35,9 @@ def raw_output(model, rows):
     return margin if margin.ndim == 2 else margin[:, None]
 
 
-@pytest.mark.parametrize("policy", ["SymmetricTree", "Lossguide"])
 @pytest.mark.parametrize(("loss", "target"), LOSSES)
-def test_values_are_catboosts_and_shaps(samples, tmp_path, loss, target, policy):
-    model = fitted(samples, loss, target, grow_policy=policy)
+def test_values_are_catboosts_and_shaps(samples, tmp_path, loss, target):
+    model = fitted(samples, loss, target)
     values, heard, info = explained(cbm(model, tmp_path), npy(samples.x))
     reference = np.asarray(shap.TreeExplainer(model).shap_values(catboost.Pool(samples.x)))
     np.testing.assert_allclose(values, reference if reference.ndim == 3 else reference[..., None], **CLOSE)
@@ -93,6 +92,14 @@ def test_with_a_background_it_is_asked_by_permutation(samples, tmp_path, loss, t
     assert "take no background" in info.reason
     mean = model.predict(samples.x[:10], prediction_type="Probability").mean(axis=0)
     np.testing.assert_allclose(info.base_values, mean[-shown:], **CLOSE)
+
+
+@pytest.mark.parametrize("policy", ["Lossguide", "Depthwise"])
+def test_trees_that_are_not_symmetric_are_left_to_permutation(samples, tmp_path, policy):
+    file, few = cbm(fitted(samples, "Logloss", "two", grow_policy=policy), tmp_path), npy(samples.x[:10])
+    assert "not symmetric" in refusal(file, few, explainer="tree").message
+    assert refusal(file, few).code == "background_required"
+    assert explained(file, few, few)[2].explainer == "permutation"
 
 
 def test_what_it_cannot_do_is_said(samples, tmp_path):

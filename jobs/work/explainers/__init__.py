@@ -82,7 +82,7 @@ def _trees(model: Model, options: Options) -> tuple[Ensemble | None, str | None]
 
 
 def build(kind: str, model: Model, options: Options, background: Rows | None) -> Explainer:
-    """The explainer of any kind but our own trees. Raises BackgroundRequired, UnsupportedCombination, InvalidOptions."""
+    """The explainer, but for our own trees. Raises BackgroundRequired, UnsupportedCombination, InvalidOptions."""
     if kind == "tree":
         from jobs.work.explainers import catboost_native
 

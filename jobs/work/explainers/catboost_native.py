@@ -1,6 +1,7 @@
 """CatBoost's trees through CatBoost itself: path-dependent values and interactions of its raw output.
 
-Used in full templates and their children. Does not cover a background or probabilities: permutation does.
+Used in full templates and their children. Does not cover a background, probabilities or trees that are not
+symmetric (of which 1.2.10 gives wrong values for some grown by Lossguide): permutation does.
 """
 
 import numpy as np
@@ -18,6 +19,8 @@ def obstacle(model: Model, options: Options, *, has_background: bool) -> str | N
     """Why CatBoost does not explain this in this way, to follow "as"; None when it does."""
     if options.model_output == "probability":
         return f"CatBoost explains the raw output of {model.name}, not its probabilities"
+    if not model.estimator._is_oblivious():
+        return "CatBoost's own values of trees that are not symmetric do not always add up to its output"
     if has_background:
         return "CatBoost's own values are path-dependent and take no background"
     return None
@@ -45,7 +48,7 @@ class CatBoostTrees:
 
     def needs_bytes(self, rows: int) -> int:
         """See `Explainer.needs_bytes`."""
-        cells = len(self.base_values) * (self._features + 1) ** self._axes
+        cells: int = len(self.base_values) * (self._features + 1) ** self._axes
         return COPIES * FLOAT_BYTES * rows * (self._features + cells)
 
     def explain(self, rows: Rows, first: int) -> Rows:  # noqa: ARG002
