@@ -19,7 +19,7 @@ def obstacle(model: Model, options: Options, *, has_background: bool) -> str | N
     """Why CatBoost does not explain this in this way, to follow "as"; None when it does."""
     if options.model_output == "probability":
         return f"CatBoost explains the raw output of {model.name}, not its probabilities"
-    if not model.estimator._is_oblivious():
+    if not model.estimator._object._is_oblivious():
         return "CatBoost's own values of trees that are not symmetric do not always add up to its output"
     if has_background:
         return "CatBoost's own values are path-dependent and take no background"
