@@ -15,7 +15,7 @@ from jobs.errors import BadNpy, EmptyPart, MalformedJson, NoHeader, PickleRefuse
 from jobs.formats import SNIFF_BYTES, DataFormat, ModelFormat, sniff_data, sniff_model
 
 DATA_FORMATS = "CSV with a header, NPY, JSON"
-MODEL_FORMATS = "XGBoost JSON or UBJSON, LightGBM text, skops"
+MODEL_FORMATS = "XGBoost JSON or UBJSON, LightGBM text, CatBoost CBM, skops"
 SHOWN_CHARS = 80
 
 

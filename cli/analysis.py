@@ -46,7 +46,7 @@ class OptionPair(click.ParamType[tuple[str, Any]]):
 
 
 _OPTIONS = (
-    click.option("--model", type=EXISTING, help="Model file: XGBoost JSON or UBJSON, LightGBM text, skops."),
+    click.option("--model", type=EXISTING, help="Model file: XGBoost JSON or UBJSON, LightGBM text, CBM, skops."),
     click.option("--model-id", help="Instead of --model: a model that the service knows by this name."),
     click.option("--data", type=EXISTING, required=True, help="Rows to explain: CSV with a header, NPY or JSON."),
     click.option("--background", type=EXISTING, help="Typical rows, for explainers that need a background."),

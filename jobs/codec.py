@@ -44,7 +44,7 @@ class ModelInfo(msgspec.Struct, kw_only=True, frozen=True):
     """What a child found out about a model, and how it will be explained."""
 
     family: str
-    """xgboost, lightgbm or scikit-learn."""
+    """xgboost, lightgbm, catboost or scikit-learn."""
     name: str
     """The estimator's class name, as the user knows it."""
     n_features: int

@@ -297,6 +297,13 @@ class UnsupportedModel(Problem):
     code, status = "unsupported_model", 422
 
 
+class MissingExtra(Problem):
+    """{model} needs a library that this service was installed without: the operator installs it with \
+`pip install shap-supervisor[{extra}]`."""
+
+    code, status = "missing_extra", 422
+
+
 class UnsupportedCombination(Problem):
     """{asked} does not go with {model}: {reason}"""
 

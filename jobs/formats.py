@@ -24,6 +24,7 @@ class ModelFormat(StrEnum):
     XGBOOST_JSON = "xgboost-json"
     XGBOOST_UBJ = "xgboost-ubj"
     LIGHTGBM_TEXT = "lightgbm-text"
+    CATBOOST = "catboost"
     SKOPS = "skops"
     PICKLE = "pickle"
 
@@ -69,6 +70,8 @@ def sniff_model(head: bytes) -> ModelFormat | str:
         return ModelFormat.SKOPS
     if head.startswith((b"tree\n", b"tree\r\n")):
         return ModelFormat.LIGHTGBM_TEXT
+    if head.startswith(b"CBM1"):
+        return ModelFormat.CATBOOST
     if re.match(rb"\{[LliIUu]", head):
         return ModelFormat.XGBOOST_UBJ
     if head.lstrip()[:1] == b"{":

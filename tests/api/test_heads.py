@@ -113,7 +113,7 @@ def test_refused_as_soon_as_the_first_bytes_are_there() -> None:
         head.feed(b"PAR1" + b"x" * 5000)
 
 
-GOOD_MODELS = [b'{"learner": {}}', b"{L\x00\x00", b"tree\nversion=v4\n", b"PK\x03\x04skops"]
+GOOD_MODELS = [b'{"learner": {}}', b"{L\x00\x00", b"tree\nversion=v4\n", b"CBM1\x10\x00", b"PK\x03\x04skops"]
 BAD_MODELS = [
     (b"", EmptyPart),
     (pickle.dumps({}), PickleRefused),

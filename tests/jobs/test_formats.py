@@ -43,6 +43,7 @@ def test_data_that_is_something_else_is_named(head: bytes, words: str) -> None:
         (b"{L\x00\x00", ModelFormat.XGBOOST_UBJ),
         (b"{i\x07learner", ModelFormat.XGBOOST_UBJ),
         (b"tree\nversion=v4\n", ModelFormat.LIGHTGBM_TEXT),
+        (b"CBM1\x10\x00", ModelFormat.CATBOOST),
         (b"PK\x03\x04", ModelFormat.SKOPS),
         (b"\x80\x04\x95", ModelFormat.PICKLE),
         (b"\x78\x9c\x00", ModelFormat.PICKLE),

@@ -2,7 +2,8 @@
 
 Used in templates, which build an explainer once, and in children, which call it. `choose` picks the kind, `build`
 builds it; `additivity` then compares every chunk with the model's output. Does not read files or talk to anyone.
-Importing this package is light: `linear` and `sampling` bring shap and are imported when one is built.
+Importing this package is light: `linear` and `sampling` bring shap, and `catboost_native`
+its library; they are imported when one is built.
 """
 
 from typing import Protocol
@@ -43,7 +44,13 @@ class Explainer(Protocol):
 
 def choose_full(model: Model, options: Options, *, has_background: bool) -> tuple[str, str, Ensemble | None]:
     """The kind, the reason, and for trees their arrays. Raises UnsupportedCombination and BackgroundRequired."""
-    ensemble, obstacle = _trees(model, options)
+    native = model.family == "catboost"
+    if native:
+        from jobs.work.explainers import catboost_native
+
+        ensemble, obstacle = None, catboost_native.obstacle(model, options, has_background=has_background)
+    else:
+        ensemble, obstacle = _trees(model, options)
 
     def linear_obstacle() -> str | None:
         from jobs.work.explainers import linear
@@ -56,6 +63,7 @@ def choose_full(model: Model, options: Options, *, has_background: bool) -> tupl
         tree_obstacle=obstacle,
         linear_obstacle=linear_obstacle,
         has_background=has_background,
+        tree_reason=catboost_native.reason if native else trees.reason,
     )
     return kind, reason, ensemble if kind == "tree" else None
 
@@ -74,7 +82,11 @@ def _trees(model: Model, options: Options) -> tuple[Ensemble | None, str | None]
 
 
 def build(kind: str, model: Model, options: Options, background: Rows | None) -> Explainer:
-    """The explainer of a kind other than trees. Raises BackgroundRequired, UnsupportedCombination, InvalidOptions."""
+    """The explainer, but for our own trees. Raises BackgroundRequired, UnsupportedCombination, InvalidOptions."""
+    if kind == "tree":
+        from jobs.work.explainers import catboost_native
+
+        return catboost_native.CatBoostTrees(model, options)
     if background is None:
         raise BackgroundRequired(explainer=kind, model=model.name)
     if kind == "linear":

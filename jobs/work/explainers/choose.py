@@ -20,6 +20,7 @@ def choose(
     tree_obstacle: str | None,
     linear_obstacle: Callable[[], str | None],
     has_background: bool,
+    tree_reason: Callable[[str], str] = trees.reason,
 ) -> tuple[str, str]:
     """The kind and the reason; obstacles say why a kind does not suit, to follow "as".
 
@@ -34,7 +35,7 @@ def choose(
             raise UnsupportedCombination(asked=f"explainer={options.explainer}", model=name, reason=obstacle)
         return options.explainer, "The job asked for it."
     if tree_obstacle is None:
-        return "tree", trees.reason(name)
+        return "tree", tree_reason(name)
     if linear_obstacle() is None:
         return "linear", f"{name} is linear, which is explained exactly and fast."
     if not has_background:

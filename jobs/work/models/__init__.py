@@ -1,6 +1,7 @@
 """Model files, read in a template: one family a file, and one `Model` or one `Ensemble` whatever the family.
 
-- `load`: a model that can be asked, by its own library: `xgboost_model`, `lightgbm_model`, `sklearn_file`.
+- `load`: a model that can be asked, by its own library: `xgboost_model`, `lightgbm_model`,
+  `catboost_model`, `sklearn_file`.
 - `read_trees`: the trees of a model without its library, in a lean process: `xgboost_file`, `lightgbm_file`.
 - `conversion`: the trees of a loaded model, compared with it on probe rows (`probe`).
 
@@ -17,13 +18,13 @@ from jobs.work.trees.ensemble import Ensemble
 
 __all__ = ["Model", "Output", "load", "read_trees"]
 
-_SUPPORTED = "XGBoost JSON or UBJSON, LightGBM text, skops"
+_SUPPORTED = "XGBoost JSON or UBJSON, LightGBM text, CatBoost CBM, skops"
 
 
 def load(source: Source, *, trusted: bool) -> Model:
     """The model in this part; `trusted` allows a pickle.
 
-    Raises UnreadableModel, UntrustedTypes, UnsupportedModel, PickleRefused, UnsupportedMediaType.
+    Raises UnreadableModel, UntrustedTypes, UnsupportedModel, MissingExtra, PickleRefused, UnsupportedMediaType.
     """
     match _sniffed(source, trusted=trusted):
         case ModelFormat.XGBOOST_JSON | ModelFormat.XGBOOST_UBJ as found:
@@ -34,6 +35,10 @@ def load(source: Source, *, trusted: bool) -> Model:
             from jobs.work.models import lightgbm_model
 
             return lightgbm_model.load(source.file.read())
+        case ModelFormat.CATBOOST:
+            from jobs.work.models import catboost_model
+
+            return catboost_model.load(source.file.read())
         case ModelFormat.SKOPS:
             from jobs.work.models import sklearn_file
 
