@@ -5,7 +5,7 @@ VENV = .venv
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
-.PHONY: help install demo test check coverage up bench clean
+.PHONY: help install demo test check coverage up bench memory-proof clean
 
 help:
 	@echo 'make demo      set up, and explain a real data set end to end'
@@ -15,6 +15,7 @@ help:
 	@echo 'make check     format, lint, types and import contracts'
 	@echo 'make coverage  run every test and report the lines that none reached'
 	@echo 'make bench     measure against shap in one process'
+	@echo 'make memory-proof   1,000 jobs on a machine of 512 MB, 100 of which want 2 GB each (as root; JOBS=n)'
 	@echo 'make clean     remove what these commands made'
 	@echo
 	@echo 'Another Python: make install PYTHON=python3.13 VENV=.venv-3.13'
@@ -42,6 +43,10 @@ coverage: $(VENV)/.installed-dev
 
 bench: $(VENV)/.installed-dev
 	@$(BIN)/python -m bench
+
+JOBS = 1000
+memory-proof: $(VENV)/.installed-dev
+	MEMORY_PROOF_JOBS=$(JOBS) $(BIN)/python -m pytest tests/memory/test_campaign.py -s
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
