@@ -207,7 +207,9 @@ class Daemon:
 
     async def _renew(self) -> None:
         for run in list(self._attempts.running.values()):
-            if not await self._queue.renew(run.lease):
+            chunk = run.lease.chunk
+            held = await self._queue.renew(run.lease)
+            if not held and run.lease.chunk is chunk and not run.changing_chunk:
                 run.stop(Outcome.CANCELLED)
 
     async def _rescue(self) -> None:
