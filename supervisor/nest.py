@@ -177,7 +177,8 @@ class Nest:
             self._drop(min(idle)[1])
             return True
         if stack == "lean" and self._full_is_idle:
-            fits_beside = self._cap_bytes(stack, key) < self.plan.cap_bytes
+            held = self.full.reservation.size if self.full.reservation else 0
+            fits_beside = held + self._cap_bytes(stack, key) <= self.budget.total
             if fits_beside and time.monotonic() - self._full_used < SPARED_S:
                 return False  # what runs will end sooner than the libraries could be back
             await self._let_full_go()

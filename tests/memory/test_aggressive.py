@@ -51,6 +51,7 @@ def peaks(cgroups: Path, valkey_url: str, directory: Path, aggressive: bool) -> 
     directory.mkdir()
     env = {
         "REDIS_URL": valkey_url,
+        "CHILD_MEMORY_MB": "256",
         "AGGRESSIVE_MEMORY_MANAGEMENT": str(aggressive).lower(),
         "MODEL_CACHE_DIR": str(directory / "models"),
     }
