@@ -8,7 +8,7 @@ SEED = 1
 FAULTS =
 PIP = $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
-.PHONY: help install demo test check coverage up bench chaos clean
+.PHONY: help install demo test check coverage up bench chaos memory-proof clean
 
 help:
 	@echo 'make demo      set up, and explain a real data set end to end'
@@ -19,6 +19,7 @@ help:
 	@echo 'make coverage  run every test and report the lines that none reached'
 	@echo 'make bench     measure against shap and other peers; see docs/performance.md'
 	@echo 'make chaos     kill, stop, cut and fill everything under load: SECONDS=60 SEED=1 FAULTS=1000'
+	@echo 'make memory-proof   1,000 jobs on a machine of 512 MB, 100 of which want 2 GB each (as root; JOBS=n)'
 	@echo 'make clean     remove what these commands made'
 	@echo
 	@echo 'Another Python: make install PYTHON=python3.13 VENV=.venv-3.13'
@@ -49,6 +50,10 @@ bench: $(VENV)/.installed-bench
 
 chaos: $(VENV)/.installed-dev
 	@$(BIN)/python -m chaos --seconds $(SECONDS) --seed $(SEED) $(if $(FAULTS),--faults $(FAULTS))
+
+JOBS = 1000
+memory-proof: $(VENV)/.installed-dev
+	MEMORY_PROOF_JOBS=$(JOBS) $(BIN)/python -m pytest tests/memory/test_campaign.py -s
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

@@ -47,6 +47,8 @@ class Run:
         """What the watch sees of it."""
         self.loading = False
         self.template_key = ""
+        self.changing_chunk = False
+        """Its lease is passing from `open` to the job's only chunk: a renewal may name the wrong one."""
         self.stopped_as: Outcome | None = None
         self.inherited_bytes = 0
         """What the child already had beyond its forkserver's baseline: its model."""
@@ -180,8 +182,11 @@ class Attempts:
         run.layout = plan.layout
         if len(plan.spans) != 1:
             run.plan = plan
-        elif not await self._line.insist(lambda: self._commit_plan(run, plan, attempt=None)):
+            return
+        run.changing_chunk = True
+        if not await self._line.insist(lambda: self._commit_plan(run, plan, attempt=None)):
             run.stop(Outcome.CANCELLED)
+        run.changing_chunk = False
 
     async def _received(self, run: Run, values: Values) -> None:
         if not await self._line.insist(lambda: self._queue.put_values(run.lease, run.pieces, values.data)):

@@ -254,7 +254,9 @@ class Daemon:
             await self._line.attend(lambda: asyncio.gather(*map(self._renew_lease, runs)))
 
     async def _renew_lease(self, run: Run) -> None:
-        if not await self._queue.renew(run.lease):
+        chunk = run.lease.chunk
+        held = await self._queue.renew(run.lease)
+        if not held and run.lease.chunk is chunk and not run.changing_chunk:
             run.stop(Outcome.CANCELLED)
 
     async def _keep_rescuing(self) -> None:

@@ -29,6 +29,8 @@ from supervisor.watch import Sample, Watch
 log = structlog.get_logger()
 
 MOST_REMEMBERED = 1_000
+SPARED_S = 5.0
+"""An idle full forkserver is kept for so long from those that fit beside it, if one after another."""
 Attend = Callable[[Child, Sample], None]
 """Told of the process that loads a model: whoever asked for it sees to its end."""
 
@@ -175,6 +177,10 @@ class Nest:
             self._drop(min(idle)[1])
             return True
         if stack == "lean" and self._full_is_idle:
+            held = self.full.reservation.size if self.full.reservation else 0
+            fits_beside = held + self._cap_bytes(stack, key) <= self.budget.total
+            if fits_beside and time.monotonic() - self._full_used < SPARED_S:
+                return False  # what runs will end sooner than the libraries could be back
             await self._let_full_go()
             return True
         return False

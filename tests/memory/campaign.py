@@ -223,12 +223,13 @@ HOARDERS = {
         "    if os.fork() == 0:\n"
         "        for _ in range(100):\n"
         "            held.append(b'x' * (1 << 20))\n"
-        "            time.sleep(0.2)\n"
+        "            time.sleep(2)\n"
         "        time.sleep(60)\n"
         "time.sleep(60)\n"
     ),
 }
-"""Models that take GREEDY_BYTES while they load, the last one by way of 20 processes."""
+"""Models that take GREEDY_BYTES while they load, the last one by way of 20 processes, by and by: who starts many that
+grow faster than the watch looks meets the kernel, which then kills one of them."""
 
 
 def write_hoarders(directory: Path) -> list[str]:

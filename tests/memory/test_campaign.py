@@ -24,8 +24,8 @@ JOBS = int(os.environ.get("MEMORY_PROOF_JOBS", "60"))
 GREEDY = JOBS // 10
 MOST_OVERSHOOT = 0.10
 NAMES = {"memory_cap", "memory_watch", "machine_full", "oom_killed", "no_room"}
-JOB_S = 3.0
-"""A bound on the mean time of a job, not a goal."""
+START_S, JOB_S = 240.0, 3.0
+"""Bounds, not goals: to import the libraries takes 3 s on an idle machine, and a minute on one that is not."""
 
 
 class Service:
@@ -82,10 +82,10 @@ def service(cgroups: Path, valkey_url: str, tmp_path: Path, trusted: Path) -> It
         yield Service(found)
 
 
-@pytest.mark.timeout(60 + JOBS * JOB_S)
+@pytest.mark.timeout(2 * (START_S + JOBS * JOB_S))
 def test_no_job_takes_a_small_machine_down(service: Service, trusted: Path) -> None:
     submitted = [(submission, service.submit(submission)) for submission in mixed(JOBS, GREEDY, trusted)]
-    ends = [(submission, service.ended(job_id, JOBS * JOB_S)) for submission, job_id in submitted]
+    ends = [(submission, service.ended(job_id, START_S + JOBS * JOB_S)) for submission, job_id in submitted]
     attempts = service.machine.events("supervisor", "attempt_ended")
     report(service, ends, attempts)
     for submission, job in ends:
