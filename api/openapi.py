@@ -53,18 +53,27 @@ def _object(**members: Schema) -> Schema:
 
 TEXT, WHOLE, NUMBER = {"type": "string"}, {"type": "integer"}, {"type": "number"}
 JOB_ID = {"name": "job_id", "in": "path", "required": True, "schema": TEXT}
+NAME = {"name": "name", "in": "path", "required": True, "schema": TEXT}
 PROBLEM = _answer("What is wrong, and the way out (RFC 9457).", "application/problem+json", schema=_ref("Problem"))
 VALUES = ("application/json", "text/csv", "application/x-npy")
 NUMBERS = {"type": "array", "items": NUMBER}
 SUBMISSION = _object(
     data={"type": "string", "format": "binary", "description": "CSV with a header, NPY or JSON"},
-    model={"type": "string", "format": "binary", "description": "XGBoost JSON or UBJSON, LightGBM text, or skops"},
-    model_id={"type": "string", "description": "Instead of `model`: the name of an operator's model."},
+    model={
+        "type": "string",
+        "format": "binary",
+        "description": "XGBoost JSON or UBJSON, LightGBM text, CatBoost CBM, or skops",
+    },
+    model_id={
+        "type": "string",
+        "description": "Instead of `model`: the name of a registered or of an operator's model.",
+    },
     background={"type": "string", "format": "binary", "description": "Typical rows, where the explainer needs them."},
     options={"type": "string", "description": "A JSON object: explainer, interactions, model_output, batch_size, …"},
 )
 ANALYZE = _operation(
     "Submit rows and a model",
+    _query("dry_run", "`1`: compute nothing, and answer what it would take.", {"type": "boolean"}),
     _header("Idempotency-Key", "Makes sending twice harmless."),
     _header("Prefer", "`wait=N`: answer with the result when it is ready within N seconds."),
     _200=_answer("Ended in time: the values, or how the job ended.", *VALUES, schema=_ref("Result")),
@@ -127,6 +136,16 @@ PATHS: dict[str, Schema] = {
             JOB_ID,
             _200=_answer("success, status, result or error.", schema=_object(success={"type": "boolean"}, status=TEXT)),
         )
+    },
+    "/models": {"get": _operation("Registered models", _200=_answer("Models."))},
+    "/models/{name}": {
+        "put": _operation(
+            "Register a model: the body is its file", NAME, _200=_answer("Replaced."), _201=_answer("Registered.")
+        ),
+        "get": _operation("Format, hash, size, features", NAME, _200=_answer("The model.")),
+        "delete": _operation(
+            "Forget a model; jobs keep what they began with", NAME, _204={"description": "Forgotten."}
+        ),
     },
     "/admin/memory": {"get": _operation("The memory of every process", realm="admin", _200=_answer("Memory."))},
     "/admin/queue": {"get": _operation("Jobs that wait, leases, supervisors", realm="admin", _200=_answer("Queue."))},

@@ -19,6 +19,9 @@ if chunk.kind == 'rows' then
 end
 local chunks = redis.call('HGET', K.job, 'chunks')
 local all_done = chunks and chunks == redis.call('HGET', K.job, 'chunks_done')
+if chunk.kind == 'open' then  -- a dry run ends where others begin
+  all_done = cjson.decode(redis.call('HGET', K.job, 'options')).dry_run or false
+end
 if summary ~= '' and all_done then
   redis.call('HSET', K.job, 'summary', summary)
   end_job('finished', ttl)

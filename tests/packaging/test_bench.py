@@ -38,4 +38,4 @@ def test_every_kernel_agrees_with_shap(tmp_path: Path) -> None:
 def test_the_service_is_measured(tmp_path: Path) -> None:
     ended = bench("--only", "memory", "--write", str(tmp_path / "page.md"))
     assert ended.returncode == 0, ended.stderr
-    assert {cells[1] for cells in rows(tmp_path / "page.md")} == {"web", "supervisor"}
+    assert {cells[1] for cells in rows(tmp_path / "page.md")} == {"web", "supervisor", "children"}

@@ -84,7 +84,7 @@ IN_THE_JOB: dict[str, tuple[str, bytes, bytes, bytes | None, dict[str, Any], dic
     "infinite": ("infinite_value", FOREST, with_cell("inf"), None, {}, {"row": 3, "column": "bp"}),
     "missing value": ("missing_value", LINEAR, with_cell(""), npy(X[:9]), {}, {"row": 3, "column": "bp"}),
     "no background": ("background_required", LINEAR, GOOD, None, {}, {"explainer": "linear"}),
-    "combination": ("unsupported_combination", FOREST, GOOD, npy(X[:9]), {"interactions": True}, {}),
+    "combination": ("unsupported_combination", LINEAR, GOOD, npy(X[:9]), {"interactions": True}, {}),
     "explainer": ("unsupported_combination", FOREST, GOOD, npy(X[:9]), {"explainer": "linear"}, {}),
 }
 
@@ -144,8 +144,11 @@ def test_values_that_do_not_add_up_fail_the_job_unless_they_are_wanted_anyway(
         for check, status in ((True, "failed"), (False, "finished")):
             answer = service.http.post(
                 "/analyze",
-                files={"data": npy(X[:5])},
-                data={"model_id": "tampered.joblib", "options": json.dumps({"check_additivity": check})},
+                files={"data": npy(X[:5]), "background": npy(X[:9])},
+                data={
+                    "model_id": "tampered.joblib",
+                    "options": json.dumps({"check_additivity": check, "explainer": "permutation"}),
+                },
             )
             job = service.ended(answer.json()["job_id"])
             assert job["status"] == status, job["error"]
@@ -154,13 +157,18 @@ def test_values_that_do_not_add_up_fail_the_job_unless_they_are_wanted_anyway(
             else:
                 summary = service.http.get(f"/jobs/{job['job_id']}/summary").json()
                 assert not summary["additivity"]["ok"]
+        answer = service.http.post("/analyze", files={"data": npy(X[:5])}, data={"model_id": "tampered.joblib"})
+        job = service.ended(answer.json()["job_id"])
+        assert job["error"]["code"] == "conversion", "its trees are not what it predicts"
 
 
 class Tampered:
-    """A `predict` that is off by one."""
+    """A `predict` that is off by one more every time that it is asked."""
 
     def __init__(self, trees: Any) -> None:
         self.trees = trees
+        self.asked = 0
 
     def __call__(self, rows: Any) -> Any:
-        return np.mean([tree.predict(rows) for tree in self.trees], axis=0) + 1.0
+        self.asked += 1
+        return np.mean([tree.predict(rows) for tree in self.trees], axis=0) + self.asked

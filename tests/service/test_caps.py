@@ -45,7 +45,9 @@ def test_a_cap_that_no_row_fits_ends_the_job_by_name_and_nobody_else(narrow_serv
     honest = [narrow_service.submit(honest_model, npy(load_diabetes().data)) for _ in range(3)]
     job = narrow_service.ended(greedy)
     assert (job["status"], job["error"]["code"]) == ("failed", "memory_cap")
-    assert job["error"]["detail"]["evidence"]["cap_bytes"] == 56 * MIB
+    detail = job["error"]["detail"]
+    assert detail["needed_bytes"] > detail["room_bytes"] > 0
+    assert detail["room_bytes"] <= 56 * MIB
     for job_id in honest:
         assert narrow_service.ended(job_id)["status"] == "finished"
     assert narrow_service.stack.pids["supervisor"] == supervisor
@@ -57,5 +59,6 @@ def test_a_model_that_does_not_fit_ends_its_job_while_loading(narrow_service: Se
     x = np.random.default_rng(0).normal(size=(4000, 10))
     large = RandomForestRegressor(150, n_jobs=2, random_state=0).fit(x, np.sin(x @ np.arange(10)))
     job = narrow_service.ended(narrow_service.submit(skops.io.dumps(large), npy(x[:5])))
-    assert (job["status"], job["error"]["code"]) == ("failed", "memory_cap")
+    assert job["status"] == "failed"
+    assert job["error"]["code"] in {"memory_cap", "memory_watch"}, "whichever of the two layers saw it first"
     assert job["error"]["detail"]["at"] == "loading the model"
