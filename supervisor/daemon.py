@@ -35,6 +35,8 @@ log = structlog.get_logger()
 
 WORK_MODULE = "jobs.work"
 WATCH_S = 0.1
+CLOSE_WATCH_S = 0.01
+"""While a child has taken more than a third of its cap: it may take the rest between two looks."""
 BEAT_S = 1.0
 SWEEP_S = 60.0
 SNAPSHOT_TTL_S = 10.0
@@ -234,7 +236,7 @@ class Daemon:
 
     def _rhythms(self) -> list[Coroutine[Any, Any, None]]:
         return [
-            _every(WATCH_S, self._look),
+            self._keep_watching(),
             _every(self._settings.lease_s / RENEWALS_PER_LEASE, self._renew),
             _every(BEAT_S, lambda: self._line.attend(self._return_leases)),
             _every(BEAT_S, lambda: self._line.attend(self._beat)),
@@ -244,6 +246,11 @@ class Daemon:
             self._nest.lean.keep(),
             self._obey_signals(),
         ]
+
+    async def _keep_watching(self) -> None:
+        while True:
+            await self._look()
+            await asyncio.sleep(CLOSE_WATCH_S if self._nest.watch.is_close else WATCH_S)
 
     async def _look(self) -> None:
         self._nest.watch.look()

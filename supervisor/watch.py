@@ -30,6 +30,8 @@ CLOSE_LOOK_S = 1.0
 """Shares are dear to read, so once a second will do,"""
 CLOSE_LOOK_SHARE = 1 / 32
 """unless since then so much of the cap may have been written to unseen."""
+CLOSE = 1 / 3
+"""Of its cap: from then on a child is looked at more often."""
 
 
 class Sample(msgspec.Struct):
@@ -106,6 +108,11 @@ class Watch:
     @property
     def samples(self) -> dict[Child, Sample]:
         return dict(self._samples)
+
+    @property
+    def is_close(self) -> bool:
+        """Whether some child has taken a good part of its cap."""
+        return any(sample.growth_bytes > CLOSE * sample.cap_bytes for sample in self._samples.values())
 
     def look(self) -> None:
         """Sample every process once; kill those beyond their cap, forget those that are gone; look at the machine."""

@@ -356,6 +356,7 @@ def machine() -> Iterator[type[Machine]]:
     structlog.reset_defaults()
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_the_store_stays_whole(machine: type[Machine]) -> None:
     run_state_machine_as_test(  # type: ignore[no-untyped-call]

@@ -65,6 +65,7 @@ def peaks(cgroups: Path, valkey_url: str, directory: Path, aggressive: bool) -> 
         return first, second
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_aggressive_memory_management_holds_less(cgroups: Path, valkey_url: str, tmp_path: Path) -> None:
     thrifty = peaks(cgroups, valkey_url, tmp_path / "true", aggressive=True)

@@ -82,6 +82,7 @@ def service(cgroups: Path, valkey_url: str, tmp_path: Path, trusted: Path) -> It
         yield Service(found)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(2 * (START_S + JOBS * JOB_S))
 def test_no_job_takes_a_small_machine_down(service: Service, trusted: Path) -> None:
     submitted = [(submission, service.submit(submission)) for submission in mixed(JOBS, GREEDY, trusted)]
