@@ -1,4 +1,7 @@
-"""Many tiny jobs from many clients: the service beside RQ, on the same work, with as many workers as slots."""
+"""Many tiny jobs from many clients: the service beside RQ, on the same work, with as many workers as slots.
+
+Of the service's own processes also what they hold after the last job, beside what they held after the first WARM_UPS.
+"""
 
 import json
 import os
@@ -9,9 +12,13 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
+import psutil
+
 from bench.clients import CLIENTS, Load, load
+from bench.memory import SMALL
 from bench.models import TINY_FEATURES, data, uploaded
 from bench.service import running
 from bench.table import Line
@@ -23,14 +30,24 @@ GOAL_RATE = 3
 """Times RQ's jobs a second."""
 GOAL_P50 = 1 / 3
 """Of RQ's median."""
+GOAL_GROWTH = 0.05
+"""Of what web process and supervisor hold, from the first jobs to the last."""
 READY_S = 60.0
+MIB = 1024 * 1024
 SLOTS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class Held(NamedTuple):
+    """By one process at one moment."""
+
+    rss_bytes: int
+    descriptors: int
 
 
 def measure(directory: Path, jobs: int) -> Iterator[Line]:
     model = uploaded(directory, "tiny")
     rows = data(jobs + WARM_UPS, seed=3, features=TINY_FEATURES)[0].tolist()
-    ours = _service([json.dumps({"data": [row], "model_id": model.name}).encode() for row in rows], model)
+    ours, early, late = _service([json.dumps({"data": [row], "model_id": model.name}).encode() for row in rows], model)
     theirs = _rq([json.dumps({"data": [row]}).encode() for row in rows], model)
     work = f"{jobs:,} jobs of 1 row, {CLIENTS} clients"
     ratio, share = theirs.seconds / ours.seconds, ours.percentile(0.5) / theirs.percentile(0.5)
@@ -61,6 +78,21 @@ def measure(directory: Path, jobs: int) -> Iterator[Line]:
         "x 1",
         remarks=_remarks(theirs),
     )
+    yield from (_held_line(work, name, early[name], late[name]) for name in SMALL)
+
+
+def _held_line(work: str, name: str, early: Held, late: Held) -> Line:
+    growth = max(late.rss_bytes / early.rss_bytes, late.descriptors / early.descriptors) - 1
+    return Line(
+        work,
+        f"{name}, at the end",
+        1,
+        f"{late.rss_bytes / MIB:.1f} MB, {late.descriptors} files",
+        f"{growth:+.1%}",
+        f"+{GOAL_GROWTH:.0%}",
+        growth <= GOAL_GROWTH,
+        remarks=f"after {WARM_UPS} jobs {early.rss_bytes / MIB:.1f} MB, {early.descriptors} files",
+    )
 
 
 def _remarks(seen: Load) -> str:
@@ -69,7 +101,8 @@ def _remarks(seen: Load) -> str:
     return f"submit to result: p50 {p50:.0f} ms, p99 {p99:.0f} ms{failed}"
 
 
-def _service(bodies: list[bytes], model: Path) -> Load:
+def _service(bodies: list[bytes], model: Path) -> tuple[Load, dict[str, Held], dict[str, Held]]:
+    """What clients saw; what the service's own processes held after the first jobs, and after the last."""
     with ExitStack() as opened:
         trusted = private_directory()
         opened.callback(shutil.rmtree, trusted)
@@ -78,17 +111,23 @@ def _service(bodies: list[bytes], model: Path) -> Load:
         headers = {"Content-Type": "application/json", "Prefer": "wait=60"}
         if token := os.environ.get("API_TOKEN"):
             headers["Authorization"] = f"Bearer {token}"
-        return _warm_load(urlsplit(stack.url).port or 0, bodies, headers)
+        port = urlsplit(stack.url).port or 0
+        load(port, "/analyze", bodies[:WARM_UPS], headers)
+        early = {name: _held(stack.pids[name]) for name in SMALL}
+        seen = load(port, "/analyze", bodies[WARM_UPS:], headers)
+        return seen, early, {name: _held(stack.pids[name]) for name in SMALL}
+
+
+def _held(pid: int) -> Held:
+    process = psutil.Process(pid)
+    return Held(process.memory_info().rss, process.num_fds())
 
 
 def _rq(bodies: list[bytes], model: Path) -> Load:
     with _rq_running(model) as port:
-        return _warm_load(port, bodies, {"Content-Type": "application/json"})
-
-
-def _warm_load(port: int, bodies: list[bytes], headers: dict[str, str]) -> Load:
-    load(port, "/analyze", bodies[:WARM_UPS], headers)
-    return load(port, "/analyze", bodies[WARM_UPS:], headers)
+        headers = {"Content-Type": "application/json"}
+        load(port, "/analyze", bodies[:WARM_UPS], headers)
+        return load(port, "/analyze", bodies[WARM_UPS:], headers)
 
 
 @contextmanager
