@@ -34,9 +34,6 @@ from supervisor.snapshot import point, snapshot
 log = structlog.get_logger()
 
 WORK_MODULE = "jobs.work"
-WATCH_S = 0.1
-CLOSE_WATCH_S = 0.01
-"""While a child has taken more than a third of its cap: it may take the rest between two looks."""
 BEAT_S = 1.0
 SWEEP_S = 60.0
 SNAPSHOT_TTL_S = 10.0
@@ -250,7 +247,7 @@ class Daemon:
     async def _keep_watching(self) -> None:
         while True:
             await self._look()
-            await asyncio.sleep(CLOSE_WATCH_S if self._nest.watch.is_close else WATCH_S)
+            await asyncio.sleep(self._nest.watch.pause_s)
 
     async def _look(self) -> None:
         self._nest.watch.look()

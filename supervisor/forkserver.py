@@ -32,6 +32,7 @@ from supervisor.forks import (
     Fork,
     Forked,
     Warm,
+    address_space_bytes,
     decode_command,
     encode_event,
 )
@@ -39,6 +40,7 @@ from supervisor.forks import (
 LINUX = sys.platform == "linux"
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
+CHILD_NICENESS = 10
 EXIT_UNREPORTED = 70
 """An exception got past the work's own reporting."""
 _libc = ctypes.CDLL(None, use_errno=True) if LINUX else None
@@ -122,6 +124,7 @@ class Forkserver:
             _reset_signals()
             connection, *control = _keep_only(descriptors)
             _be_killed_first()
+            _give_way()
             if fork.cap_bytes:
                 _limit_address_space(fork.cap_bytes)
             if fork.role == "template":
@@ -231,9 +234,14 @@ def _be_killed_first() -> None:
             pass
 
 
+def _give_way() -> None:
+    """On a busy machine the watch must come in time, and so must the answer to another child's question."""
+    os.setpriority(os.PRIO_PROCESS, 0, max(CHILD_NICENESS, os.getpriority(os.PRIO_PROCESS, 0)))
+
+
 def _limit_address_space(cap_bytes: int) -> None:
     if LINUX:
-        limit = _memory()["VmSize"] + cap_bytes
+        limit = address_space_bytes(_memory()["VmSize"], cap_bytes)
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit + HARD_MARGIN_BYTES))
 
 

@@ -254,6 +254,7 @@ class Nest:
     def _hold(self, key: str, template: Template, room: Reservation) -> Template:
         template.reservation = room.split(template.growth_bytes)
         self._templates[key] = template
+        self.watch.rest(template.child)
         log.info("template_loaded", stack=template.stack, pid=template.child.pid, model=template.model.name)
         return template
 

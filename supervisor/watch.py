@@ -6,6 +6,7 @@ nearly full nothing new may start, and before it is full the largest child goes,
 Does not decide what follows from a kill.
 """
 
+import math
 import os
 import time
 
@@ -14,7 +15,7 @@ import structlog
 
 from jobs.outcomes import Outcome
 from supervisor.budget import Budget
-from supervisor.forks import Warm
+from supervisor.forks import Warm, address_space_bytes
 from supervisor.forkservers import Forkserver
 from supervisor.limits import Limit
 from supervisor.spawner import Child
@@ -30,8 +31,10 @@ CLOSE_LOOK_S = 1.0
 """Shares are dear to read, so once a second will do,"""
 CLOSE_LOOK_SHARE = 1 / 32
 """unless since then so much of the cap may have been written to unseen."""
-CLOSE = 1 / 3
-"""Of its cap: from then on a child is looked at more often."""
+LONGEST_PAUSE_S, SHORTEST_PAUSE_S = 0.1, 0.002
+"""Between two looks,"""
+FASTEST_BYTES_S = 4 * 1024**3
+"""in which nobody shall fill what is left of its cap: a page takes a microsecond to be copied."""
 
 
 class Sample(msgspec.Struct):
@@ -56,6 +59,8 @@ class Sample(msgspec.Struct):
     looked_closely_at: float = -CLOSE_LOOK_S
     faults: int = 0
     """Until then."""
+    at_rest: bool = False
+    """A template that has loaded its model only waits to fork, and takes no more."""
     machine_full: bool = False
     """It was killed for being the largest, not for what it took."""
 
@@ -96,7 +101,7 @@ class Watch:
         sample = self._samples[child] = Sample(
             base_anon_bytes=base.anon_bytes,
             cap_bytes=cap_bytes,
-            vm_limit_bytes=base.vm_size_bytes + cap_bytes,
+            vm_limit_bytes=address_space_bytes(base.vm_size_bytes, cap_bytes),
             inherited_bytes=inherited_bytes,
         )
         return sample
@@ -109,10 +114,16 @@ class Watch:
     def samples(self) -> dict[Child, Sample]:
         return dict(self._samples)
 
+    def rest(self, child: Child) -> None:
+        """A template is loaded."""
+        self.of(child).at_rest = True
+
     @property
-    def is_close(self) -> bool:
-        """Whether some child has taken a good part of its cap."""
-        return any(sample.growth_bytes > CLOSE * sample.cap_bytes for sample in self._samples.values())
+    def pause_s(self) -> float:
+        """Until the next look: the less room a child has left, the sooner."""
+        room = [sample.cap_bytes - sample.growth_bytes for sample in self._samples.values() if not sample.at_rest]
+        longest = min(room, default=math.inf) / FASTEST_BYTES_S
+        return min(LONGEST_PAUSE_S, max(SHORTEST_PAUSE_S, longest))
 
     def look(self) -> None:
         """Sample every process once; kill those beyond their cap, forget those that are gone; look at the machine."""

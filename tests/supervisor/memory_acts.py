@@ -101,6 +101,16 @@ class MemoryActs:
         return True
 
     @staticmethod
+    def fill(pipe: Any, __: str) -> None:
+        """Take all there is, and tell how much that was."""
+        with contextlib.suppress(OSError):
+            while True:
+                MemoryActs.hold(None, "1")
+        megabytes = len(MemoryActs.held)
+        MemoryActs.held.clear()
+        pipe.send(Failed(kind="memory", code="memory_cap", message=str(megabytes)))
+
+    @staticmethod
     def hold_until(_: Any, argument: str) -> bool:
         """`MB,FILE`: take it, and go on when the file is there."""
         megabytes, _, path = argument.partition(",")

@@ -262,6 +262,7 @@ class Acts:
             "pid": os.getpid(),
             "limit": resource.getrlimit(resource.RLIMIT_AS),
             "oom_score_adj": int(Path("/proc/self/oom_score_adj").read_text()),
+            "niceness": os.getpriority(os.PRIO_PROCESS, 0),
             "modules": sorted(sys.modules),
         }
         Path(path).write_text(json.dumps(seen))

@@ -115,7 +115,7 @@ async def test_a_row_that_fits_no_cap_fails_its_job_with_the_evidence(service: S
 
 
 async def test_the_watch_kills_what_grows_past_the_cap(service: Service, tmp_path: Path) -> None:
-    job, attempts = await play(service, {"0-1": ["grow:136"], "2-3": ["ok"]}, tmp_path)
+    job, attempts = await play(service, {"0-1": ["grow:129"], "2-3": ["ok"]}, tmp_path)
     assert job.state is JobState.FINISHED
     (failed,) = [attempt for attempt in attempts if attempt.outcome is not Outcome.SUCCEEDED]
     assert failed.outcome is Outcome.MEMORY_WATCH
@@ -180,6 +180,7 @@ async def test_a_child_sees_nothing_but_its_pipe(service: Service, tmp_path: Pat
     assert all(target.startswith(("socket:", "/proc/")) for target in others.values()), others
     assert seen["process_group"] == seen["pid"]
     assert seen["oom_score_adj"] == 1000
+    assert seen["niceness"] == 10
     soft, hard = seen["limit"]
     assert 0 < soft < hard
     assert "redis" not in seen["modules"]

@@ -48,6 +48,13 @@ async def test_an_allocation_that_fails_is_named_after_the_cap(service: Service,
     assert job.chunks == 3  # two halves in its place
 
 
+async def test_address_space_ends_before_the_cap(service: Service, tmp_path: Path) -> None:
+    """So that there is room for what a child adds without asking: copies, and buffers reserved before the fork."""
+    _, failed = await only_mark(service, tmp_path, "fill")
+    assert failed.outcome is Outcome.MEMORY_CAP
+    assert 0.8 * CAP_MB < int(str(failed.message)) < 0.92 * CAP_MB
+
+
 @pytest.mark.skipif(importlib.util.find_spec("llvmlite") is None, reason="no LLVM is installed for this Python")
 async def test_the_real_llvm_at_the_cap(service: Service, tmp_path: Path) -> None:
     _, failed = await only_mark(service, tmp_path, "real_llvm", child_memory_mb=512)
@@ -60,7 +67,7 @@ async def test_who_swallows_a_memory_error_may_go_on(service: Service, tmp_path:
     assert not marked(attempts)
 
 
-@pytest.mark.parametrize("act", ["swallow_and_grow:180", "companions:180", "grow:136"])
+@pytest.mark.parametrize("act", ["swallow_and_grow:180", "companions:180", "grow:129"])
 async def test_what_the_hard_cap_does_not_see_the_watch_does(service: Service, tmp_path: Path, act: str) -> None:
     _, failed = await only_mark(service, tmp_path, act)
     assert (failed.outcome, failed.code) == (Outcome.MEMORY_WATCH, "memory_watch")
