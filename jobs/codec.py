@@ -6,6 +6,7 @@ neither side ever holds a file. Does not cover sockets: `work.pipe` is the child
 """
 
 import struct
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import msgspec
@@ -14,6 +15,7 @@ from jobs.options import Options
 
 LENGTH = struct.Struct(">I")
 MAX_FRAME_BYTES = 8 * 1024 * 1024
+PLACE = struct.Struct("<QQ")
 PIECE_BYTES = 256 * 1024 - 64
 """Uploads, results and what a child reads at once are cut into pieces of this size: with its header one fits a size
 class of Redis's allocator, which would otherwise round it up by a quarter."""
@@ -38,6 +40,37 @@ class Span(msgspec.Struct, kw_only=True, frozen=True, array_like=True):
     @property
     def chunk_id(self) -> str:
         return f"{self.first}-{self.last}"
+
+
+class Spans(msgspec.Struct, kw_only=True, frozen=True):
+    """The spans of all chunks of `rows` rows, `per_chunk` in each but the last: a sequence that makes a Span when it is
+    asked for one, as a job may have tens of thousands.
+    """
+
+    rows: int
+    per_chunk: int
+    places: bytes
+    """Start and end of each, as PLACE."""
+
+    @classmethod
+    def at(cls, rows: int, per_chunk: int, places: Iterable[tuple[int, int]]) -> "Spans":
+        return cls(rows=rows, per_chunk=per_chunk, places=b"".join(PLACE.pack(*place) for place in places))
+
+    def __post_init__(self) -> None:
+        if self.rows < 0 or self.per_chunk < 1 or len(self.places) != PLACE.size * -(-self.rows // self.per_chunk):
+            raise ValueError("rows and places do not go together")
+
+    def __len__(self) -> int:
+        return len(self.places) // PLACE.size
+
+    def __getitem__(self, number: int) -> Span:
+        first = range(0, self.rows, self.per_chunk)[number]
+        start, end = PLACE.unpack_from(self.places, first // self.per_chunk * PLACE.size)
+        last = min(first + self.per_chunk, self.rows) - 1
+        return Span(first=first, last=last, span_first=first, start=start, end=end)
+
+    def __iter__(self) -> Iterator[Span]:
+        return map(self.__getitem__, range(len(self)))
 
 
 class ModelInfo(msgspec.Struct, kw_only=True, frozen=True):
@@ -176,8 +209,7 @@ class Plan(msgspec.Struct, tag=True, kw_only=True):
     """The data is read and cut. With one span its values follow in this same attempt."""
 
     layout: Layout
-    rows: int
-    spans: list[Span]
+    spans: Spans
 
 
 class Values(msgspec.Struct, tag=True):

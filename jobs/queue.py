@@ -7,13 +7,14 @@ decide what follows from an outcome: see `supervisor.decide`.
 import asyncio
 import contextlib
 import secrets
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
 import msgspec
 
 from jobs import keys
 from jobs.blobs import BlobStore, RedisBlobs
-from jobs.codec import Layout, ModelInfo, Partial, Span
+from jobs.codec import Layout, ModelInfo, Partial, Span, Spans
 from jobs.codec import encode as encode_frame
 from jobs.connection import BLOCK_S, OutOfMemoryError, RedisClient
 from jobs.errors import StorageFull
@@ -109,7 +110,7 @@ class Queue:
         model: ModelInfo,
         layout: Layout,
         rows: int,
-        spans: list[Span],
+        spans: Sequence[Span] | Spans,
         cap_bytes: int,
         attempt: Attempt | None,
     ) -> bool:
@@ -120,7 +121,7 @@ class Queue:
             lease.job_id,
             lease.token,
             self._lease_s,
-            json_text(spans),
+            _json_list(spans),
             "" if attempt is None else json_text(attempt),
             *(item for pair in fields.items() for item in pair),
         )
@@ -263,3 +264,8 @@ class Queue:
 
     async def _run(self, name: str, job_id: str, *args: Any) -> Any:
         return await self._scripts[name](keys=keys.of_job(job_id), args=[job_id, *args])
+
+
+def _json_list(spans: Iterable[Span]) -> str:
+    """Written one by one: there may be tens of thousands."""
+    return f"[{','.join(map(json_text, spans))}]"

@@ -252,7 +252,7 @@ class Attempts:
             run.lease,
             model=run.model,
             layout=plan.layout,
-            rows=plan.rows,
+            rows=plan.spans.rows,
             spans=plan.spans,
             cap_bytes=run.sample.cap_bytes,
             attempt=attempt,

@@ -13,7 +13,8 @@ import psutil
 PAGE_BYTES = resource.getpagesize()
 PROC = Path("/proc")
 LINUX = PROC.joinpath("self", "statm").exists()
-_PRIVATE = frozenset({"Private_Clean:", "Private_Dirty:"})
+_PRIVATE = "Private_Dirty:"
+"""Private and clean are pages of files that nobody else happens to look at, such as a library's code."""
 
 
 class Usage(msgspec.Struct, frozen=True):
@@ -34,7 +35,7 @@ class Shares(msgspec.Struct, frozen=True):
     pss_bytes: int
     """Private pages, and of each shared page the part that falls to this process."""
     private_bytes: int
-    """Pages that nobody else has."""
+    """Pages that nobody else has, and that were written to."""
 
 
 def usage(pid: int) -> Usage | None:
@@ -53,7 +54,7 @@ def shares(pid: int) -> Shares | None:
     if not sizes:
         return None
     by_name = {name: int(size) * 1024 for name, size, _ in sizes}
-    return Shares(by_name.get("Pss:", 0), sum(by_name.get(name, 0) for name in _PRIVATE))
+    return Shares(by_name.get("Pss:", 0), by_name.get(_PRIVATE, 0))
 
 
 def companions(pid: int) -> list[int]:

@@ -217,7 +217,7 @@ def _open(pipe: Pipe, request: Open, prepared: Prepared) -> Done:
     table, found = opened.table, opened.layout
     if request.dry_run:
         return Done(memory=MemoryReport(), summary=opening.forecast(opened, request, prepared))
-    pipe.send(Plan(layout=found, rows=table.rows, spans=table.spans))
+    pipe.send(Plan(layout=found, spans=table.spans))
     if len(table.spans) > 1:
         return Done(memory=MemoryReport())
     done = _explain(pipe, source, table.spans[0], found, prepared)

@@ -17,6 +17,7 @@ from jobs.codec import (
     Plan,
     Read,
     Span,
+    Spans,
     Values,
     decode_from_child,
     decode_from_supervisor,
@@ -67,7 +68,28 @@ def test_a_frame_beyond_all_measure_is_refused_before_it_is_read() -> None:
         frame_length(LENGTH.pack(MAX_FRAME_BYTES + 1))
 
 
+def test_spans_are_made_when_they_are_asked_for() -> None:
+    spans = Spans.at(5, 2, [(10, 30), (30, 50), (50, 60)])
+    found = [
+        Span(first=a, last=b, span_first=a, start=start, end=end)
+        for a, b, start, end in ((0, 1, 10, 30), (2, 3, 30, 50), (4, 4, 50, 60))
+    ]
+    assert (list(spans), len(spans), spans[-1]) == (found, 3, found[-1])
+    assert not Spans.at(0, 2, [])
+    with pytest.raises(IndexError):
+        spans[3]
+
+
+@pytest.mark.parametrize(("rows", "per_chunk"), [(7, 2), (4, 2), (5, 0), (-1, 2), (2**62, 2)])
+def test_spans_that_do_not_go_together_are_refused(rows: int, per_chunk: int) -> None:
+    plan = Plan(layout=Layout(format="csv", columns=[], features=[]), spans=Spans.at(5, 2, [(0, 1)] * 3))
+    sent = msgspec.to_builtins(plan)
+    sent["spans"] |= {"rows": rows, "per_chunk": per_chunk}
+    with pytest.raises(BadFrame):
+        decode_from_child(msgspec.msgpack.encode(sent))
+
+
 def test_the_largest_plan_fits_one_frame() -> None:
-    span = Span(first=10**9, last=10**9, span_first=10**9, start=10**12, end=10**12)
-    plan = Plan(layout=Layout(format="csv", columns=[], features=[]), rows=1, spans=[span] * MAX_CHUNKS)
+    spans = Spans.at(MAX_CHUNKS, 1, [(10**12, 10**12)] * MAX_CHUNKS)
+    plan = Plan(layout=Layout(format="csv", columns=[], features=[]), spans=spans)
     assert frame_length(encode(plan)[: LENGTH.size]) <= MAX_FRAME_BYTES

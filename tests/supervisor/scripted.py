@@ -36,12 +36,12 @@ from jobs.codec import (
     Read,
     Ready,
     Span,
+    Spans,
     Unsuited,
     Values,
     decode_from_supervisor,
     encode,
 )
-from jobs.planner import cut
 from tests.supervisor.memory_acts import MemoryActs
 
 MODEL = ModelInfo(
@@ -159,11 +159,9 @@ def opened(pipe: Connection, script: dict[str, Any], size: int) -> None:
     """Every chunk reads the whole script."""
     if play(pipe, script, "open") is None:
         return
-    spans = [
-        Span(first=first, last=last, span_first=first, start=0, end=size)
-        for first, last in cut(script["rows"], script["per_chunk"])
-    ]
-    pipe.send(Plan(layout=LAYOUT, rows=script["rows"], spans=spans))
+    rows, per_chunk = script["rows"], script["per_chunk"]
+    spans = Spans.at(rows, per_chunk, [(0, size)] * -(-rows // per_chunk))
+    pipe.send(Plan(layout=LAYOUT, spans=spans))
     if len(spans) == 1:
         explained(pipe, script, spans[0], summary={"closed": True})
     else:

@@ -134,7 +134,7 @@ def explained(
     plan = heard.one(Plan)
     width = len(plan.layout.features)
     inner = (width, width) if options.get("interactions") else (width,)
-    return heard.values().reshape(plan.rows, *inner, -1), heard, supervisor.info
+    return heard.values().reshape(plan.spans.rows, *inner, -1), heard, supervisor.info
 
 
 def refusal(model, data=None, background=None, **options) -> Failed:

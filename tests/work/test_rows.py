@@ -28,7 +28,7 @@ def read_all(raw: bytes, per_chunk: int = 10**9, halve: bool = False) -> np.ndar
     table = open_table(src, per_chunk)
     columns = table.columns or [f"f{index}" for index in range(table.width)]
     layout = Layout(format=table.format, columns=columns, features=columns, detail=table.detail)
-    spans = table.spans
+    spans = list(table.spans)
     if halve:
         spans = [half for span in spans for half in halves(span)]
     assert [span.first for span in spans] == [0, *(span.last + 1 for span in spans[:-1])]

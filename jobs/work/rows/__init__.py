@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from jobs.codec import Layout, Span
+from jobs.codec import Layout, Span, Spans
 from jobs.errors import NoRows, UnsupportedMediaType
 from jobs.formats import SNIFF_BYTES, DataFormat, sniff_data
 from jobs.work.rows import csv_file, json_file, npy_file
@@ -43,9 +43,12 @@ class Table:
     format: str
     columns: list[str] | None
     width: int
-    rows: int
-    spans: list[Span]
+    spans: Spans
     detail: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def rows(self) -> int:
+        return self.spans.rows
 
 
 def open_table(source: Source, per_chunk: int) -> Table:
@@ -59,10 +62,10 @@ def open_table(source: Source, per_chunk: int) -> Table:
         raise NoRows(field=source.field)
     if not isinstance(found, DataFormat):
         raise UnsupportedMediaType(field=source.field, found=found, supported="CSV, JSON, NPY")
-    columns, width, rows, spans, detail = _FORMATS[found].scan(source, per_chunk)
-    if not rows:
+    columns, width, spans, detail = _FORMATS[found].scan(source, per_chunk)
+    if not spans:
         raise NoRows(field=source.field)
-    return Table(format=found, columns=columns, width=width, rows=rows, spans=spans, detail=detail)
+    return Table(format=found, columns=columns, width=width, spans=spans, detail=detail)
 
 
 def read_rows(source: Source, span: Span, layout: Layout) -> Rows:

@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from jobs.codec import PIECE_BYTES, Layout, Span
+from jobs.codec import PIECE_BYTES, Layout, Span, Spans
 from jobs.errors import BadHeader, NoHeader, NoRows, NotUtf8
 from jobs.work.rows import cells
 from jobs.work.rows.cutter import Cutter
@@ -26,8 +26,8 @@ NEWLINE, RETURN, QUOTE = b'\n\r"'
 Offsets = npt.NDArray[np.int64]
 
 
-def scan(source: "Source", per_chunk: int) -> tuple[list[str], int, int, list[Span], dict[str, Any]]:
-    """Columns, their number, rows, spans, and nothing else. Raises NotUtf8, NoHeader, BadHeader, NoRows."""
+def scan(source: "Source", per_chunk: int) -> tuple[list[str], int, Spans, dict[str, Any]]:
+    """Columns, their number, spans, and nothing else. Raises NotUtf8, NoHeader, BadHeader, NoRows."""
     start, end = next(lines(source.file, 0, source.size), (np.zeros(0, np.int64),) * 2)
     if not len(start):
         raise NoRows(field=source.field)
@@ -35,7 +35,7 @@ def scan(source: "Source", per_chunk: int) -> tuple[list[str], int, int, list[Sp
     cutter = Cutter(per_chunk)
     for starts, _ in lines(source.file, int(end[0]), source.size):
         cutter.add(starts)
-    return columns, len(columns), cutter.rows, cutter.spans(source.size) if cutter.rows else [], {}
+    return columns, len(columns), cutter.spans(source.size), {}
 
 
 def read(source: "Source", span: Span, layout: Layout) -> "Rows":

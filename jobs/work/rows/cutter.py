@@ -3,13 +3,15 @@
 Does not know formats: a row is the byte at which it begins.
 """
 
+from array import array
 from collections.abc import Sequence
+from itertools import chain, pairwise
 
 import numpy as np
 import numpy.typing as npt
 
 from jobs import planner
-from jobs.codec import Span
+from jobs.codec import Spans
 from jobs.errors import TooManyChunks
 
 
@@ -18,7 +20,7 @@ class Cutter:
 
     def __init__(self, per_chunk: int) -> None:
         self._per_chunk = per_chunk
-        self._starts: list[int] = []
+        self._starts = array("Q")
         self.rows = 0
 
     def add(self, starts: Sequence[int] | npt.NDArray[np.int64]) -> None:
@@ -28,11 +30,9 @@ class Cutter:
             self._starts.extend(int(start) for start in starts[next_cut :: self._per_chunk])
         self.rows += len(starts)
 
-    def spans(self, end: int) -> list[Span]:
+    def spans(self, end: int) -> Spans:
         """The spans; `end` is the byte after the last row. Raises TooManyChunks."""
         chunks = -(-self.rows // self._per_chunk)
         if chunks > planner.MAX_CHUNKS:
             raise TooManyChunks(rows=self.rows, batch_size=self._per_chunk, chunks=chunks, limit=planner.MAX_CHUNKS)
-        ends = [*self._starts[1:], end]
-        cuts = zip(planner.cut(self.rows, self._per_chunk), self._starts, ends, strict=True)
-        return [Span(first=a, last=b, span_first=a, start=start, end=stop) for (a, b), start, stop in cuts]
+        return Spans.at(self.rows, self._per_chunk, pairwise(chain(self._starts, [end])))

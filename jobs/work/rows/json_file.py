@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 import msgspec
 
-from jobs.codec import PIECE_BYTES, Layout, Span
+from jobs.codec import PIECE_BYTES, Layout, Span, Spans
 from jobs.errors import BadHeader, BadRecord, MalformedJson, NoRows, NoTable, NotUtf8, RaggedRow
 from jobs.work.rows import cells
 from jobs.work.rows.cutter import Cutter
@@ -38,8 +38,8 @@ class Bracket(NamedTuple):
     depth: int
 
 
-def scan(source: "Source", per_chunk: int) -> tuple[list[str] | None, int, int, list[Span], dict[str, Any]]:
-    """Columns (None for lists without names), their number, rows, spans, and the kind of rows.
+def scan(source: "Source", per_chunk: int) -> tuple[list[str] | None, int, Spans, dict[str, Any]]:
+    """Columns (None for lists without names), their number, spans, and the kind of rows.
 
     Raises MalformedJson with the byte, NoTable, NoRows, BadHeader, NotUtf8.
     """
@@ -50,7 +50,7 @@ def scan(source: "Source", per_chunk: int) -> tuple[list[str] | None, int, int, 
     if not outline.cutter.rows:
         raise NoRows(field=source.field)
     columns, width, rows_are = outline.header()
-    return columns, width, outline.cutter.rows, outline.cutter.spans(outline.last_end), {"rows": rows_are}
+    return columns, width, outline.cutter.spans(outline.last_end), {"rows": rows_are}
 
 
 def read(source: "Source", span: Span, layout: Layout) -> "Rows":

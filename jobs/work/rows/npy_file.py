@@ -9,7 +9,7 @@ import numpy as np
 from numpy.lib import format as npy
 
 from jobs import planner
-from jobs.codec import Layout, Span
+from jobs.codec import Layout, Span, Spans
 from jobs.errors import BadNpy
 from jobs.work.rows.cutter import Cutter
 
@@ -17,16 +17,15 @@ if TYPE_CHECKING:
     from jobs.work.rows import Rows, Source
 
 
-def scan(source: "Source", per_chunk: int) -> tuple[None, int, int, list[Span], dict[str, Any]]:
-    """No names, the number of columns, rows, spans and the dtype. Raises BadNpy."""
+def scan(source: "Source", per_chunk: int) -> tuple[None, int, Spans, dict[str, Any]]:
+    """No names, the number of columns, spans and the dtype. Raises BadNpy."""
     rows, width, dtype = _header(source)
     offset = source.file.tell()
     row_bytes = width * dtype.itemsize
     end = offset + rows * row_bytes
     if end > source.size:
         raise BadNpy(field=source.field, reason=f"the file is truncated: {source.size} bytes instead of {end}")
-    spans = _spans(rows, per_chunk, offset, row_bytes) if rows else []
-    return None, width, rows, spans, {"dtype": dtype.str}
+    return None, width, _spans(rows, per_chunk, offset, row_bytes), {"dtype": dtype.str}
 
 
 def read(source: "Source", span: Span, layout: Layout) -> "Rows":
@@ -62,7 +61,7 @@ def _header(source: "Source") -> tuple[int, int, np.dtype[Any]]:
     return shape[0], shape[1], dtype
 
 
-def _spans(rows: int, per_chunk: int, offset: int, row_bytes: int) -> list[Span]:
+def _spans(rows: int, per_chunk: int, offset: int, row_bytes: int) -> Spans:
     cutter = Cutter(per_chunk)
     if rows > planner.MAX_CHUNKS * per_chunk:
         cutter.rows = rows  # too many, and named so, without listing them
