@@ -1,4 +1,4 @@
-"""Resident memory while jobs of very different lengths run, each on a service of its own, rows made on the fly.
+"""Resident memory while jobs of very different lengths run, one after the other on one service, rows made on the fly.
 
 The peaks of web process, supervisor and store are sampled from outside; those of children are their own accounts, as
 the job tells them. Neither rows nor values are ever whole anywhere in this process.
@@ -7,7 +7,7 @@ the job tells them. Neither rows nor values are ever whole anywhere in this proc
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
 from typing import NamedTuple
@@ -56,7 +56,7 @@ class Memory(NamedTuple):
 def measure(directory: Path, *, rows: int, big_rows: int) -> Iterator[Line]:
     model = uploaded(directory, "small").read_bytes()
     for kind in FORMATS:
-        few, many = (measure_one(model, count, kind) for count in (rows, big_rows))
+        few, many = measure_in_turn(model, (rows, big_rows), kind)
         for name in (*SMALL, "children"):
             yield _line(few, many, name)
 
@@ -76,13 +76,14 @@ def _line(few: "Memory", many: "Memory", name: str) -> Line:
     )
 
 
-def measure_one(model: bytes, rows: int, kind: str, **env: str) -> Memory:
-    """One job on a service of its own. Raises JobFailed."""
-    with (
-        Stack({**os.environ, **env}, private=True) as stack,
-        Client(stack.url) as client,
-        Sampler({name: stack.pids[name] for name in WATCHED}) as sampler,
-    ):
+def measure_in_turn(model: bytes, counts: Sequence[int], kind: str, **env: str) -> list[Memory]:
+    """A job of each count of rows, on a service that has done nothing else. Raises JobFailed."""
+    with Stack({**os.environ, **env}, private=True) as stack, Client(stack.url) as client:
+        return [_measure_one(stack, client, model, rows, kind) for rows in counts]
+
+
+def _measure_one(stack: Stack, client: Client, model: bytes, rows: int, kind: str) -> Memory:
+    with Sampler({name: stack.pids[name] for name in WATCHED}) as sampler:
         started = time.perf_counter()
         job_id = submit(stack.url, model, table(rows, kind))
         job = follow(client, job_id, timeout_s=None, show=lambda _: None)

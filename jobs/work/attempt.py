@@ -59,7 +59,7 @@ class Prepared:
 
     def needs_bytes(self, rows: int) -> int:
         """The peak of a child that explains so many rows, over what it is forked with: an estimate."""
-        return self.explainer.needs_bytes(rows)
+        return memory.copied_bytes() + self.explainer.needs_bytes(rows)
 
     @property
     def rows_per_block(self) -> int:

@@ -8,9 +8,11 @@ import resource
 from pathlib import Path
 
 from jobs.codec import MemoryReport
+from jobs.work.stack import is_lean
 
-STATUS = Path("/proc/self/status")
+STATUS, SHARES = Path("/proc/self/status"), Path("/proc/self/smaps_rollup")
 KIB = 1024
+MIB = 1024 * KIB
 _OUT_OF_MEMORY = (
     "bad_alloc",
     "out of memory",
@@ -19,6 +21,13 @@ _OUT_OF_MEMORY = (
     "can't start new thread",  # its stack
     "failed to map segment",  # a library that is loaded late
 )
+
+
+def copied_bytes() -> int:
+    """What a child writes to of the pages that it has inherited, whatever it does: mostly counts of references, and the
+    more of them the more is loaded. Measured.
+    """
+    return int((2.8 if is_lean() else 5.5) * MIB)
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -44,26 +53,29 @@ def make_room_to_report() -> None:
 def room_bytes() -> int | None:
     """Address space left up to the soft limit; None without a limit."""
     soft, _ = resource.getrlimit(resource.RLIMIT_AS)
-    return None if soft == resource.RLIM_INFINITY else max(0, soft - _status().get("VmSize", 0))
+    return None if soft == resource.RLIM_INFINITY else max(0, soft - _sizes(STATUS).get("VmSize", 0))
 
 
 def anonymous_bytes() -> int:
     """RssAnon now; 0 where the platform does not tell."""
-    return _status().get("RssAnon", 0)
+    return _sizes(STATUS).get("RssAnon", 0)
 
 
 def report(anonymous_at_start: int) -> MemoryReport:
-    """What this process took at its peak, over what it was forked with (`anonymous_bytes` at its start)."""
-    status = _status()
-    high = status.get("VmHWM", 0)
-    added = high - status.get("RssFile", 0) - anonymous_at_start
-    return MemoryReport(peak_bytes=max(0, added), vm_peak_bytes=status.get("VmPeak", 0), vm_hwm_bytes=high)
+    """What this process took at its peak, over what it was forked with (`anonymous_bytes` at its start): new pages, and
+    copies of inherited ones, which it has made by writing to them.
+    """
+    status = _sizes(STATUS)
+    high, anonymous = status.get("VmHWM", 0), status.get("RssAnon", 0)
+    added = max(0, high - status.get("RssFile", 0) - anonymous_at_start)
+    copied = max(0, _sizes(SHARES).get("Private_Dirty", 0) - max(0, anonymous - anonymous_at_start))
+    return MemoryReport(peak_bytes=added + copied, vm_peak_bytes=status.get("VmPeak", 0), vm_hwm_bytes=high)
 
 
-def _status() -> dict[str, int]:
-    """The sizes in /proc/self/status, in bytes; empty on systems without it (macOS)."""
+def _sizes(path: Path) -> dict[str, int]:
+    """The sizes in such a file, in bytes; empty on systems without it (macOS)."""
     try:
-        lines = STATUS.read_text().splitlines()
+        lines = path.read_text().splitlines()
     except OSError:
         return {}
     fields = (line.split() for line in lines if line.endswith(" kB"))
