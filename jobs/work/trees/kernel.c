@@ -72,8 +72,6 @@
 #define NAME(name) name##_avx512
 #include "kernel_walk.h"
 #include "kernel_pairs.h"
-#include "kernel_background_pairs.h"
-#include "kernel_background.h"
 #undef WIDTH
 #undef NAME
 #pragma GCC pop_options
@@ -91,7 +89,7 @@ static const Level LEVELS[] = {
     {"baseline", walk_baseline, walk_pairs_baseline, walk_background_baseline},
 #ifdef X86_LEVELS
     {"avx2", walk_avx2, walk_pairs_avx2, walk_background_avx2},
-    {"avx512", walk_avx512, walk_pairs_avx512, walk_background_avx512},
+    {"avx512", walk_avx512, walk_pairs_avx512, walk_background_avx2}, /* looks up tables, which 512 bits make slower */
 #endif
 };
 

@@ -28,9 +28,10 @@ def accumulate(trees: Trees, seen: Columns, *, pairs: bool) -> Floats:
         own, start = (phi, 0 * output) if whole else (phi.reshape(1, -1, n), output * cells)
         feature = trees.feature[path.split].astype(np.int64)
         own_cells = start + (feature * (features + 1) if pairs else feature)
-        piece = max(FEWEST_ROWS, CELLS // (len(path.split) * path.points))
+        piece = min(n, max(FEWEST_ROWS, CELLS // (len(path.split) * path.points)))
+        walk = _Walk(trees, path, len(own), piece)
         for first in range(0, n, piece):
-            walk = _Walk(trees, path, _hits(trees, seen, path, slice(first, first + piece)), len(own))
+            walk.begin(_hits(trees, seen, path, slice(first, first + piece)))
             walk.run(own[:, :, first : first + piece], own_cells, start, pairs=pairs)
     return phi.transpose(2, 0, 1).reshape(n, outputs, *((features, features) if pairs else (features,))).copy()
 
@@ -46,99 +47,106 @@ def _hits(trees: Trees, seen: Columns, path: Paths, rows: slice) -> Floats:
 
 
 class _Walk:
-    """Down and up some trees for some rows."""
+    """Down and up some trees, for a piece of rows after the other in the same memory: fresh pages cost as much time as
+    the arithmetic that fills them.
+    """
 
-    def __init__(self, trees: Trees, path: Paths, hit: Floats, values: int) -> None:
-        self.trees, self.path, self.hit, self.values = trees, path, hit, values
+    def __init__(self, trees: Trees, path: Paths, values: int, rows: int) -> None:
+        self.trees, self.path = trees, path
         self.t, self.weights = table(path.points)
-        self.edge_hit = np.empty((2 * len(hit), hit.shape[1]))
-        self.given = np.empty((len(hit), values, hit.shape[1]))  # to each split's feature
-        self.P: list[Floats] = []
-        self.F: list[Floats] = []
+        splits, points = len(path.split), path.points
+        widest = max(level.tips for level in path.levels)
+        self._whole = (
+            np.empty((splits, points, rows)),
+            np.empty((splits, points, rows)),
+            np.empty((splits, values, points, rows)),
+            np.empty((2, max(1, widest), values, points, rows)),
+            np.empty((2 * splits, rows)),
+            np.empty((splits, values, rows)),
+        )
+
+    def begin(self, hit: Floats) -> None:
+        """With the next rows: `hit` (S, rows)."""
+        self.hit = hit
+        self.P, self.F, self.G, self.sides, self.edge_hit, self.given = (
+            array[..., : hit.shape[1]] for array in self._whole
+        )
 
     def run(self, phi: Floats, cells: Places, start: Places, *, pairs: bool) -> None:
         """Adds to phi (V, cells, rows); `cells` (S,) is where each split adds, `start` where its tree's cells begin."""
-        roots = self.path.levels[0].split.stop
-        arriving = np.broadcast_to(self.weights[None, :, None], (roots, len(self.t), self.hit.shape[1]))
+        self.P[self.path.levels[0].split] = self.weights[:, None]
         for level in self.path.levels:
-            arriving = self.down(level, arriving)
-        returned = np.empty((0, self.values, len(self.t), self.hit.shape[1]))
+            self.down(level)
         for level in reversed(self.path.levels):
-            near, far = self.child(level, 0, returned), self.child(level, 1, returned)
-            returned = self.up(level, near, far, (phi, start) if pairs else None)
+            self.up(level, (phi, start) if pairs else None)
         _add(phi, cells, self.given)
 
-    def down(self, level: Level, P: Floats) -> Floats:
-        """Keeps P and the factors of a level; returns P of the next."""
+    def down(self, level: Level) -> None:
+        """The factors of a level, and P of the next."""
         share = level.share[:, None, None]
-        hit = self.hit[level.split]
+        hit, F = self.hit[level.split], self.F[level.split]
         edges = self.edge_hit[2 * level.split.start : 2 * level.split.stop]
         near, far = edges[::2], edges[1::2]
         near[:] = hit
         np.subtract(1, hit, out=far)
-        F = self.t[:, None] * (hit[:, None] - share)
-        F += share
+        np.multiply(self.t[:, None], hit[:, None], out=F)
+        F += share * (1 - self.t[:, None])
         if len(again := level.again):
             edge = level.earlier[again]
             earlier, before = self.edge_hit[edge], self.path.edge_share[edge][:, None, None]
             inverse = 1 / (before + self.t[:, None] * (1 - before))
             lift = before * share[again] * (1 - self.t[:, None]) * inverse - share[again]
-            F[again] = share[again] + earlier[:, None] * (lift + self.t[:, None] * inverse * hit[again, None])
             near[again] *= earlier
             far[again] *= earlier
-        self.P.append(P)
-        self.F.append(F)
-        return self.arriving(level, P[: level.tips], F[: level.tips])
+            repeated = (self.t[:, None] * inverse) * near[again, None]
+            repeated += lift * earlier[:, None]
+            repeated += share[again]
+            F[again] = repeated
+        self.arrive(level)
 
-    def arriving(self, level: Level, P: Floats, F: Floats) -> Floats:
+    def arrive(self, level: Level) -> None:
         """P of the next level's splits, from that of the splits above them."""
         left, right = level.sides
-        near = P * F
-        below = np.empty((len(left.inner) + len(right.inner), *P.shape[1:]))
-        below[left.child] = near[left.inner]
-        below[right.child] = np.subtract(P, near, out=near)[right.inner]
-        return below
+        P, F = self.P[level.split][: level.tips], self.F[level.split][: level.tips]
+        near = np.multiply(P, F, out=self.sides[0, : level.tips, 0])
+        self.P[left.child] = near[left.inner]
+        self.P[right.child] = np.subtract(P[right.inner], near[right.inner], out=near[right.inner])
 
-    def child(self, level: Level, side: int, below: Floats) -> Floats:
+    def side(self, level: Level, number: int) -> Floats:
         """(tips, V, Q, rows): G of the children on one side of what is no tip: leaf values, or the next level's."""
-        children = level.sides[side]
-        leaves = np.searchsorted(children.leaf, level.tips)
-        G = np.empty((level.tips, self.values, len(self.t), self.hit.shape[1]))
-        G[children.leaf[:leaves]] = self.trees.values[children.node[:leaves], : self.values, None, None]
-        G[children.inner] = below[children.child]
+        children, G = level.sides[number], self.sides[number, : level.tips]
+        G[children.leaf] = self.leaves(children.value)
+        G[children.inner] = self.G[children.child]
         return G
 
-    def tip(self, level: Level, side: int) -> Floats:
-        """(m - tips, V, 1, 1): values of the leaves on one side of the tips."""
-        children = level.sides[side]
-        leaves = np.searchsorted(children.leaf, level.tips)
-        values: Floats = self.trees.values[children.node[leaves:], : self.values, None, None]
+    def leaves(self, nodes: Places) -> Floats:
+        """(nodes, V, 1, 1): their values."""
+        values: Floats = self.trees.values[nodes, : self.given.shape[1], None, None]
         return values
 
-    def up(self, level: Level, near: Floats, far: Floats, pairs: tuple[Floats, Places] | None) -> Floats:
-        """Notes a level's contributions; returns G of its splits. Overwrites `near`."""
-        P, F, tips = self.P.pop(), self.F.pop(), level.tips
+    def up(self, level: Level, pairs: tuple[Floats, Places] | None) -> None:
+        """Notes a level's contributions, and G of its splits. Divides P where features repeat."""
+        P, F, G, tips = self.P[level.split], self.F[level.split], self.G[level.split], level.tips
         amount = self.hit[level.split] - level.share[:, None]
         if len(again := level.again):
             edge = level.earlier[again]
             before = self.path.edge_share[edge][:, None]
             amount[again] *= self.edge_hit[edge] * before
-            P = P.copy()
             P[again] /= ((before + self.t * (1 - before)) ** 2)[:, :, None]
-        D, beyond = np.subtract(near, far, out=near), self.tip(level, 1)
-        step = self.tip(level, 0) - beyond  # D of a tip, the same at every node
+        near, far = self.side(level, 0), self.side(level, 1)
+        D = np.subtract(near, far, out=near)
+        beyond = self.leaves(level.sides[1].tip)
+        step = self.leaves(level.sides[0].tip) - beyond  # D of a tip, the same at every node
         total = self.given[level.split]
         np.einsum("mqr,mvqr->mvr", P[:tips], D, out=total[:tips])
         np.multiply(P[tips:].sum(axis=1)[:, None], step[:, :, 0], out=total[tips:])
         total *= amount[:, None]
         if pairs:
             self.add_pairs(level, *pairs, amount, np.concatenate([P[:tips, None] * D, P[tips:, None] * step]))
-        G = np.empty((len(F), *D.shape[1:]))
         np.multiply(D, F[:tips, None], out=G[:tips])
         G[:tips] += far
         np.multiply(step, F[tips:, None], out=G[tips:])
         G[tips:] += beyond
-        return G
 
     def add_pairs(self, level: Level, phi: Floats, start: Places, amount: Floats, contribution: Floats) -> None:
         """Each split's feature with every other one above it: half of the sum over q of P D R."""

@@ -17,17 +17,20 @@ GROUP_SPLITS = 512
 
 @dataclass(frozen=True)
 class Side:
-    """The children of a level's splits on one side."""
+    """The children of a level's splits on one side. All slices are of places in the level."""
 
-    inner: Places  # the places in the level of splits whose child is a split
-    child: Places  # and the places of those children in the next level
-    leaf: Places  # the places of splits whose child is a leaf
-    node: Places  # and those leaves' nodes
+    inner: slice  # splits whose child is a split
+    child: Places  # the places of those children in `Paths.split`
+    leaf: slice  # splits with a split on the other side alone
+    value: Places  # the nodes of their leaves
+    tip: Places  # the nodes of the tips' leaves
 
 
 @dataclass(frozen=True)
 class Level:
-    """Splits (m) of one depth, by place in `Paths.split`; those above two leaves, the tips, come last."""
+    """Splits (m) of one depth, by place in `Paths.split`: those above a split on the left alone, on both sides, on the
+    right alone, and last the tips, which are above two leaves. So both sides of a level are slices of it.
+    """
 
     split: slice
     tips: int  # the place in this level of the first tip
@@ -84,8 +87,8 @@ def _children(trees: Trees, split: Places) -> Places:
 def _by_level(trees: Trees, roots: Places) -> tuple[Places, list[int]]:
     levels, nodes = [], roots
     while len(splits := nodes[trees.inner[nodes]]):
-        tip = ~trees.inner[_children(trees, splits)].any(axis=1)
-        levels.append(np.concatenate([splits[~tip], splits[tip]]))
+        left, right = trees.inner[_children(trees, splits)].T
+        levels.append(splits[np.argsort(np.where(left, right * 1, np.where(right, 2, 3)), kind="stable")])
         nodes = _children(trees, splits).ravel()
     return np.concatenate(levels), [len(splits) for splits in levels]
 
@@ -98,18 +101,14 @@ def _parents(child: Places, next_level: int) -> tuple[Places, Places]:
 
 
 def _level(paths: Paths, split: slice, share: Floats, earlier: Places, above: Places) -> Level:
-    child = paths.child[split]
-    inner = child >= 0
+    child, leaf = paths.child[split], paths.leaf[split]
+    (left, right), tips = (child >= 0).sum(axis=0), int((child >= 0).any(axis=1).sum())
+    inner = (slice(0, left), slice(tips - right, tips))
+    alone = (slice(left, tips), slice(0, tips - right))  # on the other side
     sides = [
-        Side(
-            inner=np.flatnonzero(inner[:, side]),
-            child=child[inner[:, side], side] - split.stop,
-            leaf=np.flatnonzero(~inner[:, side]),
-            node=paths.leaf[split][~inner[:, side], side],
-        )
+        Side(inner[side], child[inner[side], side], alone[side], leaf[alone[side], side], leaf[tips:, side])
         for side in (0, 1)
     ]
-    tips = int(inner.any(axis=1).sum())
     return Level(split, tips, share, (sides[0], sides[1]), np.flatnonzero(earlier >= 0), earlier, above)
 
 
