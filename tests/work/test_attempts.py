@@ -4,7 +4,9 @@ import math
 import subprocess
 import sys
 
+import lightgbm as lgb
 import numpy as np
+import pandas as pd
 import pytest
 import xgboost as xgb
 from sklearn.ensemble import (
@@ -156,8 +158,6 @@ def test_a_free_planner_cuts_by_the_measured_pace(samples, forest, monkeypatch):
 
 
 def named(samples, columns):
-    import pandas as pd
-
     frame = pd.DataFrame(samples.x, columns=columns)
     return skops_bytes(RandomForestRegressor(5, random_state=0).fit(frame, samples.number))
 
@@ -179,6 +179,20 @@ def test_the_background_is_brought_into_order_too(samples):
     straight = explained(model, npy(samples.x), csv_bytes(samples.columns, background))[0]
     mixed = explained(model, npy(samples.x), csv_bytes(samples.columns[::-1], background[:, ::-1]))[0]
     np.testing.assert_array_equal(straight, mixed)
+
+
+def test_spaces_in_names_are_the_underscores_that_lightgbm_made_of_them(samples):
+    columns = ["of a", "of b", "of_c", "d", "e"]
+    booster = lgb.train(
+        {"verbose": -1, "num_threads": 1}, lgb.Dataset(pd.DataFrame(samples.x, columns=columns), samples.number), 5
+    )
+    model = booster.model_to_string().encode()
+    expected = explained(model, npy(samples.x))[0]
+    values, heard, _ = explained(model, csv_bytes(columns[::-1], samples.x[:, ::-1]))
+    np.testing.assert_array_equal(values, expected)
+    assert heard.one(Plan).layout.features == columns
+    both = csv_bytes(["of a", "of_a", "of_c", "d", "e"], samples.x)  # which of the two is meant?
+    assert refusal(model, both).code == "feature_names"
 
 
 def test_other_columns_are_refused_by_name(samples):

@@ -33,19 +33,25 @@ class Wanted(Protocol):
 def lay_out(table: Table, model: Wanted, field: str) -> Layout:
     """How the data's columns meet the model's features.
 
-    With names on both sides they must be the same set, in any order. Otherwise the number must match, and the names
-    are those of the side that has some, or f0, f1, ... Raises FeatureNames and FeatureCount.
+    With names on both sides they must be the same set, in any order, and are shown as the data has them. Otherwise the
+    number must match, and the names are those of the side that has some, or f0, f1, ... Raises FeatureNames and
+    FeatureCount.
     """
     if model.features and table.columns:
-        columns, features = table.columns, model.features
-        _check_same(columns, features, field)
+        columns, order = table.columns, _order(table.columns, model.features, field)
     elif table.width != model.n_features:
         raise FeatureCount(field=field, found=table.width, expected=model.n_features)
     else:
-        columns = features = table.columns or model.features or [f"f{index}" for index in range(table.width)]
-    place = {name: index for index, name in enumerate(columns)}
-    order = None if columns == features else [place[name] for name in features]
-    return Layout(format=table.format, columns=columns, features=features, order=order, detail=table.detail)
+        columns = table.columns or model.features or [f"f{index}" for index in range(table.width)]
+        order = list(range(table.width))
+    features = [columns[place] for place in order]
+    return Layout(
+        format=table.format,
+        columns=columns,
+        features=features,
+        order=None if features == columns else order,
+        detail=table.detail,
+    )
 
 
 def arrange(rows: Rows, layout: Layout) -> Rows:
@@ -72,11 +78,15 @@ def _first(where: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> tuple[int,
     return (row, column) if where[row, column] else None
 
 
-def _check_same(columns: Sequence[str], features: Sequence[str], field: str) -> None:
+def _order(columns: Sequence[str], features: Sequence[str], field: str) -> list[int]:
+    """The place among the columns of each feature. LightGBM writes the spaces in names as underscores."""
+    for names in (columns, [name.replace(" ", "_") for name in columns]):
+        place = {name: index for index, name in enumerate(names)}
+        if place.keys() == set(features) and len(place) == len(columns):
+            return [place[name] for name in features]
     missing = [name for name in features if name not in set(columns)]
     unknown = [name for name in columns if name not in set(features)]
-    if missing or unknown:
-        raise FeatureNames(field=field, missing=_some(missing), unknown=_some(unknown))
+    raise FeatureNames(field=field, missing=_some(missing), unknown=_some(unknown))
 
 
 def _some(names: Sequence[str]) -> str:
