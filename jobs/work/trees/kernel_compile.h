@@ -56,9 +56,9 @@ static void enter(Program *p, const Split *split, int far) {
     p->edge[level + 1] = after;
     const double *above = p->growth + level * RADII;
     double *growth = p->growth + (level + 1) * RADII;
-    for (int i = 0; i < RADII; i++) growth[i] = above[i] * (after + p->reach[i] * (1 - after));
+    for (int i = 0; i < RADII; i++) growth[i] = above[i] * growth_of(after, RADIUS[i]);
     if (split->earlier >= 0)
-        for (int i = 0; i < RADII; i++) growth[i] /= before + p->reach[i] * (1 - before);
+        for (int i = 0; i < RADII; i++) growth[i] /= growth_of(before, RADIUS[i]);
     for (int i = 0; i < RADII; i++) p->most[i] = growth[i] > p->most[i] ? growth[i] : p->most[i];
 }
 

@@ -12,8 +12,8 @@ typedef struct {
 } Ensemble;
 
 #define RADII 4
-static const double RADIUS[RADII] = {8, 16, 32, 64};
-#define TOLERANCE 1e-11 /* of leaf values; two digits to spare */
+static const double RADIUS[RADII] = {4, 8, 16, 32};
+#define TOLERANCE 1e-12 /* of leaf values; three digits to spare */
 
 /* SPLIT, TURN, JOIN: before, between and after two subtrees. LEAN: before a single one; the far side is a leaf, then
    LEAN_JOIN comes after it, or a tip, then TIP_JOIN. A tip is a split above two leaves: without a parent or unfused it is
@@ -51,7 +51,7 @@ typedef struct {
     int32_t *path;     /* node, phase and split by level */
     int64_t splits, count, most_splits, capacity;
     const double *t, *w;
-    double reach[RADII], most[RADII]; /* see enough_points; the largest growths of the tree at hand */
+    double most[RADII]; /* the largest growths of the tree at hand: see enough_points */
     int distinct, most_distinct, points, values, fused;
 } Program;
 
@@ -129,7 +129,6 @@ static const char *plan(const Ensemble *e, int pairs, Program *p, Work *w) {
     if (!p->last) return NO_MEMORY;
     const int64_t depth = w->deepest = deepest(e, p->last), values = e->values_a_leaf;
     p->e = e;
-    for (int i = 0; i < RADII; i++) p->reach[i] = (2 + RADIUS[i] + 1 / RADIUS[i]) / 4;
     for (int64_t feature = 0; feature < e->features; feature++) p->last[feature] = -1;
     const int64_t distinct = depth < e->features ? depth : e->features;
     const int64_t points = distinct < 2 ? 1 : distinct / 2 + 1 < MOST_POINTS ? distinct / 2 + 1 : MOST_POINTS;
@@ -138,7 +137,7 @@ static const char *plan(const Ensemble *e, int pairs, Program *p, Work *w) {
     p->split = (Split *)doubles(p->most_splits * (sizeof *p->split / 8));
     p->step = malloc(p->capacity * sizeof *p->step);
     p->edge = doubles(depth + 1);
-    p->growth = doubles((depth + 1) * 4);
+    p->growth = doubles((depth + 1) * RADII);
     p->path = malloc((depth + 1) * 3 * sizeof *p->path);
     w->active = malloc((depth + 1) * sizeof *w->active);
     const int64_t at_point = points * LANES;
@@ -150,18 +149,24 @@ static const char *plan(const Ensemble *e, int pairs, Program *p, Work *w) {
 
 /* ---- how many quadrature nodes a tree needs -------------------------------------------------------------------- */
 
-/* A product of n factors is exact with ceil(n / 2) nodes. Fewer do where the factors are tame: on the ellipse with
-   foci 0 and 1 and parameter rho, |c + z (h - c)| <= c + Z (1 - c) =: growth, with Z = (2 + rho + 1 / rho) / 4, and
-   the error is at most 32/15 rho^(-2Q) / (1 - rho^-2) times the product of growths (Trefethen, "Is Gauss quadrature
-   better than Clenshaw-Curtis?", 2008, theorem 4.5). The product of all c is at least one row's share of the cover,
-   which bounds the growths at any depth. */
+/* A product of n factors is exact with ceil(n / 2) nodes. Fewer do where the factors are tame: the error of Q nodes on
+   [0, 1] is (Q!)^4 / ((2Q + 1) (2Q)!^2) times a Taylor coefficient f^(2Q)(x) / (2Q)! (Abramowitz and Stegun, 25.4.30).
+   Around any x of [0, 1], that of a product is at most the coefficient of y^(2Q) in the product of 1 + (1 - c) y, for
+   factors with h = 1, and c (1 + y), for those with h = 0; and so, for any radius r, at most r^(-2Q) times the product of
+   growths, each the larger of both at y = r. A row that misses what nearly all others follow makes them grow most. */
+static double growth_of(double share, double radius) {
+    const double followed = 1 + (1 - share) * radius, missed = share * (1 + radius);
+    return followed > missed ? followed : missed;
+}
+
 static int enough_points(int distinct, const double *growth) {
     const int exact = distinct < 2 ? 1 : (distinct + 1) / 2;
-    for (int points = 1; points < exact; points++)
-        for (int i = 0; i < RADII; i++) {
-            const double rho = RADIUS[i];
-            if (growth[i] * 32 / 15 * pow(rho, -2 * points) / (1 - 1 / (rho * rho)) < TOLERANCE) return points;
-        }
+    for (int points = 1; points < exact; points++) {
+        const double of_nodes = exp(4 * lgamma(points + 1) - 2 * lgamma(2 * points + 1)) / (2 * points + 1);
+        for (int i = 0; i < RADII; i++)
+            if (growth[i] * of_nodes * pow(RADIUS[i], -2 * points) < TOLERANCE)
+                return points < MOST_POINTS ? points : MOST_POINTS;
+    }
     return exact < MOST_POINTS ? exact : MOST_POINTS;
 }
 

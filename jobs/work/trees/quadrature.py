@@ -1,13 +1,14 @@
 """Gauss-Legendre nodes and weights on [0, 1], and how many of them a tree needs. The C kernel decides alike."""
 
+import math
+
 import numpy as np
 
 from jobs.work.trees.arrays import Floats
 
-RADII = np.array([8.0, 16.0, 32.0, 64.0])
-REACH = (2 + RADII + 1 / RADII) / 4
-TOLERANCE = 1e-11
-"""Of leaf values: two digits to spare."""
+RADII = np.array([4.0, 8.0, 16.0, 32.0])
+TOLERANCE = 1e-12
+"""Of leaf values: three digits to spare."""
 NEWTON_STEPS = 8
 MOST_POINTS = 64
 
@@ -35,19 +36,23 @@ def _legendre(degree: int, x: Floats) -> tuple[Floats, Floats]:
 
 
 def growth(share: Floats) -> Floats:
-    """The most that factors c + z (h - c) can be on each ellipse, for shares c (m,): (m, len(RADII))."""
-    return share[:, None] + REACH * (1 - share[:, None])
+    """What a factor's Taylor series is at most at each radius, for shares c (m,): (m, len(RADII))."""
+    share = share[:, None]
+    return np.maximum(1 + (1 - share) * RADII, share * (1 + RADII))
 
 
 def enough_points(distinct: int, most_growth: Floats) -> int:
     """Nodes for paths of up to `distinct` features, whose products of growths are at most `most_growth`.
 
-    A product of n factors is exact with ceil(n / 2). Fewer do where the factors are tame: on the ellipse with foci 0
-    and 1 and parameter rho, a factor is at most its growth, and the error of Q nodes at most 32/15 rho^(-2Q) / (1 -
-    rho^-2) times their product (Trefethen, "Is Gauss quadrature better than Clenshaw-Curtis?", 2008, theorem 4.5).
+    A product of n factors is exact with ceil(n / 2). Fewer do where the factors are tame: the error of Q nodes on [0, 1]
+    is (Q!)^4 / ((2Q + 1) (2Q)!^2) times a Taylor coefficient f^(2Q)(x) / (2Q)! (Abramowitz and Stegun, 25.4.30). Around
+    any x of [0, 1], that of a product is at most the coefficient of y^(2Q) in the product of 1 + (1 - c) y, for factors
+    with h = 1, and c (1 + y), for those with h = 0; and so, for any radius r, at most r^(-2Q) times the product of
+    growths, each the larger of both at y = r. A row that misses what nearly all others follow makes them grow most.
     """
     exact = max(1, (distinct + 1) // 2)
-    for points in range(1, exact):
-        if (most_growth * 32 / 15 * RADII ** (-2.0 * points) / (1 - RADII**-2) < TOLERANCE).any():
+    for points in range(1, min(exact, MOST_POINTS)):
+        of_nodes = math.exp(4 * math.lgamma(points + 1) - 2 * math.lgamma(2 * points + 1)) / (2 * points + 1)
+        if (most_growth * of_nodes * RADII ** (-2.0 * points) < TOLERANCE).any():
             return points
     return min(exact, MOST_POINTS)
