@@ -44,7 +44,7 @@ def growth(share: Floats) -> Floats:
 def enough_points(distinct: int, most_growth: Floats) -> int:
     """Nodes for paths of up to `distinct` features, whose products of growths are at most `most_growth`.
 
-    A product of n factors is exact with ceil(n / 2). Fewer do where the factors are tame: the error of Q nodes on [0, 1]
+    A product of n factors is exact with ceil(n / 2). Fewer do where factors are tame: the error of Q nodes on [0, 1]
     is (Q!)^4 / ((2Q + 1) (2Q)!^2) times a Taylor coefficient f^(2Q)(x) / (2Q)! (Abramowitz and Stegun, 25.4.30). Around
     any x of [0, 1], that of a product is at most the coefficient of y^(2Q) in the product of 1 + (1 - c) y, for factors
     with h = 1, and c (1 + y), for those with h = 0; and so, for any radius r, at most r^(-2Q) times the product of
