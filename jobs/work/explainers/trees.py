@@ -59,6 +59,7 @@ class ExactTrees:
             call=partial(ensemble.predict, self.explains), names=ensemble.about.outputs[self.explains][-trees.outputs :]
         )
         level, _ = engine.chosen()
+        self._fixed_bytes = engine.fixed_bytes(background=background is not None)
         self.engine = f"exact trees ({level})" if background is None else f"exact trees against a background ({level})"
         self._values, expected = _ways(ensemble, options, background, raw=self.explains == native)
         self.base_values = [float(value) for value in np.atleast_1d(expected)]
@@ -68,7 +69,7 @@ class ExactTrees:
         row_bytes = FLOAT_BYTES * self._features
         block = FLOAT_BYTES * self._cells * self._value_copies + row_bytes * COLUMN_COPIES
         whole = -(-min(rows, self._per_block) // planner.LANES) * planner.LANES
-        return planner.chunk_bytes(rows, row_bytes, int(whole * block))
+        return planner.chunk_bytes(rows, row_bytes, int(whole * block) + self._fixed_bytes)
 
     def explain(self, rows: Rows, first: int) -> Rows:  # noqa: ARG002
         """See `Explainer.explain`; does not depend on `first`."""

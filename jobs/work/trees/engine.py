@@ -22,11 +22,21 @@ from jobs.work.trees import levels, numpy_engine
 from jobs.work.trees.arrays import Floats, Trees
 from jobs.work.trees.background import Background
 from jobs.work.trees.columns import Columns, aligned, columns
-from jobs.work.trees.levels import NUMPY, available, chosen
+from jobs.work.trees.levels import NUMPY, available, chosen, fixed_bytes
 from jobs.work.trees.outputs import shaped, symmetric
 from jobs.work.trees.prediction import predict
 
-__all__ = ["NUMPY", "Background", "available", "chosen", "interaction_values", "predict", "prepare", "shap_values"]
+__all__ = [
+    "NUMPY",
+    "Background",
+    "available",
+    "chosen",
+    "fixed_bytes",
+    "interaction_values",
+    "predict",
+    "prepare",
+    "shap_values",
+]
 
 
 def prepare(trees: Trees) -> None:

@@ -3,12 +3,17 @@
 Leaf by leaf, with matrices of ones where a row (or a background row) misses a feature of the path.
 """
 
+from dataclasses import replace
 from math import factorial
 
 import numpy as np
 
 from jobs.work.trees.arrays import ALL_OUTPUTS, Floats, Rule, Trees
 from jobs.work.trees.columns import Columns
+
+CELLS = 1 << 18
+"""Numbers in an array of rows against background rows: rows are taken in pieces of so many."""
+FEWEST_AGAINST = 64
 
 
 def accumulate(trees: Trees, both: Columns, n: int, weights: Floats, *, pairs: bool) -> Floats:
@@ -18,10 +23,19 @@ def accumulate(trees: Trees, both: Columns, n: int, weights: Floats, *, pairs: b
     """
     cells = (trees.features,) * (2 if pairs else 1)
     phi = np.zeros((n, len(trees.base), *cells))
-    for tree in range(trees.trees):
-        output = trees.tree_output[tree]
-        own = phi if output == ALL_OUTPUTS else phi[:, output : output + 1]
-        _walk(trees, both, weights, root=int(trees.offsets[tree]), phi=own)
+    piece = max(1, CELLS // max(FEWEST_AGAINST, len(weights)))
+    for first in range(0, n, piece):
+        some = replace(both, rows=np.concatenate([both.rows[:n][first : first + piece], both.rows[n:]]))
+        for tree in range(trees.trees):
+            output = trees.tree_output[tree]
+            own = phi[first : first + piece]
+            _walk(
+                trees,
+                some,
+                weights,
+                root=int(trees.offsets[tree]),
+                phi=own if output == ALL_OUTPUTS else own[:, output : output + 1],
+            )
     return phi
 
 

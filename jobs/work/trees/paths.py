@@ -11,7 +11,7 @@ from jobs.work.trees.arrays import ALL_OUTPUTS, Floats, Trees
 
 Places = NDArray[np.int64]
 
-GROUP_SPLITS = 512
+GROUP_SPLITS = 1024
 """Small trees are taken together until they have this many splits."""
 
 

@@ -38,7 +38,8 @@ def _legendre(degree: int, x: Floats) -> tuple[Floats, Floats]:
 def growth(share: Floats) -> Floats:
     """What a factor's Taylor series is at most at each radius, for shares c (m,): (m, len(RADII))."""
     share = share[:, None]
-    return np.maximum(1 + (1 - share) * RADII, share * (1 + RADII))
+    grown: Floats = np.maximum(1 + (1 - share) * RADII, share * (1 + RADII))
+    return grown
 
 
 def enough_points(distinct: int, most_growth: Floats) -> int:
