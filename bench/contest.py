@@ -21,9 +21,9 @@ from bench.tasks import Task
 from cli.processes import ROOT
 
 THREADS = ("OMP", "OPENBLAS", "MKL", "NUMBA", "VECLIB")
-PATIENCE_S = 60.0
+PATIENCE_S = 30.0
 """For one answer; making ready is one."""
-ONCE_S = 4.0
+ONCE_S = 3.0
 """Who takes longer is measured once."""
 
 
