@@ -1,7 +1,7 @@
 """The tiny jobs as users of RQ do them: an app that enqueues and is polled, and a warm worker that explains with shap.
 
-`python -m bench.rq_side app PORT` and `python -m bench.rq_side worker`, with REDIS_URL and MODEL in the environment.
-The worker is RQ's SimpleWorker, which forks for no job, with shap and the explainer loaded: RQ's best case.
+`python -m bench.rq_side app PORT` and `python -m bench.rq_side Worker` (or `SimpleWorker`), with REDIS_URL and MODEL in
+the environment. Workers have loaded shap and made the explainer before they take, or fork for, their first job.
 """
 
 import os
@@ -10,7 +10,7 @@ from functools import cache
 from typing import Any
 
 from redis import Redis
-from rq import Queue, SimpleWorker
+from rq import Queue, SimpleWorker, Worker
 from rq.job import Job
 
 
@@ -32,11 +32,14 @@ def _explainer() -> Any:
     return shap.TreeExplainer(booster)
 
 
-def _work(redis: Redis) -> None:
+WORKERS = {"Worker": Worker, "SimpleWorker": SimpleWorker}
+
+
+def _work(redis: Redis, kind: str) -> None:
     from bench.rq_side import _explainer as the_one_that_jobs_use
 
     the_one_that_jobs_use()
-    SimpleWorker([Queue(connection=redis)], connection=redis).work(logging_level="WARNING")
+    WORKERS[kind]([Queue(connection=redis)], connection=redis).work(logging_level="WARNING")
 
 
 def _serve(redis: Redis, port: int) -> None:
@@ -74,7 +77,7 @@ def _serve(redis: Redis, port: int) -> None:
 
 if __name__ == "__main__":
     connection = Redis.from_url(os.environ["REDIS_URL"])
-    if sys.argv[1] == "worker":
-        _work(connection)
+    if sys.argv[1] in WORKERS:
+        _work(connection, sys.argv[1])
     else:
         _serve(connection, int(sys.argv[2]))

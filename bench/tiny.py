@@ -1,5 +1,7 @@
 """Many tiny jobs from many clients: the service beside RQ, on the same work, with as many workers as slots.
 
+RQ's Worker is what its users run: like the service it forks a process for each job. Its SimpleWorker works in its own
+process, where a job that takes too much memory takes the worker along; it is shown beside.
 Of the service's own processes also what they hold after the last job, beside what they held after the first WARM_UPS.
 """
 
@@ -48,7 +50,8 @@ def measure(directory: Path, jobs: int) -> Iterator[Line]:
     model = uploaded(directory, "tiny")
     rows = data(jobs + WARM_UPS, seed=3, features=TINY_FEATURES)[0].tolist()
     ours, early, late = _service([json.dumps({"data": [row], "model_id": model.name}).encode() for row in rows], model)
-    theirs = _rq([json.dumps({"data": [row]}).encode() for row in rows], model)
+    plain = [json.dumps({"data": [row]}).encode() for row in rows]
+    theirs, simple = (_rq(kind, plain, model) for kind in ("Worker", "SimpleWorker"))
     work = f"{jobs:,} jobs of 1 row, {CLIENTS} clients"
     ratio, share = theirs.seconds / ours.seconds, ours.percentile(0.5) / theirs.percentile(0.5)
     yield Line(
@@ -70,14 +73,15 @@ def measure(directory: Path, jobs: int) -> Iterator[Line]:
         f"x {GOAL_P50:.2g} of RQ",
         share <= GOAL_P50,
     )
-    yield Line(
-        work,
-        f"RQ, {SLOTS} warm workers",
-        SLOTS,
-        f"{jobs / theirs.seconds:,.0f} jobs/s",
-        "x 1",
-        remarks=_remarks(theirs),
-    )
+    for kind, seen in (("Worker", theirs), ("SimpleWorker", simple)):
+        yield Line(
+            work,
+            f"RQ, {SLOTS} warm {kind}s",
+            SLOTS,
+            f"{jobs / seen.seconds:,.0f} jobs/s",
+            f"x {theirs.seconds / seen.seconds:.3g}",
+            remarks=_remarks(seen),
+        )
     yield from (_held_line(work, name, early[name], late[name]) for name in SMALL)
 
 
@@ -123,22 +127,22 @@ def _held(pid: int) -> Held:
     return Held(process.memory_info().rss, process.num_fds())
 
 
-def _rq(bodies: list[bytes], model: Path) -> Load:
-    with _rq_running(model) as port:
+def _rq(kind: str, bodies: list[bytes], model: Path) -> Load:
+    with _rq_running(kind, model) as port:
         headers = {"Content-Type": "application/json"}
         load(port, "/analyze", bodies[:WARM_UPS], headers)
         return load(port, "/analyze", bodies[WARM_UPS:], headers)
 
 
 @contextmanager
-def _rq_running(model: Path) -> Iterator[int]:
+def _rq_running(kind: str, model: Path) -> Iterator[int]:
     """The port of an app whose workers answer."""
     directory, port = private_directory(), _free_port()
     store, url = embedded_store(directory, os.environ)
     env = module_environment({**os.environ, "REDIS_URL": url, "MODEL": str(model), "OMP_NUM_THREADS": "1"})
     log = directory / "rq.log"
     app = Process("app", module_command("bench.rq_side", "app", str(port)), env, log=log)
-    workers = [Process("worker", module_command("bench.rq_side", "worker"), env, log=log) for _ in range(SLOTS)]
+    workers = [Process("worker", module_command("bench.rq_side", kind), env, log=log) for _ in range(SLOTS)]
     try:
         store.start()
         for process in (app, *workers):

@@ -20,6 +20,8 @@ from jobs.settings import InvalidSettings, Settings
 
 UPLOAD_TTL_S = 3_600
 BATCH_BYTES = 2 * PIECE_BYTES
+THREAD_BYTES = 16 * 1024
+"""From so many on a hash is worth a thread of its own."""
 
 Bytes = bytes | memoryview
 
@@ -177,4 +179,10 @@ class BlobWriter:
             await under_way
 
     async def _store(self, batch: bytes, first: int, pieces: Sequence[Bytes]) -> None:
-        await asyncio.gather(self._blobs.append(self.id, first, pieces), asyncio.to_thread(self._hash.update, batch))
+        if len(batch) < THREAD_BYTES:
+            self._hash.update(batch)
+            await self._blobs.append(self.id, first, pieces)
+        else:
+            await asyncio.gather(
+                self._blobs.append(self.id, first, pieces), asyncio.to_thread(self._hash.update, batch)
+            )

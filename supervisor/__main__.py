@@ -10,6 +10,7 @@ import socket
 import sys
 
 import structlog
+import uvloop
 
 from jobs.blobs import check_blobs, open_blobs
 from jobs.connection import connect, connect_blocking
@@ -38,7 +39,8 @@ def main(arguments: list[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return EXIT_UNUSABLE
     configure(settings.log_level, settings.log_format)
-    return asyncio.run(_serve(settings, burst=options.burst))
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(_serve(settings, burst=options.burst))
 
 
 async def _serve(settings: Settings, *, burst: bool) -> int:

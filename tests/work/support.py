@@ -38,6 +38,7 @@ class Heard:
 
     messages: list[Any] = field(default_factory=list)
     longest_read: int = 0
+    reads: int = 0
 
     def one(self, kind: type) -> Any:
         found = [message for message in self.messages if isinstance(message, kind)]
@@ -87,6 +88,7 @@ class Supervisor:
             if not isinstance(message, Read):
                 heard.messages.append(message)
                 continue
+            heard.reads += 1
             heard.longest_read = max(heard.longest_read, message.length)
             content = self.parts[message.part]
             file.write(codec.encode(Data(content[message.offset : message.offset + message.length])))

@@ -267,6 +267,27 @@ def test_running_out_of_memory_is_told_apart(samples, forest, error):
     assert (failed.kind, failed.code) == ("memory", "memory_cap")
 
 
+@pytest.mark.parametrize("write", [csv_bytes, json_bytes])
+def test_small_data_is_asked_for_once(samples, forest, write):
+    supervisor = Supervisor({"model": forest, "data": write(samples.columns, samples.x)})
+    supervisor.load()
+    heard = supervisor.open(1_000)
+    assert heard.one(Done).partial
+    assert heard.reads == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
+@pytest.mark.parametrize(("seconds", "looks"), [(0.001, False), (1.0, True)])
+def test_only_who_took_its_time_looks_at_all_its_pages(monkeypatch, tmp_path, seconds, looks):
+    (tmp_path / "shares").write_text("Private_Dirty:  9000000 kB\n")
+    monkeypatch.setattr(memory, "SHARES", tmp_path / "shares")
+    monkeypatch.setattr(memory.time, "process_time", lambda: seconds)
+    anonymous = memory.anonymous_bytes()
+    peak = memory.report(anonymous).peak_bytes
+    assert (peak > 8_000_000 * 1024) is looks
+    assert peak >= memory.copied_bytes()
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux holds RLIMIT_AS")
 def test_a_child_at_its_cap_still_reports():
     """In a process of its own, whose soft limit is a little above what it has and whose hard one is higher."""
