@@ -148,6 +148,8 @@ class Open(msgspec.Struct, tag=True, kw_only=True):
     batch_size: int | str
     cap_bytes: int
     """What this child may take beside its model."""
+    model_bytes: int = 0
+    """What it began with: its model."""
     slots: int = 1
     """Children that work at once."""
     dry_run: bool = False

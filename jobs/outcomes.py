@@ -41,7 +41,7 @@ class Evidence(msgspec.Struct, kw_only=True, omit_defaults=True):
     vm_hwm_bytes: int | None = None
     """VmHWM: the most resident memory, inherited pages included."""
     vm_limit_bytes: int | None = None
-    """RLIMIT_AS of the child: the warm VmSize plus the cap, less a margin (`supervisor.forks`)."""
+    """RLIMIT_AS of the child: the warm VmSize plus the cap, less what is left for growth that it does not see."""
     stderr: str | None = None
     """The last lines that native libraries wrote."""
 

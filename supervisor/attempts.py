@@ -157,6 +157,7 @@ class Attempts:
                 sizes=sizes(parts),
                 batch_size=batch_size,
                 cap_bytes=run.sample.cap_bytes - run.inherited_bytes,
+                model_bytes=run.inherited_bytes,
                 slots=run.nest.plan.slots,
                 dry_run=run.job.options.dry_run,
             )

@@ -62,6 +62,11 @@ class Prepared:
         return memory.copied_bytes() + self.explainer.needs_bytes(rows)
 
     @property
+    def lanes(self) -> int:
+        """Rows that take hardly longer than one."""
+        return self.explainer.lanes
+
+    @property
     def rows_per_block(self) -> int:
         """Rows that are explained at once."""
         interactions = self.options.interactions
@@ -110,7 +115,7 @@ def run(connection: socket.socket, prepared: Prepared | None) -> None:
     try:
         match pipe.receive():
             case Open() as request if prepared:
-                done = _open(pipe, request, prepared)
+                done = _open(pipe, request, prepared, start)
             case Explain() as request if prepared:
                 done = _explain(pipe, _source(pipe, "data", request.sizes), request.span, request.layout, prepared)
             case Close() as request:
@@ -211,12 +216,13 @@ def _background(pipe: Pipe, request: Load, model: layout.Wanted) -> Rows | None:
     return _rows(source, table.spans[0], layout.lay_out(table, model, source.field), model)
 
 
-def _open(pipe: Pipe, request: Open, prepared: Prepared) -> Done:
+def _open(pipe: Pipe, request: Open, prepared: Prepared, start: int) -> Done:
     source = _source(pipe, "data", request.sizes)
     opened = opening.open_data(source, request, prepared)
     table, found = opened.table, opened.layout
     if request.dry_run:
-        return Done(memory=MemoryReport(), summary=opening.forecast(opened, request, prepared))
+        seen_bytes = memory.report(start).peak_bytes
+        return Done(memory=MemoryReport(), summary=opening.forecast(opened, request, prepared, seen_bytes))
     pipe.send(Plan(layout=found, spans=table.spans))
     if len(table.spans) > 1:
         return Done(memory=MemoryReport())

@@ -15,9 +15,8 @@ from jobs.work.rows import Source, Table, layout, open_table
 
 MOST_ROWS = 1_000_000
 """In a chunk, where the planner is free to choose."""
-STEPS = (1, 16, 256)
-"""Rows that are explained to see how fast that goes, as long as one step takes no more than STEP_S."""
-STEP_S = 0.01
+MOST_PACED, STEP, STEP_S = 256, 4, 0.02
+"""To see how fast that goes more and more rows are explained, STEP times as many as before, until it takes STEP_S."""
 
 
 class Explains(Protocol):
@@ -28,6 +27,9 @@ class Explains(Protocol):
 
     @property
     def info(self) -> ModelInfo: ...
+
+    @property
+    def lanes(self) -> int: ...
 
     def needs_bytes(self, rows: int) -> int: ...
 
@@ -62,12 +64,15 @@ def open_data(source: Source, request: Open, prepared: Explains) -> Opened:
     return Opened(table=table, layout=found, per_chunk=per_chunk, rows_per_s=rows_per_s)
 
 
-def forecast(opened: Opened, request: Open, prepared: Explains) -> dict[str, Any]:
-    """What a dry run answers: rows, features, outputs, explainer, engine, reason, rows_per_chunk, chunks,
-    bytes_per_chunk (expected peak of a child), room_bytes (what it may take), rows_per_s, seconds.
+def forecast(opened: Opened, request: Open, prepared: Explains, seen_bytes: int) -> dict[str, Any]:
+    """What a dry run answers, after it has explained a few rows and taken `seen_bytes` for them.
+
+    rows, features, outputs, explainer, engine, reason, rows_per_chunk, chunks, bytes_per_chunk (expected peak of a
+    child, with its model), room_bytes (its cap), rows_per_s, seconds.
     """
     assert opened.rows_per_s
     info, rows, chunks = prepared.info, opened.table.rows, len(opened.table.spans)
+    needed = max(seen_bytes, prepared.needs_bytes(min(rows, opened.per_chunk)))
     return {
         "dry_run": True,
         "rows": rows,
@@ -78,8 +83,8 @@ def forecast(opened: Opened, request: Open, prepared: Explains) -> dict[str, Any
         "reason": info.reason,
         "rows_per_chunk": opened.per_chunk,
         "chunks": chunks,
-        "bytes_per_chunk": prepared.needs_bytes(min(rows, opened.per_chunk)),
-        "room_bytes": request.cap_bytes,
+        "bytes_per_chunk": request.model_bytes + needed,
+        "room_bytes": request.model_bytes + request.cap_bytes,
         "rows_per_s": round(opened.rows_per_s, 1),
         "seconds": round(planner.expected_seconds(rows, chunks, opened.rows_per_s, request.slots), 3),
     }
@@ -93,17 +98,17 @@ def _check_one_row(request: Open, prepared: Explains) -> None:
 
 def _pace(source: Source, span: Span, found: Layout, prepared: Explains) -> float:
     """Rows a second of one child, by the first rows."""
-    last = min(span.last, span.first + STEPS[-1] - 1)
+    last = min(span.last, span.first + MOST_PACED - 1)
     rows = prepared.read(source, Span(**{**_fields(span), "last": last}), found)
-    seconds, explained = 0.0, 1
-    for step in STEPS:
-        explained = min(step, len(rows))
-        began = time.perf_counter()
+    explained = prepared.lanes
+    while True:
+        explained = min(explained, len(rows))
+        began = time.process_time()  # what others do meanwhile is not its pace
         prepared.explain(rows[:explained], span.first)
-        seconds = time.perf_counter() - began
+        seconds = time.process_time() - began
         if seconds > STEP_S or explained == len(rows):
-            break
-    return explained / max(seconds, 1e-9)
+            return explained / max(seconds, 1e-9)
+        explained *= STEP
 
 
 def _fields(span: Span) -> dict[str, int]:

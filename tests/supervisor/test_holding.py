@@ -26,7 +26,7 @@ def test_nobody_was_there_before() -> None:
     assert predecessor.gone_in(0.0) == 0.0
 
 
-@pytest.mark.parametrize("pid", [os.getpid(), 2**22 + 1, 1])
+@pytest.mark.parametrize("pid", [os.getpid(), 2**22 + 1, 1], ids=["ours", "nobody", "first"])
 def test_a_restart_on_the_same_machine_adopts_at_once(pid: int) -> None:
     """Its process is gone; or, after a restart of a container, its number is another's, who came later."""
     predecessor = Predecessor("mine")

@@ -3,6 +3,7 @@
 import math
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import lightgbm as lgb
 import numpy as np
@@ -145,8 +146,35 @@ def test_a_dry_run_says_what_it_would_take(samples, forest, explainer):
     rows = len(samples.x)
     assert (found["rows"], found["rows_per_chunk"], found["chunks"]) == (rows, 7, -(-rows // 7))
     assert found["explainer"] == explainer
-    assert found["bytes_per_chunk"] == supervisor.prepared.needs_bytes(7)
+    assert found["bytes_per_chunk"] >= supervisor.prepared.needs_bytes(7)
     assert found["seconds"] >= rows / found["rows_per_s"]
+
+
+@pytest.mark.parametrize(("lanes", "expected"), [(64, [64, 256]), (1, [1, 4, 16, 64, 256])])
+def test_the_pace_is_taken_with_as_many_rows_as_go_side_by_side(lanes, expected):
+    explained = []
+    prepared = SimpleNamespace(
+        lanes=lanes,
+        read=lambda source, span, found: np.zeros((span.rows, 2)),
+        explain=lambda rows, first: explained.append(len(rows)),
+    )
+    span = codec.Span(first=0, last=999, span_first=0, start=0, end=1)
+    assert opening._pace(None, span, None, prepared) > 1_000
+    assert explained == expected
+
+
+def test_a_dry_run_tells_what_its_own_child_took_where_that_is_more(samples, monkeypatch):
+    """A model's own arrays are in no formula."""
+    supervisor = Supervisor(
+        {
+            "model": skops_bytes(SVC().fit(samples.x, samples.two)),
+            "data": npy(samples.x[:9]),
+            "background": npy(samples.x[:5]),
+        }
+    )
+    supervisor.load(max_evals=11)
+    monkeypatch.setattr(memory, "report", lambda start: codec.MemoryReport(peak_bytes=77 * 2**20))
+    assert supervisor.open(dry_run=True).one(Done).summary["bytes_per_chunk"] == 77 * 2**20
 
 
 def test_a_free_planner_cuts_by_the_measured_pace(samples, forest, monkeypatch):

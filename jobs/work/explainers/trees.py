@@ -44,6 +44,7 @@ class ExactTrees:
     """Exact values of an ensemble of trees."""
 
     relative_error = RELATIVE_ERROR
+    lanes = planner.LANES
 
     def __init__(self, ensemble: Ensemble, options: Options, background: Rows | None) -> None:
         trees, native = ensemble.trees, ensemble.about.native
