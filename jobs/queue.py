@@ -13,7 +13,7 @@ from typing import Any, Literal
 import msgspec
 
 from jobs import keys
-from jobs.blobs import BlobStore, RedisBlobs
+from jobs.blobs import BlobGone, BlobStore, RedisBlobs
 from jobs.codec import Layout, ModelInfo, Partial, Span, Spans
 from jobs.codec import encode as encode_frame
 from jobs.connection import BLOCK_S, OutOfMemoryError, RedisClient
@@ -198,9 +198,15 @@ class Queue:
         return sizes
 
     async def partials(self, job_id: str, first: int, count: int) -> bytes:
-        """The frames of `count` chunks from number `first`, in the order of the rows."""
+        """The frames of `count` chunks from number `first`, in the order of the rows.
+
+        Raises BlobGone when they are not there any more: the job has ended.
+        """
         names = await self._chunk_names(job_id, first, count)
-        return b"".join(await self.redis.hmget(keys.partials(job_id), names)) if names else b""
+        frames = await self.redis.hmget(keys.partials(job_id), names) if names else []
+        if len(frames) < count or None in frames:
+            raise BlobGone(f"partials of {job_id}")
+        return b"".join(frames)
 
     async def expired(self) -> tuple[list[Lease], float | None]:
         """Leases whose deadline has passed by the server's clock, whoever held them; and the seconds until the next

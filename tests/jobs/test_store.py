@@ -116,6 +116,17 @@ async def test_a_jobs_whole_life(bench: Bench) -> None:
     }
 
 
+async def test_who_sums_up_a_job_that_has_ended_hears_that_its_partials_are_gone(bench: Bench) -> None:
+    job_id = await bench.submit()
+    await opened(bench, job_id, span(0, 4), span(5, 9))
+    for held in (await lease(bench, job_id), await lease(bench, job_id)):
+        assert await finish(bench, held, b"aaaaaaaa")
+    await lease(bench, job_id)
+    assert await bench.store.cancel(job_id) is JobState.CANCELLED
+    with pytest.raises(BlobGone):
+        await bench.queue.partials(job_id, 0, 2)
+
+
 async def test_a_small_job_goes_on_under_the_same_token(bench: Bench) -> None:
     job_id = await bench.submit()
     held = await opened(bench, job_id, span(0, 4))
