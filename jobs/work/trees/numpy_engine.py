@@ -21,9 +21,10 @@ def accumulate(trees: Trees, seen: Columns, *, pairs: bool) -> Floats:
     n, features, outputs = len(seen.rows), trees.features, len(trees.base)
     cells = features * features if pairs else features
     phi = np.zeros((outputs, cells, n))
+    output_of = np.repeat(trees.tree_output, np.diff(trees.offsets)).astype(np.int64)
     for group in groups(trees):
         path = paths(trees, group)
-        output = np.repeat(trees.tree_output, np.diff(trees.offsets))[path.split].astype(np.int64)
+        output = output_of[path.split]
         whole = output[0] == ALL_OUTPUTS
         own, start = (phi, 0 * output) if whole else (phi.reshape(1, -1, n), output * cells)
         feature = trees.feature[path.split].astype(np.int64)

@@ -53,31 +53,41 @@ class Paths:
     points: int = 1
 
 
-def groups(trees: Trees) -> Iterator[range]:
-    """Neighbouring trees to walk over together: all of them add to every output, or none; leaves alone are left out."""
+def groups(trees: Trees) -> Iterator[Places]:
+    """Trees to walk over together: all of them add to every output, or none, and they are about as deep, as the deepest
+    decides how many quadrature nodes all are given. Leaves alone are left out.
+    """
     splits = np.add.reduceat(trees.inner.astype(np.int64), trees.offsets[:-1])
     whole = trees.tree_output == ALL_OUTPUTS
-    first, total = 0, 0
-    for tree in range(trees.trees):
-        if total and (total + splits[tree] > GROUP_SPLITS or whole[tree] != whole[first]):
-            yield range(first, tree)
-            total = 0
-        if not total:
-            first = tree
-        total += int(splits[tree])
-    if total:
-        yield range(first, trees.trees)
+    group: list[int] = []
+    total = 0
+    for tree in np.lexsort((_depths(trees), whole)):
+        if group and (total + splits[tree] > GROUP_SPLITS or whole[tree] != whole[group[0]]):
+            yield np.array(group)
+            group, total = [], 0
+        if splits[tree]:
+            group.append(int(tree))
+            total += int(splits[tree])
+    if group:
+        yield np.array(group)
 
 
-def paths(trees: Trees, group: range) -> Paths:
-    """Of some neighbouring trees."""
-    roots = trees.offsets[group.start : group.stop].astype(np.int64)
-    first, last = roots[0], trees.offsets[group.stop]
-    order, sizes = _by_level(trees, roots)
-    place = np.full(last - first, -1)
-    place[order - first] = np.arange(len(order))
+def _depths(trees: Trees) -> Places:
+    """(T,): splits on the longest path of each tree."""
+    depths = np.zeros(trees.trees, dtype=np.int64)
+    for depth, nodes in enumerate(trees.levels()):
+        depths[np.searchsorted(trees.offsets, nodes, side="right") - 1] = depth
+    return depths
+
+
+def paths(trees: Trees, group: Places) -> Paths:
+    """Of the trees with these numbers."""
+    order, sizes = _by_level(trees, trees.offsets[group].astype(np.int64))
     children = _children(trees, order)
-    return _fill(trees, Paths(order, place[children - first], children, np.zeros(2 * len(order))), sizes)
+    sorter = np.argsort(order)
+    place = sorter[np.minimum(np.searchsorted(order, children, sorter=sorter), len(order) - 1)]
+    place = np.where(order[place] == children, place, -1)
+    return _fill(trees, Paths(order, place, children, np.zeros(2 * len(order))), sizes)
 
 
 def _children(trees: Trees, split: Places) -> Places:
