@@ -21,8 +21,10 @@ from bench.tasks import Task
 from cli.processes import ROOT
 
 THREADS = ("OMP", "OPENBLAS", "MKL", "NUMBA", "VECLIB")
-PATIENCE_S = 30.0
+PATIENCE_S = 45.0
 """For one answer; making ready is one."""
+NO_ANSWER = "no answer"
+"""Who gives none is not asked the same model's harder tasks."""
 ONCE_S = 3.0
 """Who takes longer is measured once."""
 
@@ -90,7 +92,7 @@ class Contestant:
         if not select.select([self._process.stdout], [], [], PATIENCE_S)[0]:
             self._process.kill()
             self._process.wait()
-            return {"refused": f"no answer in {PATIENCE_S:.0f} s"}
+            return {"refused": f"{NO_ANSWER} in {PATIENCE_S:.0f} s"}
         line = self._process.stdout.readline()
         answer: dict[str, Any] = json.loads(line) if line else {"refused": f"ended with {self._process.wait()}"}
         return answer

@@ -11,13 +11,12 @@ import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from bench.contestants import BATCHED, ENGINE, Explain, explain_with
+from bench.contestants import BATCHED, ENGINE, Explain, explain_with, in_worker, prepare_worker
 from bench.models import Floats
 from bench.tasks import Kind, Task
 
@@ -25,6 +24,8 @@ SAMPLE_ROWS = 8
 BATCH_ROWS = 64
 LONGEST_S = 20.0
 """For all rows, by those who work in batches; who would take longer is timed on BATCH_ROWS."""
+SLOW_S = 2.0
+"""For one row, by all others; who takes longer is timed on that one, and once."""
 
 
 def seconds(call: Callable[[], object]) -> float:
@@ -45,16 +46,6 @@ def affordable(name: str, explain: Explain, x: Floats, limit_s: float) -> int:
     return max(1, min(len(x), int((limit_s - one) / each)))
 
 
-@lru_cache(maxsize=1)
-def _kept(name: str, task: Task) -> Explain:
-    return explain_with(name, task)
-
-
-def _in_worker(name: str, task: Task, x: Floats) -> Floats:
-    """Runs in a joblib worker, which keeps its explainer from call to call."""
-    return _kept(name, task)(x)
-
-
 def spread(name: str, task: Task, cores: int) -> Explain:
     """On several cores: the engine in threads, as it lets go of the GIL; boosters by themselves; others by joblib."""
     if cores == 1 or name in {"XGBoost", "LightGBM"}:
@@ -65,7 +56,8 @@ def spread(name: str, task: Task, cores: int) -> Explain:
     from joblib import Parallel, delayed
 
     pool = Parallel(n_jobs=cores)
-    return lambda x: np.concatenate(pool(delayed(_in_worker)(name, task, part) for part in _parts(x, cores)))
+    pool(delayed(prepare_worker)(name, task) for _ in range(cores))
+    return lambda x: np.concatenate(pool(delayed(in_worker)(name, task, part) for part in _parts(x, cores)))
 
 
 def _parts(x: Floats, cores: int) -> list[Floats]:
@@ -80,12 +72,12 @@ class Ready:
         self._explain = spread(name, task, cores)
         self._built_s = time.perf_counter() - started
         self._values = Path(request["values"])
-        self._x = np.load(request["rows"])
-        self._sample: dict[str, float] | None = None
-        if name in BATCHED:
-            self._take_sample()
-        else:
-            self._x = self._x[: affordable(name, self._explain, self._x, limit_s)]
+        x, few = np.load(request["rows"]), BATCH_ROWS if name in BATCHED else 1
+        self._x = x[:few]
+        self._sample: dict[str, float] | None = self._timed()
+        if self._sample["seconds"] * len(x) / few < (LONGEST_S if name in BATCHED else SLOW_S * len(x)):
+            self._sample = None
+            self._x = x if name in BATCHED else x[: affordable(name, self._explain, x, limit_s)]
 
     def answer(self) -> dict[str, float]:
         """Rows, seconds of explaining them, and those of making ready."""
@@ -98,15 +90,6 @@ class Ready:
         taken = time.perf_counter() - started
         np.save(self._values, values)
         return {"rows": len(self._x), "seconds": taken, "built": self._built_s}
-
-    def _take_sample(self) -> None:
-        """Of who is slow, this is the first answer."""
-        x, self._x = self._x, self._x[:BATCH_ROWS]
-        sample = self._timed()
-        if sample["seconds"] * len(x) / len(self._x) < LONGEST_S:
-            self._x = x
-        else:
-            self._sample = sample
 
 
 def _main(name: str, directory: Path, cores: int, limit_s: float) -> None:

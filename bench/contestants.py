@@ -6,6 +6,7 @@ say, in its fastest exact form; all give (n, F), or (n, F, F), in the order and 
 """
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,21 @@ def explain_with(name: str, task: Task) -> Explain:
     if name.startswith(ENGINE):
         return _engine(task, name.removeprefix(ENGINE))
     return {"shap": _shap, "shapiq": _shapiq, "woodelf": _woodelf}.get(name, _booster)(task)
+
+
+@lru_cache(maxsize=1)
+def _kept(name: str, task: Task) -> Explain:
+    return explain_with(name, task)
+
+
+def prepare_worker(name: str, task: Task) -> None:
+    """Runs in a joblib worker: with its libraries and its explainer it is ready."""
+    _kept(name, task)
+
+
+def in_worker(name: str, task: Task, x: Floats) -> Floats:
+    """Runs in a joblib worker, which keeps its explainer from call to call."""
+    return _kept(name, task)(x)
 
 
 def takes_part(name: str, task: Task) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
-from bench.contest import Contestant, Measured, contest
+from bench.contest import NO_ANSWER, Contestant, Measured, contest
 from bench.contestants import ENGINE, PEERS, takes_part
 from bench.models import FEATURES, rows_file
 from bench.table import Line
@@ -27,8 +27,12 @@ def measure(
     rounds: int = 3,
     limit_s: float = 0.5,
 ) -> Iterator[Line]:
-    """Every task of these models, on so many cores; `who` are the first words of contestants' names, empty for all."""
-    names = [*(ENGINE + level for level in reversed(engine.available())), *PEERS]
+    """Every task of these models, on so many cores; `who` are the first words of contestants' names, empty for all.
+
+    What each level of the engine is worth is told on one core; on all of them the chosen one runs beside its peers.
+    """
+    levels = reversed(engine.available()) if cores == 1 else engine.chosen()[:1]
+    names = [*(ENGINE + level for level in levels), *PEERS]
     names = [name for name in names if not who or name.split()[0] in who]
     for model in models:
         with ExitStack() as stack:
@@ -40,6 +44,8 @@ def measure(
                 task = Task(kind, model, directory)
                 here = [one for one in contestants if takes_part(one.name, task)]
                 measured = contest(here, task, rows_file(directory, rows, FEATURES), rounds)
+                silent = {one.name for one in measured if one.refused.startswith(NO_ANSWER)}
+                contestants = [one for one in contestants if one.name not in silent or one.name == "shap"]
                 yield from _lines(task, cores, measured, rows)
 
 
