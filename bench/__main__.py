@@ -28,7 +28,7 @@ class Sizes(NamedTuple):
 
     training_rows: int = 10_000
     rows: int = 20_000
-    big_rows: int = 200_000
+    big_rows: int = 2_000_000
     few_rows: int = 500
     rounds: int = 3
     repeats: int = 30

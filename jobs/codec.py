@@ -6,7 +6,10 @@ neither side ever holds a file. Does not cover sockets: `work.pipe` is the child
 """
 
 import struct
+import sys
+from array import array
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -54,7 +57,10 @@ class Spans(msgspec.Struct, kw_only=True, frozen=True):
 
     @classmethod
     def at(cls, rows: int, per_chunk: int, places: Iterable[tuple[int, int]]) -> "Spans":
-        return cls(rows=rows, per_chunk=per_chunk, places=b"".join(PLACE.pack(*place) for place in places))
+        packed = array("Q", chain.from_iterable(places))
+        if sys.byteorder == "big":
+            packed.byteswap()
+        return cls(rows=rows, per_chunk=per_chunk, places=packed.tobytes())
 
     def __post_init__(self) -> None:
         if self.rows < 0 or self.per_chunk < 1 or len(self.places) != PLACE.size * -(-self.rows // self.per_chunk):
