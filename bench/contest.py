@@ -5,9 +5,11 @@ slows down slows all of them. A contestant that does not answer in time is ended
 anything itself: see `contestant`.
 """
 
+import contextlib
 import json
 import os
 import select
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -68,11 +70,16 @@ class Contestant:
         return self._ask({})
 
     def close(self) -> None:
-        self._process.kill()
-        self._process.wait()
+        self._kill()
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe:
                 pipe.close()
+
+    def _kill(self) -> None:
+        """With the workers that it may have, which would go on computing."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
 
     def _started(self) -> "subprocess.Popen[bytes]":
         return subprocess.Popen(
@@ -82,6 +89,7 @@ class Contestant:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
+            start_new_session=True,
         )
 
     def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -90,8 +98,7 @@ class Contestant:
         self._process.stdin.write(json.dumps(request).encode() + b"\n")
         self._process.stdin.flush()
         if not select.select([self._process.stdout], [], [], PATIENCE_S)[0]:
-            self._process.kill()
-            self._process.wait()
+            self._kill()
             return {"refused": f"{NO_ANSWER} in {PATIENCE_S:.0f} s"}
         line = self._process.stdout.readline()
         answer: dict[str, Any] = json.loads(line) if line else {"refused": f"ended with {self._process.wait()}"}
