@@ -34,7 +34,7 @@ GOAL_P50 = 1 / 3
 """Of RQ's median."""
 GOAL_GROWTH = 0.05
 """Of what web process and supervisor hold, from the first jobs to the last."""
-READY_S = 60.0
+READY_S, SETTLE_S = 60.0, 1.0
 MIB = 1024 * 1024
 SLOTS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
@@ -123,8 +123,14 @@ def _service(bodies: list[bytes], model: Path) -> tuple[Load, dict[str, Held], d
 
 
 def _held(pid: int) -> Held:
-    process = psutil.Process(pid)
-    return Held(process.memory_info().rss, process.num_fds())
+    """The least of a second: what is still on its way out is not held."""
+    process, rss_bytes, descriptors = psutil.Process(pid), [], []
+    deadline = time.monotonic() + SETTLE_S
+    while time.monotonic() < deadline:
+        rss_bytes.append(process.memory_info().rss)
+        descriptors.append(process.num_fds())
+        time.sleep(SETTLE_S / 20)
+    return Held(min(rss_bytes), min(descriptors))
 
 
 def _rq(kind: str, bodies: list[bytes], model: Path) -> Load:
