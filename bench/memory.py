@@ -77,12 +77,8 @@ def _line(few: "Memory", many: "Memory", name: str) -> Line:
 
 
 def measure_in_turn(model: bytes, counts: Sequence[int], kind: str, **env: str) -> list[Memory]:
-    """A job of each count of rows, on a service that has done nothing else. Raises JobFailed.
-
-    One slot: when a template forks another child, pages that it writes to are left to those that it has forked before,
-    and count as theirs. The more children, the more often that is seen, whatever the rows.
-    """
-    with Stack({**os.environ, "WORKER_SLOTS": "1", **env}, private=True) as stack, Client(stack.url) as client:
+    """A job of each count of rows, on a service that has done nothing else. Raises JobFailed."""
+    with Stack({**os.environ, **env}, private=True) as stack, Client(stack.url) as client:
         return [_measure_one(stack, client, model, rows, kind) for rows in counts]
 
 
