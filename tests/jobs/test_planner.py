@@ -4,14 +4,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs import planner
-from jobs.planner import cut, halves, rows_per_block, rows_that_fit, rows_worth_a_child
+from jobs.codec import Spans
+from jobs.planner import halves, rows_per_block, rows_that_fit, rows_worth_a_child
 
 MIB = 1024 * 1024
 
 
 @given(st.integers(1, 5_000), st.integers(1, 700))
 def test_cuts_cover_every_row_once_and_none_is_larger_than_asked(rows: int, per_chunk: int) -> None:
-    spans = list(cut(rows, per_chunk))
+    chunks = -(-rows // per_chunk)
+    spans = [(span.first, span.last) for span in Spans.at(rows, per_chunk, [(0, 1)] * chunks)]
     assert [row for first, last in spans for row in range(first, last + 1)] == list(range(rows))
     assert all(last - first + 1 <= per_chunk for first, last in spans)
 
