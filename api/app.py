@@ -21,11 +21,11 @@ from api.intake import STORED_SHARE, Intake
 from api.problems import HANDLERS
 from api.replies import Json
 from api.resources import Resources
-from jobs import VERSION
 from jobs.blobs import open_blobs
 from jobs.connection import RedisClient, connect, connect_blocking
 from jobs.settings import LOOPBACK, InvalidSettings, Settings
 from jobs.store import Store
+from jobs.version import VERSION
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 Lifespan = Callable[[Starlette], AbstractAsyncContextManager[dict[str, Resources]]]

@@ -13,10 +13,10 @@ from starlette.responses import Response
 
 from api.replies import HealthJson, Json
 from api.resources import resources
-from jobs import VERSION
 from jobs.connection import UNAVAILABLE, NoPermissionError, RedisClient, RedisError
 from jobs.overview import overview
 from jobs.store import Store
+from jobs.version import VERSION
 
 CHECK_S = 1.5
 PASS, WARN, FAIL = "pass", "warn", "fail"

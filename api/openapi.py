@@ -10,8 +10,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.replies import Json
-from jobs import VERSION
 from jobs.states import JobState
+from jobs.version import VERSION
 
 Schema = dict[str, Any]
 

@@ -8,8 +8,8 @@ import sys
 import click
 
 from cli import demo, doctor, looking, memory, repair, run, serving, submitting, verify
-from jobs import VERSION
 from jobs.settings import InvalidSettings
+from jobs.version import VERSION
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

@@ -13,13 +13,6 @@ The house from the front door inwards:
   `objects`, an object store;
   `records`: what is read back; `store`: every operation on a job;
   `registry`: registered models.
-- `logs`: structured logging for every process.
+- `logs`: structured logging for every process; `version`: of this package.
 - `work`: what runs inside a child, and nowhere else.
 """
-
-from importlib.metadata import PackageNotFoundError, version
-
-try:
-    VERSION = version("shap-supervisor")
-except PackageNotFoundError:  # a checkout that is not installed
-    VERSION = "0+unknown"

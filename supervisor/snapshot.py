@@ -6,8 +6,8 @@ import socket
 import time
 from typing import Any
 
-from jobs import VERSION
 from jobs.settings import Settings
+from jobs.version import VERSION
 from supervisor.attempts import Run
 from supervisor.forkservers import Forkserver
 from supervisor.inputs import trusted_models

@@ -8,7 +8,6 @@ Never runs BLAS or OpenMP: a thread that they start would be missing in every fo
 
 import importlib
 import os
-import threading
 from pathlib import Path
 
 from jobs.work.stack import Stack, settle
@@ -95,4 +94,6 @@ def thread_count() -> int:
     try:
         return len(list(Path("/proc/self/task").iterdir()))
     except OSError:
+        import threading
+
         return threading.active_count()
