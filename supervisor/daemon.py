@@ -247,7 +247,7 @@ class Daemon:
     async def _keep_watching(self) -> None:
         while True:
             await self._look()
-            await asyncio.sleep(self._nest.watch.pause_s)
+            await self._nest.watch.pause()
 
     async def _look(self) -> None:
         self._nest.watch.look()

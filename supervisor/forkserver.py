@@ -123,9 +123,9 @@ class Forkserver:
             _adopt_orphans()
             _reset_signals()
             connection, *control = _keep_only(descriptors)
-            _be_killed_first()
-            _give_way()
-            if fork.cap_bytes:
+            if fork.cap_bytes:  # without a cap of its own it has inherited all of these
+                _be_killed_first()
+                _give_way()
                 _limit_address_space(fork.cap_bytes)
             if fork.role == "template":
                 self._become_template(connection, control[0])
@@ -227,11 +227,8 @@ def _reset_signals() -> None:
 def _be_killed_first() -> None:
     """If the machine runs out of memory, the kernel shall take a child and not the supervisor."""
     if LINUX:
-        try:
-            with open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
-                file.write("1000")
-        except OSError:
-            pass
+        with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
+            file.write("1000")
 
 
 def _give_way() -> None:

@@ -6,6 +6,7 @@ Reads /proc and the cgroup's files, version 2 or 1. Decides nothing: see `memory
 import math
 import os
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import msgspec
@@ -59,12 +60,17 @@ def oom_kills() -> int:
     """How many processes of our cgroup, or else of the machine, the kernel has killed for memory so far; 0 where it
     does not tell.
     """
+    return _count(_kills_file(), "oom_kill") or 0
+
+
+@cache
+def _kills_file() -> Path:
+    """Looked for once: it is asked for at both ends of every attempt."""
     for controller, _, _, kills, _ in _FILES.values():
         for directory in _own(controller):
-            count = _count(directory / kills, "oom_kill")
-            if count is not None:
-                return count
-    return _count(Path("/proc/vmstat"), "oom_kill") or 0
+            if _count(directory / kills, "oom_kill") is not None:
+                return directory / kills
+    return Path("/proc/vmstat")
 
 
 def _cgroup_limits() -> Iterator[Limit]:

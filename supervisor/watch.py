@@ -6,9 +6,13 @@ nearly full nothing new may start, and before it is full the largest child goes,
 Does not decide what follows from a kill.
 """
 
+import asyncio
+import contextlib
 import math
 import os
+import signal
 import time
+from collections.abc import Iterator
 
 import msgspec
 import structlog
@@ -34,7 +38,8 @@ CLOSE_LOOK_SHARE = 1 / 32
 LONGEST_PAUSE_S, SHORTEST_PAUSE_S = 0.1, 0.002
 """Between two looks,"""
 FASTEST_BYTES_S = 4 * 1024**3
-"""in which nobody shall fill what is left of its cap: a page takes a microsecond to be copied."""
+"""in which nobody shall fill what is left of its cap: a page takes one or two microseconds to be copied, and a look is
+late at times."""
 
 
 class Sample(msgspec.Struct):
@@ -91,6 +96,7 @@ class Watch:
         self._samples: dict[Child, Sample] = {}
         self._forkservers = forkservers
         self._looked_closely_at = -CLOSE_LOOK_S
+        self._due, self._sooner = math.inf, asyncio.Event()
         self.own_pss_bytes: dict[int, int] = {}
         """Of this process and the forkservers."""
         self.in_use_bytes = 0
@@ -103,7 +109,10 @@ class Watch:
             cap_bytes=cap_bytes,
             vm_limit_bytes=address_space_bytes(base.vm_size_bytes, cap_bytes),
             inherited_bytes=inherited_bytes,
+            growth_bytes=inherited_bytes,
         )
+        if time.monotonic() + self.pause_s < self._due:
+            self._sooner.set()
         return sample
 
     def of(self, child: Child) -> Sample:
@@ -124,6 +133,15 @@ class Watch:
         room = [sample.cap_bytes - sample.growth_bytes for sample in self._samples.values() if not sample.at_rest]
         longest = min(room, default=math.inf) / FASTEST_BYTES_S
         return min(LONGEST_PAUSE_S, max(SHORTEST_PAUSE_S, longest))
+
+    async def pause(self) -> None:
+        """Until the next look is due, which a child that is added meanwhile may bring forward."""
+        self._due = math.inf
+        while (now := time.monotonic()) < (due := min(self._due, now + self.pause_s)):
+            self._due = due
+            self._sooner.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._sooner.wait(), due - now)
 
     def look(self) -> None:
         """Sample every process once; kill those beyond their cap, forget those that are gone; look at the machine."""
@@ -185,11 +203,30 @@ def _note(sample: Sample, pid: int, seen: Usage) -> None:
     now = time.monotonic()
     if now - sample.looked_closely_at >= CLOSE_LOOK_S or written_bytes > CLOSE_LOOK_SHARE * sample.cap_bytes:
         sample.looked_closely_at, sample.faults = now, seen.faults
-        _look_closely(sample, pid, grown)
+        may_be_over = grown + sample.copied_bytes + written_bytes > sample.cap_bytes
+        with _standing_still(pid) if may_be_over else contextlib.nullcontext():
+            _look_closely(sample, pid, grown)
     sample.rss_bytes, sample.vm_size_bytes = seen.rss_bytes, seen.vm_size_bytes
     sample.growth_bytes = grown + sample.copied_bytes + _of_companions(sample, pid, sample.cap_bytes - grown)
     sample.peak_growth_bytes = max(sample.peak_growth_bytes, sample.growth_bytes)
     sample.vm_peak_bytes = max(sample.vm_peak_bytes, seen.vm_size_bytes)
+
+
+@contextlib.contextmanager
+def _standing_still(pid: int) -> Iterator[None]:
+    """For as long as a close look takes, in which a tenth of a cap is easily filled, neither it nor what it has started
+    goes on.
+    """
+    _signal_group(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        _signal_group(pid, signal.SIGCONT)
+
+
+def _signal_group(pid: int, number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, number)
 
 
 def _look_closely(sample: Sample, pid: int, grown: int) -> None:

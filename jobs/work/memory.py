@@ -10,7 +10,7 @@ import resource
 from jobs.codec import MemoryReport
 from jobs.work.stack import is_lean
 
-STATUS, SHARES = "/proc/self/status", "/proc/self/smaps_rollup"
+STATUS, SHARES, PAGES = "/proc/self/status", "/proc/self/smaps_rollup", "/proc/self/statm"
 LONGEST = 64 * 1024
 """Of such a file."""
 KIB = 1024
@@ -63,8 +63,9 @@ def room_bytes() -> int | None:
 
 
 def anonymous_bytes() -> int:
-    """RssAnon now; 0 where the platform does not tell."""
-    return _sizes(STATUS).get("RssAnon", 0)
+    """Resident and no file's now; 0 where the platform does not tell."""
+    _, resident, shared, *_ = map(int, (_read(PAGES) or b"0 0 0").split())
+    return (resident - shared) * resource.getpagesize()
 
 
 def report(anonymous_at_start: int) -> MemoryReport:
@@ -72,7 +73,7 @@ def report(anonymous_at_start: int) -> MemoryReport:
     copies of inherited ones, which it has made by writing to them.
     """
     status = _sizes(STATUS)
-    high, anonymous = status.get("VmHWM", 0), status.get("RssAnon", 0)
+    high, anonymous = status.get("VmHWM", 0), anonymous_bytes()
     added = max(0, high - status.get("RssFile", 0) - anonymous_at_start)
     faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
     if faults < FEW_FAULTS:
