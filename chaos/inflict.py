@@ -23,6 +23,8 @@ from cli.processes import Process
 
 DEPTHS = {Kind.KILL_FORKSERVER: 1, Kind.KILL_TEMPLATE: 2, Kind.KILL_CHILD: 3}
 """Generations below the supervisor."""
+HINDERING = (Kind.KILL_STORE, Kind.FULL_STORE, Kind.CUT, Kind.LOSE_REPLIES, Kind.REFUSE, Kind.DELAY, Kind.STALL)
+"""What a supervisor needs to take up a dead one's chunks is the store."""
 WEB_STOP_S = 25.0
 """Its requests may take 20 s to end."""
 FULL_BYTES = 1_000_000
@@ -78,8 +80,10 @@ class Inflictor:
         await asyncio.gather(*self._tasks)
 
     async def _inflict(self, fault: Fault) -> None:
+        hinders = self._recoveries.hindrance() if fault.kind in HINDERING else contextlib.nullcontext()
         try:
-            await self._acts[fault.kind](fault)
+            with hinders:
+                await self._acts[fault.kind](fault)
         except (Missed, psutil.Error, ProcessLookupError):
             self.missed[fault.kind] += 1
         else:

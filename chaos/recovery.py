@@ -5,7 +5,10 @@ at Valkey directly, every LOOK_S. Does not cover supervisors that were only stop
 """
 
 import asyncio
+import contextlib
+import math
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -36,6 +39,13 @@ class Waiting(msgspec.Struct, kw_only=True):
     """Seconds after the death when it was seen back in the queue."""
 
 
+class Hindrance(msgspec.Struct, kw_only=True):
+    """Moments of the monotonic clock."""
+
+    began: float
+    ended: float = math.inf
+
+
 class Recovery(msgspec.Struct, kw_only=True):
     """It has been leased again. Seconds after the death; in the queue it may have waited for a slot."""
 
@@ -43,6 +53,8 @@ class Recovery(msgspec.Struct, kw_only=True):
     back_s: float
     seconds: float
     chunk: str
+    hindered: bool
+    """Meanwhile something else was broken that a recovery needs: the store, or the way to it."""
 
 
 class Recoveries:
@@ -56,6 +68,16 @@ class Recoveries:
         """Chunks whose job ended meanwhile, or that were committed just before the death."""
         self.unknown = 0
         """Deaths while the store was away: nobody can say what was held."""
+        self._hindrances: list[Hindrance] = []
+
+    @contextlib.contextmanager
+    def hindrance(self) -> Iterator[None]:
+        """For as long as something is broken that a recovery needs."""
+        self._hindrances.append(found := Hindrance(began=time.monotonic()))
+        try:
+            yield
+        finally:
+            found.ended = time.monotonic()
 
     def death(self, *, same_name: bool) -> Death:
         return Death(at=time.monotonic(), same_name=same_name)
@@ -96,6 +118,7 @@ class Recoveries:
                 back_s=seconds if waiting.back_s is None else waiting.back_s,
                 seconds=seconds,
                 chunk=f"{waiting.job_id}/{waiting.chunk_id}",
+                hindered=any(found.ended > waiting.death.at for found in self._hindrances),
             )
         )
 

@@ -56,6 +56,8 @@ def _recoveries(recoveries: Recoveries) -> None:
         click.echo(f"  {title}")
         click.echo(f"    {'back in the queue':34}{_distribution([recovery.back_s for recovery in found])}")
         click.echo(f"    {'leased again':34}{_distribution([recovery.seconds for recovery in found])}")
+        unhindered = [recovery.seconds for recovery in found if not recovery.hindered]
+        click.echo(f"    {'  where the store was at hand':34}{_distribution(unhindered)}")
         click.echo(f"    the slowest: {_slowest(found)}")
     click.echo(
         f"  {recoveries.ended} chunks' jobs ended meanwhile, {len(recoveries.waiting)} still wait, "
