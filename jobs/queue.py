@@ -35,10 +35,17 @@ class Lease(msgspec.Struct, kw_only=True):
 
     job_id: str
     chunk: Chunk
+    fields: dict[bytes, bytes] = {}
+    """The job's record as it stood when the lease was drawn; none of leases that are only looked up."""
 
     @property
     def token(self) -> int:
         return self.chunk.token
+
+    @property
+    def job(self) -> Job | None:
+        """Read anew at each call. Raises msgspec.ValidationError for what is no record."""
+        return job_from_hash(self.fields)
 
 
 class Follows(msgspec.Struct, kw_only=True):
@@ -95,10 +102,11 @@ class Queue:
     async def lease(self, job_id: str) -> Lease | None:
         """Take the job's next pending chunk; None when somebody was faster."""
         raw = await self._run("lease", job_id, self.supervisor, self._lease_s, self.life)
-        return None if raw is None else Lease(job_id=job_id, chunk=msgspec.json.decode(raw, type=Chunk))
-
-    async def job(self, job_id: str) -> Job | None:
-        return job_from_hash(await self.redis.hgetall(keys.job(job_id)))
+        if raw is None:
+            return None
+        chunk, record = raw
+        fields = dict(zip(record[::2], record[1::2], strict=True))
+        return Lease(job_id=job_id, chunk=msgspec.json.decode(chunk, type=Chunk), fields=fields)
 
     async def renew(self, lease: Lease) -> bool:
         return bool(await self._run("renew", lease.job_id, lease.chunk.id, lease.token, self._lease_s))

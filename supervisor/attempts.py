@@ -52,8 +52,8 @@ class Run:
         self.stopped_as: Outcome | None = None
         self.inherited_bytes = 0
         """What the child already had beyond its forkserver's baseline: its model."""
-        self.model: ModelInfo | None = job.model
-        self.layout: Layout | None = job.layout
+        self.model: ModelInfo | None = self.job.model
+        self.layout: Layout | None = self.job.layout
         self.plan: Plan | None = None
         """A plan of several chunks, to be committed when the attempt has succeeded."""
         self.pieces = 0
@@ -94,26 +94,21 @@ class Attempts:
 
     async def run(self, lease: Lease, nest: Nest) -> None:
         """One attempt. Whatever happens, the chunk is settled here, or its lease expires and it is rescued."""
-        try:
-            job = await self._line.insist(lambda: self._queue.job(lease.job_id))
-            if job and not job.ended:
-                await self._see_through(Run(lease, job, nest))
-        except RedisError as error:
-            log.warning("attempt_not_committed", job_id=lease.job_id, chunk=lease.chunk.id, error=str(error))
-
-    async def _see_through(self, run: Run) -> None:
-        """From the model to the commit."""
-        self.running[run.lease.token] = run
+        job = lease.job
+        assert job
+        run = self.running[lease.token] = Run(lease, job, nest)
         timer = Timer(self._settings.chunk_timeout_s, self._line, lambda: run.stop(Outcome.TIMED_OUT))
         try:
             ending = await self._work(run)
             await self._commit(run, ending)
             if run.child:
                 await wait_for_exit(run.child)
+        except RedisError as error:
+            log.warning("attempt_not_committed", job_id=lease.job_id, chunk=lease.chunk.id, error=str(error))
         finally:
             timer.cancel()
             run.end()
-            del self.running[run.lease.token]
+            del self.running[lease.token]
 
     async def _work(self, run: Run) -> Ending:
         """Everything up to the ending; nothing is written about it yet."""

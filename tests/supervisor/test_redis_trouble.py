@@ -11,13 +11,9 @@ import structlog
 
 from jobs.connection import connect, connect_blocking
 from jobs.outcomes import Outcome
-from jobs.queue import Lease, Queue
-from jobs.records import Chunk
-from jobs.settings import Settings
+from jobs.queue import Queue
 from jobs.states import JobState
-from supervisor.attempts import Attempts
 from supervisor.daemon import Daemon
-from supervisor.line import Line
 from tests.supervisor.conftest import SCRIPTED, Service
 from tests.supervisor.test_losses import blocked_job, gone, waiting_child
 from tests.supervisor.troubled import OwnValkey, Proxy, proxy_to
@@ -189,18 +185,3 @@ async def test_a_drain_ends_even_if_redis_does_not_answer(troubled: Troubled, tm
         child = waiting_child(tmp_path)
         troubled.valkey.kill()
     assert gone(child)
-
-
-async def test_an_attempt_that_loses_redis_before_it_began_while_we_leave_is_no_fault() -> None:
-    settings = Settings(redis_url="redis://127.0.0.1:1")  # where nobody answers
-    redis, blocking = connect(settings), connect_blocking(settings)
-    queue = Queue(redis, blocking, supervisor="sup", lease_s=1, job_ttl_s=60)
-    line = Line(settings.redis_url)
-    line.hurried = True
-    lease = Lease(job_id="j", chunk=Chunk(id="open", kind="open", token=1))
-    nest: Any = None
-    with structlog.testing.capture_logs() as logs:
-        await Attempts(queue, settings, line).run(lease, nest)
-    assert [entry["event"] for entry in logs][-1] == "attempt_not_committed"
-    await redis.aclose()
-    await blocking.aclose()
