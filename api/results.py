@@ -13,7 +13,7 @@ from starlette.responses import Response, StreamingResponse
 from api import accept, following, reading
 from api.replies import Json
 from api.resources import resources
-from api.table import FLOAT_BYTES, Table, batches
+from api.table import BATCH_BYTES, FLOAT_BYTES, Incomplete, Table, batches
 from api.writers import CsvWriter, JsonWriter, NpyWriter, Writer
 from jobs.errors import NoResult, NotAcceptable, NotReady, ResultExpired
 from jobs.records import Job
@@ -75,16 +75,30 @@ async def respond(request: Request, job: Job, media_type: str) -> Response:
     """The values of a finished job, or of one that still runs: as they come. Raises InvalidParameter, ResultExpired."""
     store = resources(request).store
     table = Table.of_job(job, *reading.row_range(request, job.rows or 0))
-    if job.ended and not await store.has_values(job.job_id):
-        raise ResultExpired(job_id=job.job_id, ttl_s=store.job_ttl_s)
     writer = WRITERS[media_type](table)
     headers = {"Content-Disposition": f'attachment; filename="{_file_name(table, job, writer.suffix)}"'}
     if (length := writer.length()) is not None:
         headers["Content-Length"] = str(length)
+    if request.method != "HEAD" and job.ended and table.values_bytes <= BATCH_BYTES:
+        return Response(await _whole(store, table, writer), headers=headers, media_type=media_type)
+    if job.ended and not await store.has_values(job.job_id):
+        raise _expired(store, job.job_id)
     if request.method == "HEAD":
         return Response(headers=headers, media_type=media_type)
     more = None if job.ended else following.more_of(store, job.job_id)
     return StreamingResponse(stream(store, table, writer, more), headers=headers, media_type=media_type)
+
+
+async def _whole(store: Store, table: Table, writer: Writer) -> bytes:
+    """What is sent at once can still be refused. Raises ResultExpired."""
+    try:
+        return b"".join([part async for part in stream(store, table, writer)])
+    except Incomplete:
+        raise _expired(store, table.job_id) from None
+
+
+def _expired(store: Store, job_id: str) -> ResultExpired:
+    return ResultExpired(job_id=job_id, ttl_s=store.job_ttl_s)
 
 
 async def stream(

@@ -148,7 +148,7 @@ def test_refused_before_the_rest_is_sent(web: Web, begin: bytes, status: bytes) 
 @pytest.mark.parametrize("accept", ["application/json", "text/csv", "application/x-npy"])
 def test_half_a_result_ends_with_the_connection(web: Web, player: Player, keyspace: Any, accept: str) -> None:
     job_id = job_id_of(post(web, b"".join(submission(iter([CSV])))))
-    player.finish(job_id, bytes(1600), rows=100, features=["a", "b"], per_chunk=50, row_bytes=16)
+    player.finish(job_id, bytes(160_000), rows=10_000, features=["a", "b"], per_chunk=5_000, row_bytes=16)
     keyspace.zremrangebyrank(keys.results(job_id), 1, 1)
     response = web.get(f"/jobs/{job_id}/result", Accept=accept)
     assert response.status == 200

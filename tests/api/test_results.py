@@ -166,6 +166,14 @@ def test_expired(client: TestClient, small: str, keyspace: Any) -> None:
     assert client.get(f"/jobs/{small}/summary").status_code == 200
 
 
+def test_what_has_gone_of_a_small_result_is_told(client: TestClient, small: str, keyspace: Any) -> None:
+    """It is sent whole, with its length, so that half of it need not be."""
+    assert client.get(f"/jobs/{small}/result").headers["content-length"]
+    keyspace.delete(keys.values(small))
+    response = client.get(f"/jobs/{small}/result")
+    assert (response.status_code, response.json()["code"]) == (410, "result_expired")
+
+
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
