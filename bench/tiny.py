@@ -10,10 +10,12 @@ import os
 import shutil
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from http.client import HTTPConnection
+from itertools import pairwise
 from pathlib import Path
+from statistics import median
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -25,6 +27,7 @@ from bench.models import TINY_FEATURES, data, uploaded
 from bench.service import running
 from bench.table import Line
 from cli.processes import Process, module_command, module_environment
+from cli.stack import Stack
 from cli.store import embedded_store, private_directory
 
 WARM_UPS = 100
@@ -35,6 +38,10 @@ GOAL_P50 = 1 / 3
 GOAL_GROWTH = 0.05
 """Of what web process and supervisor hold, from the first jobs to the last."""
 READY_S, SETTLE_S = 60.0, 1.0
+ROUNDS = 5
+KINDS = ("Worker", "SimpleWorker")
+"""Of RQ's; the goals are of the first."""
+JSON = {"Content-Type": "application/json"}
 MIB = 1024 * 1024
 SLOTS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
@@ -46,16 +53,45 @@ class Held(NamedTuple):
     descriptors: int
 
 
+class Side(NamedTuple):
+    """Who answers on a port."""
+
+    port: int
+    bodies: list[bytes]
+    headers: dict[str, str]
+
+    def load(self, first: int, last: int) -> Load:
+        return load(self.port, "/analyze", self.bodies[first:last], self.headers)
+
+
 def measure(directory: Path, jobs: int) -> Iterator[Line]:
+    """All sides are up, and take turns in ROUNDS: what slows the machine down for a while meets all of them."""
     model = uploaded(directory, "tiny")
     rows = data(jobs + WARM_UPS, seed=3, features=TINY_FEATURES)[0].tolist()
-    ours, early, late = _service([json.dumps({"data": [row], "model_id": model.name}).encode() for row in rows], model)
-    plain = [json.dumps({"data": [row]}).encode() for row in rows]
-    theirs, simple = (_rq(kind, plain, model) for kind in ("Worker", "SimpleWorker"))
-    work = f"{jobs:,} jobs of 1 row, {CLIENTS} clients"
-    ratio, share = theirs.seconds / ours.seconds, ours.percentile(0.5) / theirs.percentile(0.5)
+    with ExitStack() as opened:
+        stack, service = opened.enter_context(_service(rows, model))
+        rqs = [opened.enter_context(_rq(kind, rows, model)) for kind in KINDS]
+        for side in (service, *rqs):
+            side.load(0, WARM_UPS)
+        early = {name: _held(stack.pids[name]) for name in SMALL}
+        cuts = [WARM_UPS + jobs * number // ROUNDS for number in range(ROUNDS + 1)]
+        rounds = [[side.load(*cut) for side in (service, *rqs)] for cut in pairwise(cuts)]
+        late = {name: _held(stack.pids[name]) for name in SMALL}
+    yield from _lines(rounds, jobs)
+    yield from (_held_line(_work(jobs), name, early[name], late[name]) for name in SMALL)
+
+
+def _work(jobs: int) -> str:
+    return f"{jobs:,} jobs of 1 row, {CLIENTS} clients"
+
+
+def _lines(rounds: list[list[Load]], jobs: int) -> Iterator[Line]:
+    """Of each round the service's load, then one for each of KINDS."""
+    ours, theirs, simple = (_together(loads) for loads in zip(*rounds, strict=True))
+    ratio = median(them.seconds / us.seconds for us, them, _ in rounds)
+    share = median(us.percentile(0.5) / them.percentile(0.5) for us, them, _ in rounds)
     yield Line(
-        work,
+        _work(jobs),
         f"service, {SLOTS} slots",
         SLOTS,
         f"{jobs / ours.seconds:,.0f} jobs/s",
@@ -65,24 +101,32 @@ def measure(directory: Path, jobs: int) -> Iterator[Line]:
         remarks=_remarks(ours),
     )
     yield Line(
-        work,
+        _work(jobs),
         "its p50",
         SLOTS,
         f"{ours.percentile(0.5) * 1000:.0f} ms",
         f"x {share:.2g}",
         f"x {GOAL_P50:.2g} of RQ",
         share <= GOAL_P50,
+        remarks=f"medians of {ROUNDS} rounds in turn",
     )
-    for kind, seen in (("Worker", theirs), ("SimpleWorker", simple)):
+    for kind, seen in zip(KINDS, (theirs, simple), strict=True):
         yield Line(
-            work,
+            _work(jobs),
             f"RQ, {SLOTS} warm {kind}s",
             SLOTS,
             f"{jobs / seen.seconds:,.0f} jobs/s",
             f"x {theirs.seconds / seen.seconds:.3g}",
             remarks=_remarks(seen),
         )
-    yield from (_held_line(work, name, early[name], late[name]) for name in SMALL)
+
+
+def _together(loads: Sequence[Load]) -> Load:
+    return Load(
+        sum(load.seconds for load in loads),
+        [latency for load in loads for latency in load.latencies],
+        [failure for load in loads for failure in load.failures],
+    )
 
 
 def _held_line(work: str, name: str, early: Held, late: Held) -> Line:
@@ -105,21 +149,18 @@ def _remarks(seen: Load) -> str:
     return f"submit to result: p50 {p50:.0f} ms, p99 {p99:.0f} ms{failed}"
 
 
-def _service(bodies: list[bytes], model: Path) -> tuple[Load, dict[str, Held], dict[str, Held]]:
-    """What clients saw; what the service's own processes held after the first jobs, and after the last."""
+@contextmanager
+def _service(rows: list[list[float]], model: Path) -> Iterator[tuple[Stack, Side]]:
     with ExitStack() as opened:
         trusted = private_directory()
         opened.callback(shutil.rmtree, trusted)
         shutil.copy(model, trusted)
         stack, _ = opened.enter_context(running(TRUSTED_MODEL_DIR=str(trusted), WORKER_SLOTS=str(SLOTS)))
-        headers = {"Content-Type": "application/json", "Prefer": "wait=60"}
+        headers = {**JSON, "Prefer": "wait=60"}
         if token := os.environ.get("API_TOKEN"):
             headers["Authorization"] = f"Bearer {token}"
-        port = urlsplit(stack.url).port or 0
-        load(port, "/analyze", bodies[:WARM_UPS], headers)
-        early = {name: _held(stack.pids[name]) for name in SMALL}
-        seen = load(port, "/analyze", bodies[WARM_UPS:], headers)
-        return seen, early, {name: _held(stack.pids[name]) for name in SMALL}
+        bodies = [json.dumps({"data": [row], "model_id": model.name}).encode() for row in rows]
+        yield stack, Side(urlsplit(stack.url).port or 0, bodies, headers)
 
 
 def _held(pid: int) -> Held:
@@ -133,16 +174,9 @@ def _held(pid: int) -> Held:
     return Held(min(rss_bytes), min(descriptors))
 
 
-def _rq(kind: str, bodies: list[bytes], model: Path) -> Load:
-    with _rq_running(kind, model) as port:
-        headers = {"Content-Type": "application/json"}
-        load(port, "/analyze", bodies[:WARM_UPS], headers)
-        return load(port, "/analyze", bodies[WARM_UPS:], headers)
-
-
 @contextmanager
-def _rq_running(kind: str, model: Path) -> Iterator[int]:
-    """The port of an app whose workers answer."""
+def _rq(kind: str, rows: list[list[float]], model: Path) -> Iterator[Side]:
+    """An app whose workers answer."""
     directory, port = private_directory(), _free_port()
     store, url = embedded_store(directory, os.environ)
     env = module_environment({**os.environ, "REDIS_URL": url, "MODEL": str(model), "OMP_NUM_THREADS": "1"})
@@ -154,7 +188,7 @@ def _rq_running(kind: str, model: Path) -> Iterator[int]:
         for process in (app, *workers):
             process.start()
         _await(port)
-        yield port
+        yield Side(port, [json.dumps({"data": [row]}).encode() for row in rows], JSON)
     finally:
         for process in (*workers, app, store):
             process.stop(5)
