@@ -31,6 +31,8 @@ def partial(values: Rows, error: float, tolerance: float) -> Partial:
 
 def merged(parts: list[Partial]) -> Partial:
     """Of a chunk whose rows were explained in several blocks."""
+    if len(parts) == 1:
+        return parts[0]
     worst = max(parts, key=_share)
     return Partial(
         rows=sum(part.rows for part in parts),

@@ -32,6 +32,6 @@ def largest_miss(explainer: Explainer, rows: Rows, values: Rows) -> Miss:
     axes, base = tuple(range(1, values.ndim - 1)), np.asarray(explainer.base_values)
     errors = np.abs(values.sum(axis=axes) + base - explainer.output.call(rows))
     allowed = explainer.relative_error * np.maximum(1.0, np.abs(values).sum(axis=axes) + np.abs(base))
-    worst = np.unravel_index(np.nan_to_num(errors / allowed, nan=math.inf).argmax(), errors.shape)
-    error = float(errors[worst])
-    return Miss(math.inf if math.isnan(error) else error, float(np.nan_to_num(allowed[worst])))
+    worst = np.unravel_index((errors / allowed).argmax(), errors.shape)  # what is not a number comes before all others
+    error, tolerance = float(errors[worst]), float(allowed[worst])
+    return Miss(math.inf if math.isnan(error) else error, tolerance if math.isfinite(tolerance) else 0.0)

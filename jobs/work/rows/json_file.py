@@ -230,13 +230,14 @@ def _lists(rows: list[dict[str, Any]], first: int, columns: list[str], field: st
 
 
 def _load(source: "Source", start: int, end: int) -> Any:
-    """The JSON between two bytes."""
+    """The list or the record between two bytes, which are its brackets."""
     source.file.seek(start)
-    return _parse(source.file.read(end - start), source.field, start)
+    raw = source.file.read(end - start)
+    return (_rows if raw.startswith(b"[") else _parse)(raw, source.field, start)
 
 
 def _rows(raw: bytes, field: str, start: int) -> list[Any]:
-    """A list of rows: quickly where it is plain JSON, and again with the standard library for NaN and for a cause."""
+    """A list: quickly where it is plain JSON, and again with the standard library for NaN and for a cause."""
     try:
         rows: list[Any] = msgspec.json.decode(raw)
     except (msgspec.DecodeError, RecursionError):

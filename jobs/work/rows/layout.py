@@ -61,10 +61,9 @@ def arrange(rows: Rows, layout: Layout) -> Rows:
 
 def check_values(rows: Rows, first: int, layout: Layout, model: Wanted, field: str) -> None:
     """Rows in the model's order. Raises InfiniteValue and MissingValue for the first such cell, by row."""
-    too_large = np.abs(rows) > LARGEST
-    if not too_large.any() and np.isfinite(rows).all():
+    if rows.min() >= -LARGEST and rows.max() <= LARGEST:  # not so where a number is missing
         return
-    infinite = _first(too_large)
+    infinite = _first(np.abs(rows) > LARGEST)
     if infinite:
         raise InfiniteValue(field=field, row=first + infinite[0], column=layout.features[infinite[1]])
     missing = _first(np.isnan(rows))
