@@ -4,10 +4,11 @@ Two kinds: one for commands, which retries what failed to connect, and one for b
 because a blocking move whose reply is lost has happened nevertheless.
 """
 
+import asyncio
 from enum import StrEnum
 from typing import Any
 
-from redis.asyncio import Redis
+from redis.asyncio import ConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
 from redis.exceptions import (
@@ -25,6 +26,10 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from jobs.settings import Settings
 
 COMMAND_TIMEOUT_S = 5.0
+EBB_S = 1.0
+"""Connections that nobody has needed for so long are closed,"""
+KEPT_CONNECTIONS = 2
+"""but for so many."""
 BLOCK_S = 1.0
 """The longest that a blocking call waits, well below its connection's timeout."""
 
@@ -81,8 +86,40 @@ def connect_blocking(settings: Settings) -> RedisClient:
     return _client(settings, Retry(NoBackoff(), 0))
 
 
+class _EbbingPool(ConnectionPool):
+    """Closes what a crowd of commands has opened, when it is over: redis-py's own pool keeps everything.
+
+    It hands out the connection that came back last, so those that nobody needs lie at the bottom.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._unneeded = 0
+        """How many have lain there ever since the last ebb."""
+        self._ebb: asyncio.TimerHandle | None = None
+        self._closing: set[asyncio.Task[None]] = set()
+
+    def get_available_connection(self) -> Any:
+        found = super().get_available_connection()  # type: ignore[no-untyped-call]
+        self._unneeded = min(self._unneeded, len(self._available_connections))
+        if self._ebb is None:
+            self._ebb = asyncio.get_running_loop().call_later(EBB_S, self._recede)
+        return found
+
+    def _recede(self) -> None:
+        idle = self._available_connections
+        count = min(self._unneeded, max(0, len(idle) - KEPT_CONNECTIONS))
+        for connection in idle[:count]:
+            self._closing.add(closing := asyncio.create_task(connection.disconnect()))
+            closing.add_done_callback(self._closing.discard)
+        del idle[:count]
+        self._unneeded = len(idle)
+        more = len(idle) > KEPT_CONNECTIONS
+        self._ebb = asyncio.get_running_loop().call_later(EBB_S, self._recede) if more else None
+
+
 def _client(settings: Settings, retry: Retry) -> RedisClient:
-    return Redis.from_url(
+    pool = _EbbingPool.from_url(
         settings.redis_url,
         retry_on_error=[ReadOnlyError],  # a connection to what is now a replica must be given up
         health_check_interval=settings.redis_health_check_interval,
@@ -90,3 +127,4 @@ def _client(settings: Settings, retry: Retry) -> RedisClient:
         socket_connect_timeout=COMMAND_TIMEOUT_S,
         retry=retry,
     )
+    return Redis.from_pool(pool)

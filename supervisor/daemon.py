@@ -71,8 +71,6 @@ class Daemon:
         self._hurried = asyncio.Event()
         self._started_at = time.time()
         self._beats = 0
-        self._has_worked = False
-        """Attempts were made since idle connections were last closed: many at once open some, which the pool keeps."""
         self._process = psutil.Process()
         self._line = Line(settings.redis_address)
         self._holding = Holding(queue)
@@ -195,7 +193,6 @@ class Daemon:
         return not (await self._queue.has_ready() or await self._queue.own())
 
     async def _attempt(self, lease: Lease, slots: asyncio.Semaphore) -> None:
-        self._has_worked = True
         try:
             await self._until_hurried(self._attempts.run(lease, self._nest))
         except Exception:  # a fault of ours must not end the others: the chunk is given back
@@ -286,9 +283,6 @@ class Daemon:
     async def _evict(self) -> None:
         aggressive = self._settings.aggressive_memory_management
         await self._nest.evict(AGGRESSIVE_IDLE_S if aggressive else IDLE_S)
-        if self._has_worked and not self._attempts.running:
-            self._has_worked = False
-            await self._redis.connection_pool.disconnect(inuse_connections=False)
 
     async def _sweep(self) -> None:
         try:

@@ -1,13 +1,11 @@
 """Every way in which a child can end, played by scripted children in real processes."""
 
-import asyncio
 import json
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
-from redis.asyncio import Redis
 
 from jobs.outcomes import Outcome
 from jobs.states import JobState
@@ -33,24 +31,6 @@ async def test_a_job_of_several_chunks_gives_every_row_once_in_order(service: Se
         assert job.summary
         assert job.summary["closed"]
         assert job.peak_bytes >= 1234
-
-
-async def test_connections_that_a_crowd_has_opened_are_closed_when_it_is_over(service: Service) -> None:
-    outside = Redis.from_url(service.url)
-
-    async def connections() -> int:
-        return len(await outside.client_list())
-
-    async with service.supervisor():
-        await asyncio.gather(*(service.redis.ping() for _ in range(20)))
-        crowded = await connections()
-        await service.ended(await service.submit({}))
-
-        async def fewer() -> bool:
-            return await connections() < crowded - 10
-
-        await service.until(fewer)
-    await outside.aclose()
 
 
 async def test_a_small_job_takes_one_child(service: Service) -> None:
