@@ -35,6 +35,8 @@ CLOSE_LOOK_S = 1.0
 """Shares are dear to read, so once a second will do,"""
 CLOSE_LOOK_SHARE = 1 / 32
 """unless since then so much of the cap may have been written to unseen."""
+STILL_SHARE = 7 / 8
+"""Of its cap: who may have so much stands still for a close look, which takes as long as filling the rest."""
 LONGEST_PAUSE_S, SHORTEST_PAUSE_S = 0.1, 0.002
 """Between two looks,"""
 FASTEST_BYTES_S = 4 * 1024**3
@@ -79,12 +81,18 @@ class Companion(msgspec.Struct):
     written_bytes: int = 0
     """At most, since then."""
 
-    def look(self, pid: int, *, unless_below: float = 0.0) -> None:
-        """Its shares are as good as known as long as it cannot have written to so much since."""
+    @property
+    def growth_bytes(self) -> int:
+        """At most."""
+        return self.shares.private_bytes + self.written_bytes
+
+    def count(self, pid: int) -> None:
         if seen := usage(pid):
             self.written_bytes = (seen.faults - self.faults) * PAGE_BYTES
-            if self.written_bytes >= unless_below and (found := shares(pid)):
-                self.shares, self.faults, self.written_bytes = found, seen.faults, 0
+
+    def look(self, pid: int) -> None:
+        if (seen := usage(pid)) and (found := shares(pid)):
+            self.shares, self.faults, self.written_bytes = found, seen.faults, 0
 
 
 class Watch:
@@ -197,26 +205,46 @@ class Watch:
 
 
 def _note(sample: Sample, pid: int, seen: Usage) -> None:
-    """Take up what was seen of a child; look closely if it is time for that."""
-    grown = max(0, seen.anon_bytes - sample.base_anon_bytes)
-    written_bytes = (seen.faults - sample.faults) * PAGE_BYTES
-    now = time.monotonic()
-    if now - sample.looked_closely_at >= CLOSE_LOOK_S or written_bytes > CLOSE_LOOK_SHARE * sample.cap_bytes:
-        sample.looked_closely_at, sample.faults = now, seen.faults
-        may_be_over = grown + sample.copied_bytes + written_bytes > sample.cap_bytes
-        with _standing_still(pid) if may_be_over else contextlib.nullcontext():
-            _look_closely(sample, pid, grown)
+    """Take up what was seen of a child and of what it has started; look closely if it is time for that."""
+    sample.companions = {found: sample.companions.get(found) or Companion() for found in companions(pid)}
+    for found, companion in sample.companions.items():
+        companion.count(found)
+    written = [(seen.faults - sample.faults) * PAGE_BYTES, *(c.written_bytes for c in sample.companions.values())]
+    at_most = _grown(sample, seen) + written[0]
+    late = time.monotonic() - sample.looked_closely_at >= CLOSE_LOOK_S
+    if late or max(written) > CLOSE_LOOK_SHARE * sample.cap_bytes or at_most > sample.cap_bytes:
+        near_its_cap = at_most > STILL_SHARE * sample.cap_bytes
+        with _standing_still(pid) if near_its_cap else contextlib.nullcontext():
+            seen = _look_closely(sample, pid) or seen
     sample.rss_bytes, sample.vm_size_bytes = seen.rss_bytes, seen.vm_size_bytes
-    sample.growth_bytes = grown + sample.copied_bytes + _of_companions(sample, pid, sample.cap_bytes - grown)
+    sample.growth_bytes = _grown(sample, seen)
     sample.peak_growth_bytes = max(sample.peak_growth_bytes, sample.growth_bytes)
     sample.vm_peak_bytes = max(sample.vm_peak_bytes, seen.vm_size_bytes)
 
 
+def _grown(sample: Sample, seen: Usage) -> int:
+    """Copies do not show in `anon_bytes`: an inherited page counts there from the fork on, and a copy adds nothing."""
+    added = max(0, seen.anon_bytes - sample.base_anon_bytes)
+    return added + sample.copied_bytes + sum(companion.growth_bytes for companion in sample.companions.values())
+
+
+def _look_closely(sample: Sample, pid: int) -> Usage | None:
+    """At all their pages; what was seen of the child meanwhile."""
+    for found, companion in sample.companions.items():
+        companion.look(found)
+    seen, found_shares = usage(pid), shares(pid)
+    if not (seen and found_shares):
+        return None
+    sample.looked_closely_at, sample.faults = time.monotonic(), seen.faults
+    added = max(0, seen.anon_bytes - sample.base_anon_bytes)
+    sample.pss_bytes = found_shares.pss_bytes
+    sample.copied_bytes = max(0, sample.inherited_bytes + found_shares.private_bytes - added)
+    return seen
+
+
 @contextlib.contextmanager
 def _standing_still(pid: int) -> Iterator[None]:
-    """For as long as a close look takes, in which a tenth of a cap is easily filled, neither it nor what it has started
-    goes on.
-    """
+    """Meanwhile neither it nor what it has started goes on."""
     _signal_group(pid, signal.SIGSTOP)
     try:
         yield
@@ -227,25 +255,3 @@ def _standing_still(pid: int) -> Iterator[None]:
 def _signal_group(pid: int, number: signal.Signals) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, number)
-
-
-def _look_closely(sample: Sample, pid: int, grown: int) -> None:
-    """Copies do not show in `grown`: an inherited page counts there from the fork on, and a copy of it adds nothing."""
-    if found := shares(pid):
-        sample.pss_bytes = found.pss_bytes
-        sample.copied_bytes = max(0, sample.inherited_bytes + found.private_bytes - grown)
-
-
-def _of_companions(sample: Sample, pid: int, room_bytes: int) -> int:
-    """What they take together. What may be too much is looked at closely before it counts."""
-    sample.companions = {found: sample.companions.get(found) or Companion() for found in companions(pid)}
-    for found, companion in sample.companions.items():
-        companion.look(found, unless_below=CLOSE_LOOK_SHARE * sample.cap_bytes)
-    if _sum(sample.companions) > room_bytes:
-        for found, companion in sample.companions.items():
-            companion.look(found)
-    return _sum(sample.companions)
-
-
-def _sum(found: dict[int, Companion]) -> int:
-    return sum(companion.shares.private_bytes + companion.written_bytes for companion in found.values())
