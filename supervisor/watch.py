@@ -37,11 +37,11 @@ CLOSE_LOOK_SHARE = 1 / 32
 """unless since then so much of the cap may have been written to unseen."""
 STILL_SHARE = 7 / 8
 """Of its cap: who may have so much stands still for a close look, which takes as long as filling the rest."""
-LONGEST_PAUSE_S, SHORTEST_PAUSE_S = 0.1, 0.002
+LONGEST_PAUSE_S, SHORTEST_PAUSE_S = 0.1, 0.001
 """Between two looks,"""
-FASTEST_BYTES_S = 4 * 1024**3
-"""in which nobody shall fill what is left of its cap: a page takes one or two microseconds to be copied, and a look is
-late at times."""
+FASTEST_BYTES_S = 16 * 1024**3
+"""in which nobody shall fill what is left of its cap: twice what a child and those that it has started touch on two
+cores, as a look is late at times."""
 
 
 class Sample(msgspec.Struct):
