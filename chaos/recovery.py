@@ -40,9 +40,8 @@ class Waiting(msgspec.Struct, kw_only=True):
 
 
 class Hindrance(msgspec.Struct, kw_only=True):
-    """Moments of the monotonic clock."""
+    """Something is broken that a recovery needs, until this moment of the monotonic clock."""
 
-    began: float
     ended: float = math.inf
 
 
@@ -73,7 +72,7 @@ class Recoveries:
     @contextlib.contextmanager
     def hindrance(self) -> Iterator[None]:
         """For as long as something is broken that a recovery needs."""
-        self._hindrances.append(found := Hindrance(began=time.monotonic()))
+        self._hindrances.append(found := Hindrance())
         try:
             yield
         finally:

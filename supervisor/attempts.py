@@ -52,8 +52,8 @@ class Run:
         self.stopped_as: Outcome | None = None
         self.inherited_bytes = 0
         """What the child already had beyond its forkserver's baseline: its model."""
-        self.model: ModelInfo | None = self.job.model
-        self.layout: Layout | None = self.job.layout
+        self.model: ModelInfo | None = job.model
+        self.layout: Layout | None = job.layout
         self.plan: Plan | None = None
         """A plan of several chunks, to be committed when the attempt has succeeded."""
         self.pieces = 0

@@ -235,5 +235,10 @@ def _environment(env: Mapping[str, str]) -> dict[str, str]:
 
 def kill_group(pid: int) -> None:
     """SIGKILL to a child's process group; no error when it is gone already."""
+    signal_group(pid, signal.SIGKILL)
+
+
+def signal_group(pid: int, number: signal.Signals) -> None:
+    """To a child's process group; no error when it is gone already."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(pid, signal.SIGKILL)
+        os.killpg(pid, number)

@@ -22,7 +22,7 @@ from supervisor.budget import Budget
 from supervisor.forks import Warm, address_space_bytes
 from supervisor.forkservers import Forkserver
 from supervisor.limits import Limit
-from supervisor.spawner import Child
+from supervisor.spawner import Child, signal_group
 from supervisor.usage import PAGE_BYTES, Shares, Usage, companions, shares, usage
 
 log = structlog.get_logger()
@@ -223,9 +223,13 @@ def _note(sample: Sample, pid: int, seen: Usage) -> None:
 
 
 def _grown(sample: Sample, seen: Usage) -> int:
-    """Copies do not show in `anon_bytes`: an inherited page counts there from the fork on, and a copy adds nothing."""
-    added = max(0, seen.anon_bytes - sample.base_anon_bytes)
-    return added + sample.copied_bytes + sum(companion.growth_bytes for companion in sample.companions.values())
+    of_companions = sum(companion.growth_bytes for companion in sample.companions.values())
+    return _added(sample, seen) + sample.copied_bytes + of_companions
+
+
+def _added(sample: Sample, seen: Usage) -> int:
+    """Without copies: an inherited page counts in `anon_bytes` from the fork on, and a copy of it adds nothing."""
+    return max(0, seen.anon_bytes - sample.base_anon_bytes)
 
 
 def _look_closely(sample: Sample, pid: int) -> Usage | None:
@@ -236,22 +240,16 @@ def _look_closely(sample: Sample, pid: int) -> Usage | None:
     if not (seen and found_shares):
         return None
     sample.looked_closely_at, sample.faults = time.monotonic(), seen.faults
-    added = max(0, seen.anon_bytes - sample.base_anon_bytes)
     sample.pss_bytes = found_shares.pss_bytes
-    sample.copied_bytes = max(0, sample.inherited_bytes + found_shares.private_bytes - added)
+    sample.copied_bytes = max(0, sample.inherited_bytes + found_shares.private_bytes - _added(sample, seen))
     return seen
 
 
 @contextlib.contextmanager
 def _standing_still(pid: int) -> Iterator[None]:
     """Meanwhile neither it nor what it has started goes on."""
-    _signal_group(pid, signal.SIGSTOP)
+    signal_group(pid, signal.SIGSTOP)
     try:
         yield
     finally:
-        _signal_group(pid, signal.SIGCONT)
-
-
-def _signal_group(pid: int, number: signal.Signals) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(pid, number)
+        signal_group(pid, signal.SIGCONT)
