@@ -67,7 +67,7 @@ $(VENV)/.python:
 	  echo 'No virtual environment could be made: on Debian and Ubuntu install python3-venv first.'; exit 1; }
 	@touch $@
 
-$(VENV)/.installed: $(VENV)/.python requirements.txt setup.cfg pyproject.toml setup.py $(wildcard jobs/work/trees/kernel*)
+$(VENV)/.installed: $(VENV)/.python requirements.txt setup.cfg pyproject.toml setup.py $(wildcard shaptrees/kernel*)
 	@echo 'Installing into $(VENV), once: this takes a minute or two.'
 	@$(PIP) -r requirements.txt
 	@$(PIP) --no-deps --editable .

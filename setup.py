@@ -10,9 +10,9 @@ FLAGS = ["/O2"] if sys.platform == "win32" else ["-std=c11", "-O3", "-ffp-contra
 setup(
     ext_modules=[
         Extension(
-            "jobs.work.trees._kernel",
-            sources=["jobs/work/trees/kernel.c"],
-            depends=glob("jobs/work/trees/kernel*.h"),
+            "shaptrees._kernel",
+            sources=["shaptrees/kernel.c"],
+            depends=glob("shaptrees/kernel*.h"),
             extra_compile_args=FLAGS,
             py_limited_api=True,
             optional=True,

@@ -53,7 +53,7 @@ def takes_part(name: str, task: Task) -> bool:
 
 
 def _engine(task: Task, level: str) -> Explain:
-    from jobs.work.trees import engine
+    from shaptrees import engine
 
     trees = _trees(task)
     background = task.kind.background
@@ -65,9 +65,9 @@ def _engine(task: Task, level: str) -> Explain:
 
 
 def _trees(task: Task) -> Any:
-    from jobs.work.trees.from_lightgbm import from_lightgbm
-    from jobs.work.trees.from_sklearn import from_sklearn
-    from jobs.work.trees.from_xgboost import from_xgboost
+    from shaptrees.from_lightgbm import from_lightgbm
+    from shaptrees.from_sklearn import from_sklearn
+    from shaptrees.from_xgboost import from_xgboost
 
     path = uploaded(task.directory, task.model)
     match path.suffix:

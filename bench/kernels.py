@@ -12,7 +12,7 @@ from bench.contestants import ENGINE, PEERS, takes_part
 from bench.models import FEATURES, rows_file
 from bench.table import Line
 from bench.tasks import ROWS, SHALLOW, Kind, Task, kinds
-from jobs.work.trees import engine
+from shaptrees import engine
 
 GOAL_NUMPY = 2
 

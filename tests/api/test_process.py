@@ -88,7 +88,7 @@ class TestMemory:
         check_memory(web, before)
 
     def test_nothing_heavy_is_imported(self) -> None:
-        code = f"import sys, api.__main__; print(sorted({HEAVY} & set(sys.modules)), 'jobs.work' in sys.modules)"
+        code = f"import sys, api.__main__; print(sorted({HEAVY} & set(sys.modules)), 'child' in sys.modules)"
         found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
         assert found.stdout == "[] False\n"
 

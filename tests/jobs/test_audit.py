@@ -9,7 +9,7 @@ import redis
 
 from jobs.audit import MEANINGS, Audit
 from jobs.states import JobState
-from supervisor.rescue import rescue
+from supervisor.chunks.rescue import rescue
 from tests.jobs.conftest import Bench
 from tests.jobs.picture import DUMP, Picture, check
 from tests.jobs.test_store import finish, lease, opened, span

@@ -36,10 +36,10 @@ from jobs.queue import Lease, Queue
 from jobs.records import Blob, Input
 from jobs.states import ENDED
 from jobs.store import Store
-from supervisor.decide import decide
-from supervisor.holding import Holding
-from supervisor.judge import Verdict
-from supervisor.rescue import adopt, give_back, rescue
+from supervisor.chunks.decide import decide
+from supervisor.chunks.holding import Holding
+from supervisor.chunks.judge import Verdict
+from supervisor.chunks.rescue import adopt, give_back, rescue
 from tests.jobs.picture import DUMP, Picture, check
 from tests.jobs.test_store import LAYOUT, MODEL, PARTIAL
 

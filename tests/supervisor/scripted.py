@@ -1,4 +1,4 @@
-"""Stands in for `jobs.work` in a forkserver: children that end as their job's data tells them to.
+"""Stands in for `child` in a forkserver: children that end as their job's data tells them to.
 
 The data part is a JSON script: {"rows": 4, "per_chunk": 2, "scratch": DIR, "acts": {"0-1": ["sigkill", "ok"]}}. Each
 attempt of a chunk plays the next of its acts, the last one for ever; "open" and "load" are acts too. The value of a

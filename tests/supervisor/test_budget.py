@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from supervisor.budget import Budget, Reservation
+from supervisor.children.budget import Budget, Reservation
 
 pytestmark = pytest.mark.anyio
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from jobs.outcomes import Outcome
-from supervisor.holding import TWIN_S, Holding, Predecessor
-from supervisor.rescue import RESCUE_S, SOONEST_S, adopt, give_back, rescue
+from supervisor.chunks.holding import TWIN_S, Holding, Predecessor
+from supervisor.chunks.rescue import RESCUE_S, SOONEST_S, adopt, give_back, rescue
 from tests.supervisor.conftest import Service
 
 pytestmark = pytest.mark.anyio

@@ -8,9 +8,9 @@ import pytest
 from jobs.codec import Done, Failed, MemoryReport
 from jobs.outcomes import Evidence, Outcome
 from jobs.records import OPEN, Chunk
-from supervisor.decide import MAX_CRASHES, decide
-from supervisor.forks import Exited
-from supervisor.judge import MACHINE_FULL, Ending, Verdict, judge
+from supervisor.children.forks import Exited
+from supervisor.chunks.decide import MAX_CRASHES, decide
+from supervisor.chunks.judge import MACHINE_FULL, Ending, Verdict, judge
 
 MIB = 1024 * 1024
 LIMIT, CAP = 500 * MIB, 50 * MIB

@@ -10,7 +10,7 @@ import pytest
 
 from jobs.outcomes import Outcome
 from jobs.states import JobState
-from supervisor.rescue import rescue
+from supervisor.chunks.rescue import rescue
 from tests.supervisor.conftest import Service
 
 pytestmark = pytest.mark.anyio

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from jobs.settings import MIB, Settings
-from supervisor.limits import Limit, cores, find_limit
-from supervisor.memory import NoRoom, share_out
+from supervisor.children.limits import Limit, cores, find_limit
+from supervisor.children.memory import NoRoom, share_out
 
 
 def share(limit_mb: int, *, cores: int = 2, forkserver_mb: int = 240, **settings: Any) -> Any:

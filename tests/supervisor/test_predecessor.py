@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from supervisor.holding import TWIN_S, Predecessor
+from supervisor.chunks.holding import TWIN_S, Predecessor
 
 HOST = socket.gethostname()
 

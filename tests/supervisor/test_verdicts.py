@@ -14,7 +14,7 @@ from jobs.outcomes import Attempt, Outcome
 from jobs.records import Job
 from jobs.settings import MIB
 from jobs.states import JobState
-from supervisor.usage import LINUX
+from supervisor.children.usage import LINUX
 from tests.supervisor.conftest import Service
 from tests.supervisor.test_outcomes import play
 

@@ -12,11 +12,11 @@ import pytest
 
 from jobs.settings import MIB
 from supervisor import watch as watching
-from supervisor.budget import Budget
-from supervisor.forks import Warm
-from supervisor.limits import Limit
-from supervisor.usage import Shares
-from supervisor.watch import FASTEST_BYTES_S, LONGEST_PAUSE_S, SHORTEST_PAUSE_S, Watch
+from supervisor.children.budget import Budget
+from supervisor.children.forks import Warm
+from supervisor.children.limits import Limit
+from supervisor.children.usage import Shares
+from supervisor.children.watch import FASTEST_BYTES_S, LONGEST_PAUSE_S, SHORTEST_PAUSE_S, Watch
 
 pytestmark = pytest.mark.anyio
 CAP = 128 * MIB

@@ -1,0 +1,37 @@
+"""Base value plus SHAP values must be the real model's own output: compared in every chunk. Used in children.
+
+shap's own check compares with shap's copy of the trees, and only roughly (1 %); it is silent where the copy is wrong.
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from child.explainers import Explainer
+from child.models.model import Rows
+
+
+class Miss(NamedTuple):
+    """The row and output that miss most, measured by what they are allowed to."""
+
+    error: float
+    tolerance: float
+
+    @property
+    def ok(self) -> bool:
+        return self.error <= self.tolerance
+
+
+def largest_miss(explainer: Explainer, rows: Rows, values: Rows) -> Miss:
+    """`values` is (rows, features[, features], outputs).
+
+    The tolerance is relative to |base| + sum of |values|, and at least to 1: rounding grows with what is added up, not
+    with what remains when it cancels.
+    """
+    axes, base = tuple(range(1, values.ndim - 1)), np.asarray(explainer.base_values)
+    errors = np.abs(values.sum(axis=axes) + base - explainer.output.call(rows))
+    allowed = explainer.relative_error * np.maximum(1.0, np.abs(values).sum(axis=axes) + np.abs(base))
+    worst = np.unravel_index((errors / allowed).argmax(), errors.shape)  # what is not a number comes before all others
+    error, tolerance = float(errors[worst]), float(allowed[worst])
+    return Miss(math.inf if math.isnan(error) else error, tolerance if math.isfinite(tolerance) else 0.0)

@@ -1,0 +1,65 @@
+"""CatBoost's trees through CatBoost itself: path-dependent values and interactions of its raw output.
+
+Used in full templates and their children. Does not cover a background, probabilities or trees that are not
+symmetric (of which 1.2.10 gives wrong values for some grown by Lossguide): permutation does.
+"""
+
+import numpy as np
+
+from child.models import catboost_model
+from child.models.model import Model, Rows
+from jobs.options import Options
+from jobs.planner import FLOAT_BYTES
+
+COPIES = 4
+"""Of rows and of values: CatBoost's own vectors, the array made of them, ours, and the additivity check's."""
+
+
+def obstacle(model: Model, options: Options, *, has_background: bool) -> str | None:
+    """Why CatBoost does not explain this in this way, to follow "as"; None when it does."""
+    if options.model_output == "probability":
+        return f"CatBoost explains the raw output of {model.name}, not its probabilities"
+    if not model.estimator._object._is_oblivious():
+        return "CatBoost's own values of trees that are not symmetric do not always add up to its output"
+    if has_background:
+        return "CatBoost's own values are path-dependent and take no background"
+    return None
+
+
+def reason(name: str) -> str:
+    """Why it is explained by CatBoost."""
+    return f"{name} is made of trees, which CatBoost itself explains exactly."
+
+
+class CatBoostTrees:
+    """`get_feature_importance` of type ShapValues or ShapInteractionValues, with one thread."""
+
+    engine = "CatBoost (native)"
+    relative_error = 1e-6
+    lanes = 64
+
+    def __init__(self, model: Model, options: Options) -> None:
+        self._booster, self._features = model.estimator, model.n_features
+        self._type = "ShapInteractionValues" if options.interactions else "ShapValues"
+        self._axes = 2 if options.interactions else 1
+        self.explains = "margin" if "margin" in model.outputs else "prediction"
+        self.output = model.outputs[self.explains]
+        raw = self._ask(np.zeros((1, self._features)), "ShapValues")
+        self.base_values = [float(value) for value in np.ravel(raw[..., -1])]
+
+    def needs_bytes(self, rows: int) -> int:
+        """See `Explainer.needs_bytes`."""
+        cells: int = len(self.base_values) * (self._features + 1) ** self._axes
+        return COPIES * FLOAT_BYTES * rows * (self._features + cells)
+
+    def explain(self, rows: Rows, first: int) -> Rows:  # noqa: ARG002
+        """See `Explainer.explain`; does not depend on `first`."""
+        raw = self._ask(rows, self._type)  # (rows[, outputs], features + 1[, features + 1]), the base value last
+        inner = raw[..., :-1] if self._axes == 1 else raw[..., :-1, :-1]
+        if raw.ndim == 1 + self._axes:
+            return inner[..., None]
+        return np.moveaxis(inner, 1, -1)
+
+    def _ask(self, rows: Rows, kind: str) -> Rows:
+        found = self._booster.get_feature_importance(catboost_model.pool(rows), type=kind, thread_count=1)
+        return np.asarray(found, dtype=np.float64)

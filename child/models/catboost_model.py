@@ -1,0 +1,112 @@
+"""CatBoost's own reading of its binary files, with one thread; the only reader there is of them here.
+
+Used in full templates. CatBoost is an optional extra, imported when a model of its kind comes. Does not cover models
+with categorical, text or embedding features. CatBoost verifies the file's structure; a file that takes the library down
+all the same takes its template down, which is a named cause.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from child import memory
+from child.models.model import Model, Output, Rows, class_names, output
+from jobs.errors import MissingExtra, UnreadableModel, UnsupportedModel
+from jobs.formats import ModelFormat
+
+FAMILY = "catboost"
+HEAD_BYTES = 8
+"""The magic, and the length of what follows as 32 bits; parts of other lengths may come after it."""
+RELATIVE_ERROR = 1e-9
+"""Leaves and sums are in double precision."""
+_LOG_LINK = ("Poisson", "Tweedie", "LogLinQuantile")
+_OTHER_FEATURES = ("cat", "text", "embedding")
+
+
+def load(raw: bytes) -> Model:
+    """Raises MissingExtra, UnreadableModel and UnsupportedModel."""
+    _check_length(raw)
+    try:
+        import catboost
+    except ImportError as error:
+        if memory.is_out_of_memory(error):
+            raise
+        raise MissingExtra(model="A CatBoost model", extra="catboost") from None
+    booster = catboost.CatBoost()
+    try:
+        booster.load_model(blob=raw)
+    except (catboost.CatBoostError, ValueError) as error:
+        if memory.is_out_of_memory(error):
+            raise
+        raise UnreadableModel(format=ModelFormat.CATBOOST, reason=str(error)[:300]) from None
+    return describe(booster)
+
+
+def describe(booster: Any) -> Model:
+    """A loaded booster as a Model. Raises UnsupportedModel."""
+    for kind in _OTHER_FEATURES:
+        if getattr(booster, f"get_{kind}_feature_indices")():
+            reason = f"it has {kind.replace('cat', 'categorical')} features; only numeric ones are supported"
+            raise UnsupportedModel(model="CatBoost", reason=reason)
+    names = [str(name) for name in booster.feature_names_]
+    if not names or not booster.tree_count_:
+        raise UnsupportedModel(model="CatBoost", reason="it has no features" if not names else "it has no trees")
+    loss = _loss(booster)
+    return Model(
+        family=FAMILY,
+        name=f"CatBoost ({loss})" if loss else "CatBoost",
+        estimator=booster,
+        n_features=len(names),
+        features=None if names == [str(index) for index in range(len(names))] else names,
+        outputs=_outputs(booster, loss, len(names)),
+        takes_missing=_takes_missing(booster, len(names)),
+        relative_error=RELATIVE_ERROR,
+    )
+
+
+def pool(rows: Rows) -> Any:
+    """Rows as CatBoost wants them, with one thread."""
+    import catboost
+
+    return catboost.Pool(np.ascontiguousarray(rows), thread_count=1)
+
+
+def _check_length(raw: bytes) -> None:
+    core = int.from_bytes(raw[4:HEAD_BYTES], "little")
+    if len(raw) < HEAD_BYTES or len(raw) - HEAD_BYTES < core:
+        reason = f"the file is truncated: {len(raw)} bytes instead of at least {HEAD_BYTES + core}"
+        raise UnreadableModel(format=ModelFormat.CATBOOST, reason=reason)
+
+
+def _loss(booster: Any) -> str:
+    """The loss it was trained with, e.g. `RMSE`; empty where the file does not say."""
+    found = booster.get_params().get("loss_function") or booster.get_all_params().get("loss_function") or ""
+    return str(found).partition(":")[0]
+
+
+def _outputs(booster: Any, loss: str, n_features: int) -> dict[str, Output]:
+    def ask(kind: str) -> Any:
+        return lambda rows: booster.predict(pool(rows), prediction_type=kind, thread_count=1)
+
+    margin = ask("RawFormulaVal")
+    count = output(margin, []).call(np.zeros((1, n_features))).shape[1]
+    classes = list(booster.classes_)
+    if classes:
+        names, probability = class_names(count, classes), ask("Probability")
+        last = (lambda rows: probability(rows)[:, 1:]) if count == 1 else probability  # that of the positive class
+        return {"margin": output(margin, names), "probability": output(last, names)}
+    if loss in _LOG_LINK:
+        return {"margin": output(margin, ["margin"]), "prediction": output(ask("Exponent"), ["prediction"])}
+    names = ["prediction"] if count == 1 else [str(index) for index in range(count)]
+    return {"prediction": output(margin, names)}
+
+
+def _takes_missing(booster: Any, n_features: int) -> bool:
+    """Asked with a row of nothing else: CatBoost refuses where training was told to forbid missing values."""
+    import catboost
+
+    try:
+        asked = booster.predict(pool(np.full((1, n_features), np.nan)), "RawFormulaVal", thread_count=1)
+        return not np.isnan(asked).any()
+    except catboost.CatBoostError:
+        return False

@@ -1,0 +1,70 @@
+"""LightGBM's own reading of its models: every tree checked first, then loaded by LightGBM with one thread.
+
+Used in templates, for models that are asked row by row (sampling explainers), and where an operator's file holds a
+wrapper.
+"""
+
+import re
+from typing import Any
+
+import lightgbm as lgb
+
+from child import memory
+from child.models import lightgbm_file
+from child.models.lightgbm_file import FORMAT
+from child.models.model import Model, Output, as_columns, given_names
+from jobs.errors import UnreadableModel, UnsupportedModel
+
+
+def load(raw: bytes) -> Model:
+    """Raises UnreadableModel and UnsupportedModel."""
+    with lightgbm_file.reading():
+        text = lightgbm_file.text_of(raw)
+        lightgbm_file.check(text)
+    try:
+        # Without tree_sizes LightGBM reads the trees one after the other, as they were checked.
+        booster = lgb.Booster(model_str=re.sub(r"(?m)^tree_sizes=.*\n", "", text, count=1))
+    except (ValueError, lgb.basic.LightGBMError) as error:
+        if memory.is_out_of_memory(error):
+            raise
+        raise UnreadableModel(format=FORMAT, reason=str(error)[:300]) from None
+    return describe(booster)
+
+
+def describe(booster: lgb.Booster, classes: Any = None) -> Model:
+    """A loaded booster as a Model; `classes` where a wrapper knows its labels. Raises UnsupportedModel."""
+    lgb.basic._LIB.LGBM_SetMaxThreads(1)  # type: ignore[attr-defined]
+    objective, mean = _said(booster)
+    if not booster.num_trees():
+        raise UnsupportedModel(model="LightGBM", reason="it has no trees")
+    return Model(
+        family="lightgbm",
+        name=lightgbm_file.title(objective.split(" ")[0]),
+        estimator=booster,
+        n_features=booster.num_feature(),
+        features=given_names(booster.feature_name()),
+        outputs=_outputs(booster, objective, classes, mean=mean),
+        takes_missing=True,
+    )
+
+
+def _said(booster: lgb.Booster) -> tuple[str, bool]:
+    """The objective as the file has it, e.g. `binary sigmoid:1`, and whether trees are averaged."""
+    text = booster.model_to_string(num_iteration=1).partition("\nTree=")[0]
+    found = re.search(r"(?m)^objective=(.*)$", text)
+    return found[1].strip() if found else "", bool(re.search(r"(?m)^average_output$", text))
+
+
+def _outputs(booster: lgb.Booster, objective: str, classes: Any, *, mean: bool) -> dict[str, Output]:
+    count = booster.num_model_per_iteration()
+    rounds = booster.num_trees() // count if mean else 1  # LightGBM averages in predictions, not in raw scores
+
+    def margin(rows: Any) -> Any:
+        return as_columns(booster.predict(rows, raw_score=True, num_threads=1)) / rounds
+
+    def prediction(rows: Any) -> Any:
+        return as_columns(booster.predict(rows, num_threads=1))
+
+    names = lightgbm_file.output_names(objective, count, classes)
+    calls = {"margin": margin, "probability": prediction, "prediction": prediction if "margin" in names else margin}
+    return {key: Output(call=calls[key], names=found) for key, found in names.items()}

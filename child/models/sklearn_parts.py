@@ -1,0 +1,142 @@
+"""The parts of a scikit-learn estimator, all the way down: checked for bad indices, and set to one thread.
+
+Used in templates. Covers trees, histogram boosting, gradient boosting, bagging and libsvm: those whose native code
+trusts the arrays it is given.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.ensemble._bagging import BaseBagging
+from sklearn.ensemble._forest import BaseForest
+from sklearn.ensemble._gb import BaseGradientBoosting
+from sklearn.ensemble._hist_gradient_boosting.common import PREDICTOR_RECORD_DTYPE
+from sklearn.ensemble._hist_gradient_boosting.gradient_boosting import BaseHistGradientBoosting
+from sklearn.ensemble._hist_gradient_boosting.predictor import TreePredictor
+from sklearn.svm._base import BaseLibSVM
+from sklearn.tree._tree import Tree
+
+from child.models.trees import LEAF, BadTree, check_range, check_tree
+
+_BITSET_WORDS = 8
+
+
+def parts(thing: Any, seen: set[int] | None = None) -> Iterator[Any]:
+    """Every estimator, tree and predictor inside, itself first."""
+    seen = set() if seen is None else seen
+    if id(thing) in seen:
+        return
+    seen.add(id(thing))
+    if isinstance(thing, Tree | TreePredictor | BaseEstimator):
+        yield thing
+    for inner in _inside(thing):
+        yield from parts(inner, seen)
+
+
+def _inside(thing: Any) -> list[Any]:
+    if isinstance(thing, Tree | TreePredictor | str | bytes):
+        return []
+    if isinstance(thing, np.ndarray):
+        return list(thing.ravel()) if thing.dtype == object else []
+    if isinstance(thing, dict):
+        return list(thing.values())
+    if isinstance(thing, list | tuple | set):
+        return list(thing)
+    return list(vars(thing).values()) if hasattr(thing, "__dict__") and not callable(thing) else []
+
+
+def force_one_thread(estimator: Any) -> None:
+    for part in parts(estimator):
+        if isinstance(getattr(part, "n_jobs", None), int):
+            part.n_jobs = 1
+
+
+def check(estimator: Any) -> None:
+    """Raises BadTree (or ValueError, TypeError) for the first part that native code must not follow.
+
+    Voting, stacking and calibration also keep the unfitted estimators that theirs were cloned from: nothing to check.
+    """
+    for part in parts(estimator):
+        if isinstance(part, Tree):
+            _check_tree(part, part.n_features)
+        elif isinstance(part, BaseForest | BaseGradientBoosting) and hasattr(part, "estimators_"):
+            _check_ensemble(part)
+        elif isinstance(part, BaseHistGradientBoosting) and hasattr(part, "_predictors"):
+            _check_histogram(part)
+        elif isinstance(part, BaseBagging) and hasattr(part, "estimators_"):
+            _check_bagging(part)
+        elif isinstance(part, BaseLibSVM) and hasattr(part, "support_"):
+            _check_svm(part)
+        elif hasattr(part, "tree_") and part.n_features_in_ != part.tree_.n_features:
+            raise BadTree(f"a tree of {part.tree_.n_features} features for {part.n_features_in_}")
+
+
+def _check_tree(tree: Tree, n_features: int) -> None:
+    state = tree.__getstate__()
+    nodes, values = state["nodes"], state["values"]
+    if len(nodes) != tree.node_count or len(values) != tree.node_count:
+        raise BadTree(f"{len(nodes)} nodes and {len(values)} values instead of {tree.node_count}")
+    left, right = nodes["left_child"].astype(np.int64), nodes["right_child"].astype(np.int64)
+    check_tree(left, right, nodes["feature"].astype(np.int64), n_features)
+    if np.isnan(nodes["threshold"][left != LEAF]).any() or not np.isfinite(values).all():
+        raise BadTree("a threshold or a value that is no number")
+
+
+def _check_ensemble(ensemble: Any) -> None:
+    """These hand their rows to each tree without asking it how many features it has."""
+    if isinstance(ensemble, BaseGradientBoosting) and ensemble.estimators_.shape[1] != ensemble.n_trees_per_iteration_:
+        raise BadTree(f"{ensemble.estimators_.shape[1]} trees a round, not {ensemble.n_trees_per_iteration_}")
+    for member in np.ravel(ensemble.estimators_):
+        if member.tree_.n_features != ensemble.n_features_in_:
+            raise BadTree(f"a tree of {member.tree_.n_features} features for {ensemble.n_features_in_}")
+        if isinstance(ensemble, BaseForest) and member.tree_.n_outputs != ensemble.n_outputs_:
+            raise BadTree(f"a tree of {member.tree_.n_outputs} outputs for {ensemble.n_outputs_}")
+
+
+def _check_bagging(bagging: Any) -> None:
+    for member, features in zip(bagging.estimators_, bagging.estimators_features_, strict=True):
+        check_range("a feature of a member", np.asarray(features), bagging.n_features_in_)
+        if getattr(member, "n_features_in_", len(features)) != len(features):
+            raise BadTree(f"a member of {member.n_features_in_} features for {len(features)}")
+
+
+def _check_histogram(booster: Any) -> None:
+    for members in booster._predictors:
+        if len(members) != booster.n_trees_per_iteration_:
+            raise BadTree(f"{len(members)} trees a round, not {booster.n_trees_per_iteration_}")
+        for predictor in members:
+            _check_predictor(predictor, booster)
+
+
+def _check_predictor(predictor: TreePredictor, booster: Any) -> None:
+    nodes, bitsets = predictor.nodes, predictor.raw_left_cat_bitsets
+    if nodes.dtype != PREDICTOR_RECORD_DTYPE:
+        raise BadTree("nodes of another type")
+    inner = ~nodes["is_leaf"].astype(bool)
+    left, right = (np.where(inner, nodes[side].astype(np.int64), LEAF) for side in ("left", "right"))
+    check_tree(left, right, nodes["feature_idx"].astype(np.int64), booster.n_features_in_)
+    if np.isnan(nodes["num_threshold"][inner]).any() or not np.isfinite(nodes["value"]).all():
+        raise BadTree("a threshold or a value that is no number")
+    categorical = nodes[inner & nodes["is_categorical"].astype(bool)]
+    if len(categorical):
+        if bitsets.dtype != np.uint32 or bitsets.ndim != 2 or bitsets.shape[1] != _BITSET_WORDS:  # noqa: PLR2004
+            raise BadTree("sets of categories of another shape")
+        check_range("a set of categories", categorical["bitset_idx"].astype(np.int64), len(bitsets))
+        known = np.flatnonzero(np.zeros(0) if booster.is_categorical_ is None else booster.is_categorical_)
+        if not np.isin(categorical["feature_idx"], known).all():
+            raise BadTree("a split on categories of a feature that has none")
+
+
+def _check_svm(machine: Any) -> None:
+    vectors, counts = len(machine.support_), np.asarray(machine._n_support)
+    classes = max(2, len(counts))
+    sizes = (
+        (machine.support_vectors_.shape, (vectors, machine.n_features_in_)),
+        (machine._dual_coef_.shape, (classes - 1, vectors)),
+        (machine._intercept_.shape, (classes * (classes - 1) // 2,)),
+    )
+    counted = counts.sum() == vectors or not hasattr(machine, "classes_")
+    if (counts < 0).any() or not counted or any(found != expected for found, expected in sizes):
+        raise BadTree("support vectors and coefficients that do not match")

@@ -1,0 +1,90 @@
+"""XGBoost's own reading of its models: every tree checked first, then loaded by XGBoost with one thread.
+
+Used in templates, for models that are asked row by row (gblinear, sampling explainers), and where an operator's file
+holds a wrapper. Does not cover categorical splits.
+"""
+
+import json
+from typing import Any
+
+import numpy as np
+import xgboost as xgb
+
+from child import memory
+from child.models import xgboost_document, xgboost_file
+from child.models.model import Model, Output, Rows, as_columns, given_names
+from jobs.errors import UnreadableModel, UnsupportedModel
+from jobs.formats import ModelFormat
+
+RELATIVE_ERROR = 2e-5
+"""XGBoost adds up its trees in float32: at most 6e-8 of the sum of magnitudes a tree, so this covers 300 trees whose
+errors all point one way, and far more trees in practice."""
+
+
+def load(raw: bytes, found: ModelFormat) -> Model:
+    """Raises UnreadableModel and UnsupportedModel."""
+    with xgboost_file.reading(found):
+        xgboost_file.check(xgboost_document.parse(raw, found, whole=True))
+    try:
+        booster = xgb.Booster({"nthread": 1})
+        booster.load_model(bytearray(raw))
+    except (ValueError, xgb.core.XGBoostError) as error:
+        if memory.is_out_of_memory(error):
+            raise
+        raise UnreadableModel(format=found, reason=xgboost_file.reason_of(error)) from None
+    return describe(booster)
+
+
+def describe(booster: xgb.Booster, classes: Any = None) -> Model:
+    """A loaded booster as a Model; `classes` where a wrapper knows its labels. Raises UnsupportedModel."""
+    booster.set_param({"nthread": 1})
+    if "c" in (booster.feature_types or []):
+        raise UnsupportedModel(model="XGBoost", reason="it splits on categories, which are not supported")
+    learner = json.loads(booster.save_config())["learner"]
+    objective = learner["objective"]["name"]
+    if booster.num_features() < 1:
+        raise UnsupportedModel(model="XGBoost", reason="it has no features")
+    return Model(
+        family="xgboost",
+        name=f"XGBoost ({objective})",
+        estimator=booster,
+        n_features=booster.num_features(),
+        features=given_names(booster.feature_names),
+        outputs=_outputs(booster, objective, classes),
+        takes_missing=True,
+        relative_error=RELATIVE_ERROR,
+    )
+
+
+def matrix(booster: xgb.Booster, rows: Rows) -> xgb.DMatrix:
+    """Rows as XGBoost wants them, with one thread."""
+    return xgb.DMatrix(rows, nthread=1, feature_names=booster.feature_names, feature_types=booster.feature_types)
+
+
+def rounds(booster: xgb.Booster) -> int:
+    """The boosting rounds that are explained: those up to the best one where training stopped early."""
+    best = booster.attr("best_iteration")
+    return booster.num_boosted_rounds() if best is None else int(best) + 1
+
+
+def _outputs(booster: xgb.Booster, objective: str, classes: Any) -> dict[str, Output]:
+    linear = json.loads(booster.save_config())["learner"]["gradient_booster"]["name"] == "gblinear"
+    used = (0, 0) if linear else (0, rounds(booster))
+
+    def margin(rows: Rows) -> Rows:
+        return as_columns(booster.predict(matrix(booster, rows), output_margin=True, iteration_range=used))
+
+    def prediction(rows: Rows) -> Rows:
+        return as_columns(booster.predict(matrix(booster, rows), iteration_range=used))
+
+    def probability(rows: Rows) -> Rows:
+        from scipy.special import expit, softmax
+
+        return as_columns(expit(margin(rows)) if objective in xgboost_file.LOGISTIC else softmax(margin(rows), axis=1))
+
+    count = margin(np.zeros((1, booster.num_features()))).shape[1]
+    calls = {"margin": margin, "probability": probability, "prediction": prediction}
+    if objective in xgboost_file.IDENTITY:
+        calls["prediction"] = margin
+    names = xgboost_file.output_names(objective, count, classes)
+    return {key: Output(call=calls[key], names=found) for key, found in names.items()}

@@ -1,0 +1,115 @@
+"""Opening a job's data: how many rows a chunk shall have, where each chunk's rows lie, and what it all will take.
+
+Used in the child that opens a job. Explains a few rows only to see how fast that goes; see `attempt` for the rest.
+"""
+
+import time
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from child.models.model import Rows
+from child.rows import Source, Table, layout, open_table
+from jobs import planner
+from jobs.codec import Layout, ModelInfo, Open, Span
+from jobs.errors import RowExceedsMemory
+
+MOST_ROWS = 1_000_000
+"""In a chunk, where the planner is free to choose."""
+MOST_PACED, STEP, STEP_S = 256, 4, 0.02
+"""To see how fast that goes more and more rows are explained, STEP times as many as before, until it takes STEP_S."""
+
+
+class Explains(Protocol):
+    """What opening needs of an attempt that is prepared."""
+
+    @property
+    def model(self) -> layout.Wanted: ...
+
+    @property
+    def info(self) -> ModelInfo: ...
+
+    @property
+    def lanes(self) -> int: ...
+
+    def needs_bytes(self, rows: int) -> int: ...
+
+    def read(self, source: Source, span: Span, found: Layout) -> Rows: ...
+
+    def explain(self, rows: Rows, first: int) -> object: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Opened:
+    """The data's rows, cut."""
+
+    table: Table
+    layout: Layout
+    per_chunk: int
+    rows_per_s: float | None
+    """Measured where it was wanted."""
+
+
+def open_data(source: Source, request: Open, prepared: Explains) -> Opened:
+    """Find the rows and cut them. Raises RowExceedsMemory, and a Problem for data that cannot be read."""
+    _check_one_row(request, prepared)
+    free = isinstance(request.batch_size, str)
+    most = MOST_ROWS if isinstance(request.batch_size, str) else request.batch_size
+    per_chunk = planner.rows_that_fit(most, request.cap_bytes, prepared.needs_bytes)
+    table = open_table(source, per_chunk)
+    found = layout.lay_out(table, prepared.model, source.field)
+    rows_per_s = _pace(source, table.spans[0], found, prepared) if free or request.dry_run else None
+    if free and rows_per_s:
+        per_chunk = min(per_chunk, planner.rows_worth_a_child(table.rows, rows_per_s, request.slots))
+        table = open_table(source, per_chunk)
+    return Opened(table=table, layout=found, per_chunk=per_chunk, rows_per_s=rows_per_s)
+
+
+def forecast(opened: Opened, request: Open, prepared: Explains, seen_bytes: int) -> dict[str, Any]:
+    """What a dry run answers, after it has explained a few rows and taken `seen_bytes` for them.
+
+    rows, features, outputs, explainer, engine, reason, rows_per_chunk, chunks, bytes_per_chunk (expected peak of a
+    child, with its model), room_bytes (its cap), rows_per_s, seconds.
+    """
+    assert opened.rows_per_s
+    info, rows, chunks = prepared.info, opened.table.rows, len(opened.table.spans)
+    needed = max(seen_bytes, prepared.needs_bytes(min(rows, opened.per_chunk)))
+    return {
+        "dry_run": True,
+        "rows": rows,
+        "features": len(opened.layout.features),
+        "outputs": len(info.outputs),
+        "explainer": info.explainer,
+        "engine": info.engine,
+        "reason": info.reason,
+        "rows_per_chunk": opened.per_chunk,
+        "chunks": chunks,
+        "bytes_per_chunk": request.model_bytes + needed,
+        "room_bytes": request.model_bytes + request.cap_bytes,
+        "rows_per_s": round(opened.rows_per_s, 1),
+        "seconds": round(planner.expected_seconds(rows, chunks, opened.rows_per_s, request.slots), 3),
+    }
+
+
+def _check_one_row(request: Open, prepared: Explains) -> None:
+    needed = prepared.needs_bytes(1)
+    if needed > request.cap_bytes:
+        raise RowExceedsMemory(explainer=prepared.info.explainer, needed_bytes=needed, room_bytes=request.cap_bytes)
+
+
+def _pace(source: Source, span: Span, found: Layout, prepared: Explains) -> float:
+    """Rows a second of one child, by the first rows."""
+    last = min(span.last, span.first + MOST_PACED - 1)
+    rows = prepared.read(source, Span(**{**_fields(span), "last": last}), found)
+    explained = prepared.lanes
+    while True:
+        explained = min(explained, len(rows))
+        began = time.process_time()  # what others do meanwhile is not its pace
+        prepared.explain(rows[:explained], span.first)
+        seconds = time.process_time() - began
+        if seconds > STEP_S or explained == len(rows):
+            return explained / max(seconds, 1e-9)
+        explained *= STEP
+
+
+def _fields(span: Span) -> dict[str, int]:
+    return {name: getattr(span, name) for name in span.__struct_fields__}

@@ -1,0 +1,99 @@
+"""Imports what an attempt may need, in the forkserver, so that a fork pays for none of it.
+
+The lean stack explains trees that are arrays already, or in a file that needs no library to be read; the full one
+does everything.
+
+Never runs BLAS or OpenMP: a thread that they start would be missing in every fork, and its locks held for good.
+"""
+
+import importlib
+import os
+from pathlib import Path
+
+from child.stack import Stack, settle
+
+LEAN = (
+    "numpy",
+    "numpy.ma",  # what np.unique would import in every child
+    "child.attempt",
+    "child.explainers.additivity",
+    "child.models.lightgbm_file",
+    "child.models.xgboost_document",
+    "child.models.xgboost_file",
+    "child.summary",
+    "shaptrees.engine",
+    "shaptrees.from_lightgbm",
+    "shaptrees.from_xgboost",
+)
+FULL = (
+    *LEAN,
+    "scipy.special",
+    "scipy.sparse",
+    "pandas",
+    "joblib",
+    "sklearn.calibration",
+    "sklearn.compose",
+    "sklearn.discriminant_analysis",
+    "sklearn.ensemble",
+    "sklearn.gaussian_process",
+    "sklearn.impute",
+    "sklearn.kernel_ridge",
+    "sklearn.linear_model",
+    "sklearn.naive_bayes",
+    "sklearn.neighbors",
+    "sklearn.neural_network",
+    "sklearn.pipeline",
+    "sklearn.preprocessing",
+    "sklearn.svm",
+    "sklearn.tree",
+    "skops.io",
+    "xgboost",
+    "lightgbm",
+    "shap",
+    "child.explainers.linear",
+    "child.explainers.sampling",
+    "child.models.conversion",
+    "child.models.lightgbm_model",
+    "child.models.pickle_file",
+    "child.models.sklearn_file",
+    "child.models.xgboost_model",
+    "shaptrees.from_sklearn",
+)
+ENVIRONMENT = {
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    # shap before 0.54 compiles some loops over numpy slices with numba at their first call: 8 s and 110 MB, for what
+    # takes no longer in plain Python, as nearly all of the time goes into the model.
+    "NUMBA_DISABLE_JIT": "1",
+}
+"""Read by the libraries when they are imported."""
+
+
+class NotWarm(RuntimeError):
+    """The process is not fit to be forked from."""
+
+
+def warm(stack: Stack) -> None:
+    """Import all modules of a stack, with ENVIRONMENT where nobody has set it.
+
+    Raises ImportError when one is missing or broken, and NotWarm when the process ends up with a second thread.
+    """
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    for module in LEAN if stack == "lean" else FULL:
+        importlib.import_module(module)
+    settle(stack)
+    threads = thread_count()
+    if threads != 1:
+        raise NotWarm(f"{threads} threads after the imports; a fork would keep only one of them")
+
+
+def thread_count() -> int:
+    """Threads of this process, native ones too where the platform tells."""
+    try:
+        return len(list(Path("/proc/self/task").iterdir()))
+    except OSError:
+        import threading
+
+        return threading.active_count()

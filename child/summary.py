@@ -1,0 +1,105 @@
+"""The global picture of a job out of its chunks' partials. Used in the child that closes a job.
+
+Reads one partial after the other, so that its memory does not grow with the number of chunks.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Any, BinaryIO
+
+import msgspec
+import numpy as np
+
+from child.models.model import Rows
+from jobs import codec
+from jobs.codec import Layout, ModelInfo, Partial
+
+TOP_FEATURES = 20
+_decoder = msgspec.msgpack.Decoder(Partial)
+
+
+def partial(values: Rows, error: float, tolerance: float) -> Partial:
+    """What the summary needs of one chunk's values, (rows, features[, features], outputs)."""
+    effects = values.sum(axis=2) if values.ndim == 4 else values  # noqa: PLR2004 - interactions add up to effects
+    return Partial(
+        rows=len(effects),
+        abs_sum=np.abs(effects).sum(axis=0).tolist(),
+        value_sum=effects.sum(axis=0).tolist(),
+        largest_error=error,
+        tolerance=tolerance,
+    )
+
+
+def merged(parts: list[Partial]) -> Partial:
+    """Of a chunk whose rows were explained in several blocks."""
+    if len(parts) == 1:
+        return parts[0]
+    worst = max(parts, key=_share)
+    return Partial(
+        rows=sum(part.rows for part in parts),
+        abs_sum=np.sum([part.abs_sum for part in parts], axis=0).tolist(),
+        value_sum=np.sum([part.value_sum for part in parts], axis=0).tolist(),
+        largest_error=worst.largest_error,
+        tolerance=worst.tolerance,
+    )
+
+
+def _share(part: Partial) -> float:
+    """Of what was allowed, that the worst row missed."""
+    return part.largest_error / part.tolerance if part.tolerance else part.largest_error
+
+
+def read_partials(file: BinaryIO) -> Iterator[Partial]:
+    """The frames of a part, one at a time. Raises EOFError when the last one is cut off."""
+    while header := file.read(codec.LENGTH.size):
+        if len(header) < codec.LENGTH.size:
+            raise EOFError("the partials end inside a frame")
+        length = codec.frame_length(header)
+        body = file.read(length)
+        if len(body) < length:
+            raise EOFError("the partials end inside a frame")
+        yield _decoder.decode(body)
+
+
+def summarize(partials: Iterable[Partial], model: ModelInfo, layout: Layout) -> dict[str, Any]:
+    """rows, features, outputs, base_values, explains, explainer, engine, reason, mean_abs_shap, top_features,
+    additivity. `mean_abs_shap` is a list in the order of features; of lists, one value an output, for several outputs.
+    """
+    shape = (len(layout.features), len(model.outputs))
+    rows, absolute, signed = 0, np.zeros(shape), np.zeros(shape)
+    worst: Partial | None = None
+    for part in partials:
+        rows += part.rows
+        absolute += np.asarray(part.abs_sum)
+        signed += np.asarray(part.value_sum)
+        if worst is None or _share(part) > _share(worst):
+            worst = part
+    mean_abs, mean = absolute / max(1, rows), signed / max(1, rows)
+    return {
+        "rows": rows,
+        "features": layout.features,
+        "outputs": model.outputs,
+        "base_values": model.base_values,
+        "explains": model.explains,
+        "explainer": model.explainer,
+        "engine": model.engine,
+        "reason": model.reason,
+        "mean_abs_shap": (mean_abs[:, 0] if shape[1] == 1 else mean_abs).tolist(),
+        "top_features": _top(layout.features, mean_abs.sum(axis=1), mean.sum(axis=1)),
+        "additivity": _additivity(worst),
+    }
+
+
+def _top(features: list[str], mean_abs: Rows, mean: Rows) -> list[dict[str, Any]]:
+    """By mean |SHAP|, summed over the outputs; equal ones in the order of features."""
+    order = np.argsort(-mean_abs, kind="stable")[:TOP_FEATURES]
+    return [
+        {"feature": features[index], "mean_abs_shap": float(mean_abs[index]), "mean_shap": float(mean[index])}
+        for index in order
+    ]
+
+
+def _additivity(worst: Partial | None) -> dict[str, Any] | None:
+    if worst is None:
+        return None
+    ok = worst.largest_error <= worst.tolerance
+    return {"largest_error": worst.largest_error, "tolerance": worst.tolerance, "ok": ok}

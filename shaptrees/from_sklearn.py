@@ -1,0 +1,213 @@
+"""Plain arrays from scikit-learn's fitted trees, forests and boosters. Runs in templates.
+
+Nothing of scikit-learn is imported: a model is known by the names of its class and bases. What it does not know, it
+refuses: see `NAMES`.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from jobs.errors import UnreadableModel, UnsupportedModel
+from shaptrees.arrays import ALL_OUTPUTS, LEAF, Floats, Link, Missing, Rule, Trees
+from shaptrees.build import Part, assemble
+
+NAMES = (
+    "DecisionTree, ExtraTree, RandomForest, ExtraTrees, GradientBoosting, HistGradientBoosting "
+    "(Classifier and Regressor), IsolationForest"
+)
+BITSET_WORDS = 8
+
+
+def from_sklearn(model: Any) -> Trees:
+    """The arrays of a fitted model. Raises UnsupportedModel for other classes, UnreadableModel for broken ones."""
+    names = [base.__name__ for base in type(model).__mro__]
+    for name, read in _READERS.items():
+        if name in names:
+            try:
+                return read(model)
+            except (AttributeError, IndexError, KeyError, TypeError, ValueError, OverflowError) as fault:
+                raise UnreadableModel(format=f"scikit-learn {names[0]}", reason=str(fault)) from fault
+    raise UnsupportedModel(model=names[0], reason=f"{names[0]} is none of {NAMES}")
+
+
+def _part(tree: Any, values: Floats, features: Any = None) -> Part:
+    state = tree.__getstate__()["nodes"]
+    feature = np.where(state["left_child"] == LEAF, 0, state["feature"])
+    goes_left = state["missing_go_to_left"] if "missing_go_to_left" in state.dtype.names else 0
+    return Part(
+        left=state["left_child"],
+        right=state["right_child"],
+        feature=feature if features is None else np.asarray(features)[feature],
+        threshold=np.where(state["left_child"] == LEAF, 0.0, state["threshold"]),
+        missing=np.where(goes_left, Missing.LEFT, Missing.RIGHT),
+        cover=state["weighted_n_node_samples"],
+        values=values,
+    )
+
+
+def _single(model: Any) -> Trees:
+    return _average(model, [model])
+
+
+def _forest(model: Any) -> Trees:
+    return _average(model, model.estimators_)
+
+
+def _average(model: Any, estimators: Any) -> Trees:
+    """Trees that vote: outputs are the mean of their leaves, class shares for a classifier."""
+    if model.n_outputs_ != 1 and hasattr(model, "classes_"):
+        raise UnsupportedModel(model=type(model).__name__, reason="it predicts several targets, each with its classes")
+    binary = hasattr(model, "classes_") and len(model.classes_) == 2  # noqa: PLR2004 - two classes
+    parts = []
+    for estimator in estimators:
+        values = estimator.tree_.value
+        values = values[:, 0, :] if hasattr(model, "classes_") else values[:, :, 0]
+        if hasattr(model, "classes_"):
+            values = values / values.sum(axis=1, keepdims=True)
+        parts.append(_part(estimator.tree_, (values[:, 1:] if binary else values) / len(estimators)))
+    return assemble(
+        parts,
+        output=ALL_OUTPUTS,
+        base=np.zeros(parts[0].values.shape[1]),
+        features=model.n_features_in_,
+        float32=True,
+        complement=binary,
+    )
+
+
+def _gradient_boosting(model: Any) -> Trees:
+    """Raw predictions start from the `init_` estimator, which must be a constant one. Exponential loss doubles the
+    raw prediction before the logistic function, which is no link of ours.
+    """
+    outputs = model.estimators_.shape[1]
+    parts = [_part(tree.tree_, tree.tree_.value[:, :, 0] * model.learning_rate) for tree in model.estimators_.ravel()]
+    return assemble(
+        parts,
+        output=np.arange(len(parts)) % outputs,
+        base=_boosting_base(model, outputs),
+        features=model.n_features_in_,
+        float32=True,
+        link=_link(model, outputs),
+    )
+
+
+def _boosting_base(model: Any, outputs: int) -> Floats:
+    if isinstance(model.init_, str) and model.init_ == "zero":
+        return np.zeros(outputs)
+    if not type(model.init_).__name__.startswith("Dummy"):
+        raise UnsupportedModel(model=type(model).__name__, reason="it starts from another model's predictions (init)")
+    nothing = np.zeros((1, model.n_features_in_), dtype=np.float32)
+    return np.asarray(model._raw_predict_init(nothing), dtype=np.float64).reshape(outputs)
+
+
+def _link(model: Any, outputs: int) -> Link:
+    if not hasattr(model, "classes_"):
+        log = getattr(model, "loss", "") in ("poisson", "gamma")
+        return Link.EXP if log else Link.IDENTITY
+    if getattr(model, "loss", "") == "exponential":
+        return Link.IDENTITY
+    return Link.LOGISTIC if outputs == 1 else Link.SOFTMAX
+
+
+def _histogram_boosting(model: Any) -> Trees:
+    categories = _categories(model)
+    order = _column_order(model)
+    known = {int(order[feature]): np.asarray(values, dtype=np.float64) for feature, values in categories.items()}
+    predictors = [predictor for iteration in model._predictors for predictor in iteration]
+    outputs = model.n_trees_per_iteration_
+    return assemble(
+        [_histogram_part(predictor, known, order) for predictor in predictors],
+        output=np.arange(len(predictors)) % outputs,
+        base=np.asarray(model._baseline_prediction, dtype=np.float64).reshape(-1),
+        features=model.n_features_in_,
+        link=_link(model, outputs),
+        categories=known,
+    )
+
+
+def _column_order(model: Any) -> Any:
+    """With categories, the model's preprocessor puts those columns first: which column each one was."""
+    if getattr(model, "_preprocessor", None) is None:
+        return np.arange(model.n_features_in_)
+    mask = np.asarray(model.is_categorical_, dtype=bool)
+    return np.concatenate([np.flatnonzero(mask), np.flatnonzero(~mask)])
+
+
+def _categories(model: Any) -> dict[int, Any]:
+    """Feature (as the trees count them) → its sorted category values; the trees' sets are over positions in it."""
+    if getattr(model, "_preprocessor", None) is None:
+        return {}
+    encoder = model._preprocessor.named_transformers_["encoder"]
+    found: dict[int, Any] = {}
+    for feature, values in enumerate(encoder.categories_):
+        try:
+            numbers = np.asarray(values, dtype=np.float64)
+        except (TypeError, ValueError) as fault:
+            raise UnsupportedModel(model=type(model).__name__, reason="it has categories that are text") from fault
+        known = numbers[~np.isnan(numbers)]
+        found[feature] = known if len(known) else np.array([np.inf])  # one that no row has
+    return found
+
+
+def _histogram_part(predictor: Any, known: dict[int, Floats], order: Any) -> Part:
+    nodes = predictor.nodes
+    leaf, member = nodes["is_leaf"].astype(bool), nodes["is_categorical"].astype(bool) & ~nodes["is_leaf"].astype(bool)
+    feature = order[np.where(leaf, 0, nodes["feature_idx"])]
+    missing_left = nodes["missing_go_to_left"].astype(bool)
+    # A category that was not seen in training goes where missing values go. Sets hold what goes the other way.
+    sets = np.zeros((len(nodes), BITSET_WORDS), dtype=np.uint32)
+    for node in np.flatnonzero(member):
+        left = predictor.raw_left_cat_bitsets[nodes["bitset_idx"][node]]
+        sets[node] = _all_of(len(known[feature[node]])) & ~left if missing_left[node] else left
+    return Part(
+        left=np.where(leaf, LEAF, nodes["left"].astype(np.int64)),
+        right=np.where(leaf, LEAF, nodes["right"].astype(np.int64)),
+        feature=feature,
+        threshold=np.where(leaf | member, 0.0, nodes["num_threshold"]),
+        missing=np.where(missing_left, Missing.LEFT, Missing.RIGHT),
+        cover=nodes["count"].astype(np.float64),
+        values=nodes["value"].reshape(-1, 1),
+        rule=np.where(member, np.where(missing_left, Rule.SET_GOES_RIGHT, Rule.SET_GOES_LEFT), Rule.THRESHOLD),
+        set_start=np.where(member, np.arange(len(nodes)) * BITSET_WORDS, 0),
+        set_words=np.where(member, BITSET_WORDS, 0),
+        sets=sets.ravel() if member.any() else sets[:0].ravel(),
+    )
+
+
+def _all_of(count: int) -> Any:
+    bits = np.arange(BITSET_WORDS * 32) < count
+    return np.packbits(bits, bitorder="little").view(np.uint32)
+
+
+def _isolation_forest(model: Any) -> Trees:
+    """The path length, on average over the trees: what the anomaly score is a decreasing function of."""
+    parts = []
+    for estimator, features in zip(model.estimators_, model.estimators_features_, strict=True):
+        state = estimator.tree_.__getstate__()["nodes"]
+        left, right = state["left_child"], state["right_child"]
+        depth = np.zeros(len(left))
+        for node in np.flatnonzero(left != LEAF):
+            depth[[left[node], right[node]]] = depth[node] + 1
+        lengths = depth + _average_path_length(state["n_node_samples"].astype(np.float64))
+        part = _part(estimator.tree_, lengths.reshape(-1, 1) / len(model.estimators_), features)
+        part.cover = state["n_node_samples"]
+        parts.append(part)
+    return assemble(parts, output=ALL_OUTPUTS, base=np.zeros(1), features=model.n_features_in_, float32=True)
+
+
+def _average_path_length(rows: Floats) -> Floats:
+    """Of an unsuccessful search in a tree over that many rows; Liu, Ting and Zhou, "Isolation Forest", equation 1."""
+    many = np.maximum(rows, 3.0)
+    length = 2.0 * (np.log(many - 1.0) + np.euler_gamma) - 2.0 * (many - 1.0) / many
+    return np.where(rows <= 1, 0.0, np.where(rows == 2, 1.0, length))  # noqa: PLR2004
+
+
+_READERS = {
+    "IsolationForest": _isolation_forest,
+    "BaseHistGradientBoosting": _histogram_boosting,
+    "BaseGradientBoosting": _gradient_boosting,
+    "ForestClassifier": _forest,
+    "ForestRegressor": _forest,
+    "BaseDecisionTree": _single,
+}

@@ -1,0 +1,282 @@
+"""Runs in a process of its own, with a clean environment: imports one stack of libraries once, then only forks.
+
+A template is a fork of it that has loaded one job's model and then serves in the same way. Every fork leads its own
+process group, dies with its parent, and keeps no descriptor but its connection and its stderr. We reap here, so that
+the supervisor learns exit status and resource use of every child. Does not decide anything, and does not know what
+the children do: that is `child`, loaded by name.
+
+multiprocessing's own forkserver is not used: a process can have only one of it, its children inherit descriptors of
+the resource tracker, and exit status and resource use stay hidden behind it.
+"""
+
+import array
+import contextlib
+import ctypes
+import gc
+import importlib
+import os
+import resource
+import select
+import signal
+import socket
+import sys
+from types import ModuleType
+from typing import Any, NoReturn
+
+from supervisor.children.forks import (
+    COMMAND_BYTES,
+    HARD_MARGIN_BYTES,
+    MAX_DESCRIPTORS,
+    Event,
+    Exited,
+    Fork,
+    Forked,
+    Warm,
+    address_space_bytes,
+    decode_command,
+    encode_event,
+)
+
+LINUX = sys.platform == "linux"
+PR_SET_PDEATHSIG = 1
+PR_SET_CHILD_SUBREAPER = 36
+CHILD_NICENESS = 10
+EXIT_UNREPORTED = 70
+"""An exception got past the work's own reporting."""
+_libc = ctypes.CDLL(None, use_errno=True) if LINUX else None
+
+
+class Forkserver:
+    """Serves fork commands until its control socket is closed."""
+
+    def __init__(self, control: socket.socket, work: ModuleType, prepared: Any) -> None:
+        self._control = control
+        self._work = work
+        self._prepared = prepared
+        self._numbers: dict[int, int] = {}
+        self._wake_read, self._wake_write = os.pipe()
+
+    def serve(self) -> NoReturn:
+        self._listen_for_exits()
+        self._tell(_warm())
+        control = self._control.fileno()
+        while True:
+            ready, _, _ = select.select([control, self._wake_read], [], [])
+            if self._wake_read in ready:
+                os.read(self._wake_read, 4096)
+                self._reap()
+            if control in ready:
+                self._obey()
+
+    def _listen_for_exits(self) -> None:
+        os.set_blocking(self._wake_write, False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
+
+    def _obey(self) -> None:
+        command = _receive(self._control)
+        if command is None:
+            self._leave()
+        fork, descriptors = command
+        try:
+            pid = os.fork()
+        except OSError as error:
+            self._tell(Exited(number=fork.number, status=None, error=f"fork failed: {error.strerror}"))
+        else:
+            if pid == 0:
+                self._become(fork, descriptors)
+            _lead_group(pid)
+            self._numbers[pid] = fork.number
+            self._tell(Forked(number=fork.number, pid=pid))
+        for descriptor in descriptors:
+            os.close(descriptor)
+
+    def _reap(self) -> None:
+        """Grandchildren do not outlive their child, not even those that have left its group: they become ours."""
+        with contextlib.suppress(ChildProcessError):
+            while (found := os.wait4(-1, os.WNOHANG))[0]:
+                pid, status, usage = found
+                if number := self._numbers.pop(pid, None):
+                    _kill_group(pid)
+                    for orphan in _children() - set(self._numbers):
+                        os.kill(orphan, signal.SIGKILL)
+                    max_rss = usage.ru_maxrss * (1024 if LINUX else 1)
+                    self._tell(Exited(number=number, status=status, max_rss_bytes=max_rss))
+
+    def _tell(self, event: Event) -> None:
+        try:
+            self._control.sendall(encode_event(event))
+        except OSError:
+            self._leave()
+
+    def _leave(self) -> NoReturn:
+        for pid in self._numbers:
+            _kill_group(pid)
+        os._exit(0)
+
+    def _become(self, fork: Fork, descriptors: list[int]) -> NoReturn:
+        """Only in the fork: turn into a child or a template, and never return."""
+        code = EXIT_UNREPORTED
+        try:
+            _lead_group(0)
+            _die_with_parent()
+            _adopt_orphans()
+            _reset_signals()
+            connection, *control = _keep_only(descriptors)
+            if fork.cap_bytes:  # without a cap of its own it has inherited all of these
+                _be_killed_first()
+                _give_way()
+                _limit_address_space(fork.cap_bytes)
+            if fork.role == "template":
+                self._become_template(connection, control[0])
+            else:
+                self._work.run(connection, self._prepared)
+            code = 0
+        except Exception as error:
+            print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
+        finally:
+            os._exit(code)
+
+    def _become_template(self, connection: socket.socket, control: socket.socket) -> None:
+        prepared = self._work.prepare(connection)
+        connection.close()
+        if prepared is not None:
+            gc.collect()
+            gc.freeze()
+            Forkserver(control, self._work, prepared).serve()
+
+
+def _receive(control: socket.socket) -> tuple[Fork, list[int]] | None:
+    """The next command with its descriptors; None when the supervisor is gone."""
+    size = array.array("i").itemsize
+    try:
+        raw, ancillary, _, _ = control.recvmsg(COMMAND_BYTES, socket.CMSG_SPACE(MAX_DESCRIPTORS * size))
+    except ConnectionError:
+        return None
+    if not raw:
+        return None
+    descriptors = array.array("i")
+    for _, _, data in ancillary:
+        descriptors.frombytes(data[: len(data) - len(data) % size])
+    while len(raw) < COMMAND_BYTES:
+        raw += control.recv(COMMAND_BYTES - len(raw))
+    return decode_command(raw), list(descriptors)
+
+
+def _keep_only(descriptors: list[int]) -> list[socket.socket]:
+    """Close every descriptor but these; the second becomes stdout and stderr. Returns the others as sockets."""
+    connection, stderr, *control = descriptors
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.dup2(stderr, 1)
+    os.dup2(stderr, 2)
+    kept = sorted([connection, *control])
+    last = 2
+    for descriptor in kept:
+        os.closerange(last + 1, descriptor)
+        last = descriptor
+    os.closerange(last + 1, _highest_descriptor() + 1)
+    return [socket.socket(fileno=descriptor) for descriptor in (connection, *control)]
+
+
+def _highest_descriptor() -> int:
+    directory = "/proc/self/fd" if LINUX else "/dev/fd"
+    return max(int(name) for name in os.listdir(directory))
+
+
+def _lead_group(pid: int) -> None:
+    """Done by parent and fork, so that the group exists before either goes on."""
+    with contextlib.suppress(OSError):  # the other was first, or the fork has gone already
+        os.setpgid(pid, pid)
+
+
+def _kill_group(pid: int) -> None:
+    with contextlib.suppress(OSError):
+        os.killpg(pid, signal.SIGKILL)
+
+
+def _adopt_orphans() -> None:
+    """Linux only: whatever our descendants leave behind becomes our child, where we find it."""
+    if _libc is not None:
+        _libc.prctl(PR_SET_CHILD_SUBREAPER, 1)
+
+
+def _children() -> set[int]:
+    """Those of this process, which has one thread."""
+    try:
+        with open(f"/proc/self/task/{os.getpid()}/children", encoding="ascii") as file:
+            return {int(pid) for pid in file.read().split()}
+    except OSError:
+        return set()
+
+
+def _die_with_parent() -> None:
+    """Linux only; elsewhere the closed connection is what ends a child."""
+    parent = os.getppid()
+    if _libc is not None:
+        _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if parent == 1 or os.getppid() != parent:
+            os._exit(EXIT_UNREPORTED)
+
+
+def _reset_signals() -> None:
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+
+
+def _be_killed_first() -> None:
+    """If the machine runs out of memory, the kernel shall take a child and not the supervisor."""
+    if LINUX:
+        with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
+            file.write("1000")
+
+
+def _give_way() -> None:
+    """On a busy machine the watch must come in time, and so must the answer to another child's question."""
+    os.setpriority(os.PRIO_PROCESS, 0, max(CHILD_NICENESS, os.getpriority(os.PRIO_PROCESS, 0)))
+
+
+def _limit_address_space(cap_bytes: int) -> None:
+    if LINUX:
+        limit = address_space_bytes(_memory()["VmSize"], cap_bytes)
+        resource.setrlimit(resource.RLIMIT_AS, (limit, limit + HARD_MARGIN_BYTES))
+
+
+def _memory() -> dict[str, int]:
+    """The sizes in /proc/self/status, in bytes."""
+    with open("/proc/self/status", encoding="ascii") as file:
+        pairs = (line.split(":", 1) for line in file if line.startswith(("Vm", "Rss")))
+        return {name: int(value.split()[0]) * 1024 for name, value in pairs}
+
+
+def _warm() -> Warm:
+    if not LINUX:
+        rss = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return Warm(pid=os.getpid(), rss_bytes=rss, anon_bytes=rss, vm_size_bytes=0)
+    sizes = _memory()
+    return Warm(pid=os.getpid(), rss_bytes=sizes["VmRSS"], anon_bytes=sizes["RssAnon"], vm_size_bytes=sizes["VmSize"])
+
+
+def _assert_single_thread() -> None:
+    """Another thread's locks would stay locked in every fork."""
+    threads = len(os.listdir("/proc/self/task")) if LINUX else 1
+    if threads != 1:
+        sys.exit(f"the forkserver has {threads} threads after its imports; it must have one")
+
+
+def main(control_descriptor: str, work_module: str, stack: str) -> NoReturn:
+    _die_with_parent()
+    _adopt_orphans()
+    for number in (signal.SIGINT, signal.SIGTERM):  # a terminal and some platforms send them to every process:
+        signal.signal(number, signal.SIG_IGN)  # it is the supervisor's business what becomes of us and our children
+    control = socket.socket(fileno=int(control_descriptor))
+    work = importlib.import_module(work_module)
+    work.warm(stack)
+    _assert_single_thread()
+    gc.collect()
+    gc.freeze()
+    Forkserver(control, work, None).serve()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,90 @@
+"""From an outcome to what follows: pure functions over the chunk's record and the settings.
+
+The store carries it out: see `jobs.queue.Queue.settle`, the one place that counts.
+"""
+
+from typing import Any
+
+import msgspec
+
+from jobs.outcomes import MEMORY_OUTCOMES, Evidence, Outcome
+from jobs.planner import halves
+from jobs.queue import Follows
+from jobs.records import Chunk, JobError
+from supervisor.chunks.judge import MACHINE_FULL, Verdict
+
+MAX_CRASHES = 5
+"""Times that a supervisor may be lost over one chunk before the chunk is called poison; more where more attempts are
+allowed."""
+_DETERMINISTIC = frozenset({Outcome.MEMORY_CAP, Outcome.MEMORY_WATCH})
+"""Again with the same rows would end the same way."""
+
+
+def decide(
+    chunk: Chunk,
+    verdict: Verdict,
+    evidence: Evidence,
+    *,
+    max_attempts: int,
+    detail: dict[str, Any],
+    loading: bool = False,
+    draining: bool = False,
+    narrow: bool = False,
+) -> Follows:
+    """What follows from an attempt that did not succeed. `loading`: it did not get past the model. `narrow`: it ran
+    out of memory under a narrow cap, and the next one will have a whole one.
+    """
+    if verdict.outcome is Outcome.REFUSED:
+        return _fail(verdict, detail)
+    if verdict.outcome is Outcome.SUPERVISOR_LOST or verdict.code == "parent_lost":
+        return _after_loss(chunk, verdict, evidence, most=max(MAX_CRASHES, max_attempts), draining=draining)
+    splits = chunk.kind == "rows" and chunk.last > chunk.first and not loading
+    last_attempt = chunk.attempts + 1 >= max_attempts
+    if narrow and not last_attempt:
+        return Follows(action="retry", counts="attempts")
+    if verdict.outcome in MEMORY_OUTCOMES and splits:
+        return Follows(action="halve", counts="attempts", chunks=_halved(chunk, attempts=0))
+    deterministic = verdict.outcome in _DETERMINISTIC and verdict.code != MACHINE_FULL
+    if deterministic or last_attempt:
+        return _fail(verdict, _with_evidence(chunk, detail, evidence, loading=loading))
+    if verdict.outcome is Outcome.TIMED_OUT and splits:
+        return Follows(action="halve", counts="attempts", chunks=_halved(chunk, attempts=chunk.attempts + 1))
+    return Follows(action="retry", counts="attempts")
+
+
+def _after_loss(chunk: Chunk, verdict: Verdict, evidence: Evidence, *, most: int, draining: bool) -> Follows:
+    """The chunk is not to blame, unless it takes its supervisor down again and again."""
+    if draining:
+        return Follows(action="retry", counts="")
+    if chunk.crashes + 1 >= most:
+        return _fail(verdict, _with_evidence(chunk, {}, evidence, loading=False), counts="crashes")
+    return Follows(action="retry", counts="crashes")
+
+
+def _fail(verdict: Verdict, detail: dict[str, Any], counts: Any = "attempts") -> Follows:
+    return Follows(
+        action="fail", counts=counts, error=JobError(code=verdict.code, message=verdict.message, detail=detail)
+    )
+
+
+def _with_evidence(chunk: Chunk, detail: dict[str, Any], evidence: Evidence, *, loading: bool) -> dict[str, Any]:
+    at = "loading the model" if loading else f"chunk {chunk.id}"
+    return {**detail, "at": at, "attempts": chunk.attempts + 1, "evidence": msgspec.to_builtins(evidence)}
+
+
+def _halved(chunk: Chunk, *, attempts: int) -> list[Chunk]:
+    """Two chunks in its place, over the same bytes: their children skip the rows that are not theirs."""
+    return [
+        Chunk(
+            id=f"{first}-{last}",
+            kind="rows",
+            attempts=attempts,
+            crashes=chunk.crashes,
+            first=first,
+            last=last,
+            span_first=chunk.span_first,
+            start=chunk.start,
+            end=chunk.end,
+        )
+        for first, last in halves(chunk.first, chunk.last)
+    ]

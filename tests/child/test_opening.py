@@ -1,0 +1,109 @@
+"""Opening data: rows that fit a child, pace, dry runs, and how often it is asked for."""
+
+import math
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from sklearn.svm import SVC
+
+from child import memory, opening
+from jobs import codec, planner
+from jobs.codec import Done, Plan, Values
+from tests.child.support import (
+    Supervisor,
+    csv_bytes,
+    json_bytes,
+    npy,
+    skops_bytes,
+)
+
+
+def test_the_cap_sets_the_rows_of_a_chunk(samples, forest):
+    supervisor = Supervisor({"model": forest, "data": npy(samples.x)})
+    supervisor.load()
+    cap = math.ceil(supervisor.prepared.needs_bytes(10) / planner.CAP_SHARE)
+    assert supervisor.open(500, cap_bytes=cap).one(Plan).spans[0].rows == 10
+
+
+def test_a_row_that_fits_no_child_is_refused_with_the_numbers(samples):
+    supervisor = Supervisor(
+        {"model": skops_bytes(SVC().fit(samples.x, samples.two)), "data": npy(samples.x), "background": npy(samples.x)}
+    )
+    supervisor.load(explainer="kernel", nsamples=5000)
+    failed = supervisor.open(500, cap_bytes=10_000).failed
+    assert (failed.kind, failed.code) == ("refused", "memory_cap")
+    assert failed.detail["needed_bytes"] > failed.detail["room_bytes"] == 10_000
+    assert "smaller background" in failed.message
+
+
+@pytest.mark.parametrize("explainer", ["kernel", "permutation"])
+def test_a_background_is_cut_to_what_fits_where_the_job_allows_it(samples, explainer, monkeypatch):
+    parts = {"model": skops_bytes(SVC().fit(samples.x, samples.two)), "data": npy(samples.x)}
+    supervisor = Supervisor({**parts, "background": npy(np.tile(samples.x, (20, 1)))})
+    supervisor.load(explainer=explainer)
+    whole = supervisor.prepared.explainer
+    room = int(whole.needs_against(100, 1) / planner.CAP_SHARE) + 1
+    monkeypatch.setattr(memory, "room_bytes", lambda: room)
+    supervisor.load(explainer=explainer)
+    assert supervisor.info.engine == whole.engine
+    supervisor.load(explainer=explainer, may_shrink=True)
+    assert supervisor.info.engine.endswith(f"(100 of {20 * len(samples.x)} background rows)")
+
+
+@pytest.mark.parametrize("explainer", ["tree", "permutation"])
+def test_a_dry_run_says_what_it_would_take(samples, forest, explainer):
+    supervisor = Supervisor({"model": forest, "data": npy(samples.x), "background": npy(samples.x[:20])})
+    supervisor.load(explainer=explainer)
+    heard = supervisor.open(7, dry_run=True)
+    assert not any(isinstance(message, Plan | Values) for message in heard.messages)
+    found = heard.one(Done).summary
+    rows = len(samples.x)
+    assert (found["rows"], found["rows_per_chunk"], found["chunks"]) == (rows, 7, -(-rows // 7))
+    assert found["explainer"] == explainer
+    assert found["bytes_per_chunk"] >= supervisor.prepared.needs_bytes(7)
+    assert found["seconds"] >= rows / found["rows_per_s"]
+
+
+@pytest.mark.parametrize(("lanes", "expected"), [(64, [64, 256]), (1, [1, 4, 16, 64, 256])])
+def test_the_pace_is_taken_with_as_many_rows_as_go_side_by_side(lanes, expected):
+    explained = []
+    prepared = SimpleNamespace(
+        lanes=lanes,
+        read=lambda source, span, found: np.zeros((span.rows, 2)),
+        explain=lambda rows, first: explained.append(len(rows)),
+    )
+    span = codec.Span(first=0, last=999, span_first=0, start=0, end=1)
+    assert opening._pace(None, span, None, prepared) > 1_000
+    assert explained == expected
+
+
+def test_a_dry_run_tells_what_its_own_child_took_where_that_is_more(samples, monkeypatch):
+    """A model's own arrays are in no formula."""
+    supervisor = Supervisor(
+        {
+            "model": skops_bytes(SVC().fit(samples.x, samples.two)),
+            "data": npy(samples.x[:9]),
+            "background": npy(samples.x[:5]),
+        }
+    )
+    supervisor.load(max_evals=11)
+    monkeypatch.setattr(memory, "report", lambda start: codec.MemoryReport(peak_bytes=77 * 2**20))
+    assert supervisor.open(dry_run=True).one(Done).summary["bytes_per_chunk"] == 77 * 2**20
+
+
+def test_a_free_planner_cuts_by_the_measured_pace(samples, forest, monkeypatch):
+    supervisor = Supervisor({"model": forest, "data": npy(samples.x)})
+    supervisor.load()
+    monkeypatch.setattr(opening, "_pace", lambda *_: 10.0)
+    spans = supervisor.open("auto").one(Plan).spans
+    assert spans[0].rows == planner.rows_worth_a_child(len(samples.x), 10.0, 1) < len(samples.x)
+
+
+@pytest.mark.parametrize("write", [csv_bytes, json_bytes])
+def test_small_data_is_asked_for_once(samples, forest, write):
+    supervisor = Supervisor({"model": forest, "data": write(samples.columns, samples.x)})
+    supervisor.load()
+    heard = supervisor.open(1_000)
+    assert heard.one(Done).partial
+    assert heard.reads == 1
