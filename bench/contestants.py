@@ -65,9 +65,9 @@ def _engine(task: Task, level: str) -> Explain:
 
 
 def _trees(task: Task) -> Any:
-    from shaptrees.from_lightgbm import from_lightgbm
-    from shaptrees.from_sklearn import from_sklearn
-    from shaptrees.from_xgboost import from_xgboost
+    from shaptrees.readers.lightgbm import from_lightgbm
+    from shaptrees.readers.sklearn import from_sklearn
+    from shaptrees.readers.xgboost import from_xgboost
 
     path = uploaded(task.directory, task.model)
     match path.suffix:

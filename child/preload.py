@@ -17,13 +17,13 @@ LEAN = (
     "numpy.ma",  # what np.unique would import in every child
     "child.attempt",
     "child.explainers.additivity",
-    "child.models.lightgbm_file",
-    "child.models.xgboost_document",
-    "child.models.xgboost_file",
     "child.summary",
     "shaptrees.engine",
-    "shaptrees.from_lightgbm",
-    "shaptrees.from_xgboost",
+    "shaptrees.readers.lightgbm",
+    "shaptrees.readers.lightgbm_text",
+    "shaptrees.readers.xgboost",
+    "shaptrees.readers.xgboost_document",
+    "shaptrees.readers.xgboost_head",
 )
 FULL = (
     *LEAN,
@@ -57,7 +57,7 @@ FULL = (
     "child.models.pickle_file",
     "child.models.sklearn_file",
     "child.models.xgboost_model",
-    "shaptrees.from_sklearn",
+    "shaptrees.readers.sklearn",
 )
 ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",

@@ -1,7 +1,7 @@
 """A tree ensemble as plain arrays: checked once, then safe to walk without looking again.
 
 Used by the child that opens a job (which fills it) and by the children that explain rows. Does not know where the
-trees came from: see `from_sklearn`, `from_xgboost`, `from_lightgbm`.
+trees came from: see `readers`.
 """
 
 from collections.abc import Iterator

@@ -2,8 +2,8 @@
 
 - `load`: a model that can be asked, by its own library: `xgboost_model`, `lightgbm_model`,
   `catboost_model`, `sklearn_file`.
-- `read_trees`: the trees of a model without its library, in a lean process: `xgboost_file`, `lightgbm_file`.
-- `conversion`: the trees of a loaded model, compared with it on probe rows (`probe`).
+- `read_trees`: the trees of a model without its library, in a lean process: `xgboost_head`, `lightgbm_text`.
+- `conversion`: the trees of a loaded model, compared with it on parity rows (`parity`).
 
 Files are recognised by content. Every index in a tree is checked before native code follows it. Does not explain
 anything: see `child.explainers`.
@@ -74,26 +74,26 @@ def _sniffed(source: Source, *, trusted: bool) -> ModelFormat:
 
 
 def _read_xgboost(raw: bytes, found: ModelFormat) -> Ensemble:
-    from child.models import xgboost_document, xgboost_file
-    from shaptrees.from_xgboost import from_learner
+    from shaptrees.readers import xgboost_document, xgboost_head
+    from shaptrees.readers.xgboost import from_learner
 
-    with xgboost_file.reading(found):
+    with xgboost_head.reading(found):
         learner = xgboost_document.parse(raw, found)
-        xgboost_file.check_head(learner)
+        xgboost_head.check_head(learner)
         booster, objective = learner["gradient_booster"]["name"], learner["objective"]["name"]
         if booster == "gblinear":
             raise NotHere("gblinear has no trees")
-        if objective not in xgboost_file.KNOWN:
+        if objective not in xgboost_head.KNOWN:
             raise NotHere(f"only XGBoost knows what its objective {objective} starts from")
-        about = xgboost_file.about(learner)
-        trees = from_learner(learner, lambda tree, index: xgboost_file.check_tree(tree, index, about.n_features))
+        about = xgboost_head.about(learner)
+        trees = from_learner(learner, lambda tree, index: xgboost_head.check_tree(tree, index, about.n_features))
         return Ensemble(about=about, trees=trees)
 
 
 def _read_lightgbm(raw: bytes) -> Ensemble:
-    from child.models import lightgbm_file
-    from shaptrees.from_lightgbm import from_lightgbm
+    from shaptrees.readers import lightgbm_text
+    from shaptrees.readers.lightgbm import from_lightgbm
 
-    with lightgbm_file.reading():
-        header = lightgbm_file.check(lightgbm_file.text_of(raw))
-        return Ensemble(about=lightgbm_file.about(header), trees=from_lightgbm(raw))
+    with lightgbm_text.reading():
+        header = lightgbm_text.check(lightgbm_text.text_of(raw))
+        return Ensemble(about=lightgbm_text.about(header), trees=from_lightgbm(raw))

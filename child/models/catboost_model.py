@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from child import memory
-from child.models.model import Model, Output, Rows, class_names, output
+from child.models.model import Model, Output, Rows, output
 from jobs.errors import MissingExtra, UnreadableModel, UnsupportedModel
 from jobs.formats import ModelFormat
+from shaptrees.readers.names import class_names
 
 FAMILY = "catboost"
 HEAD_BYTES = 8

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from child.models import probe
+from child.models import parity
 from child.models.model import Model, Rows
 from jobs.errors import ConversionFailed, UnreadableModel, UnsupportedModel
 from shaptrees.arrays import Link, Trees
@@ -36,8 +36,8 @@ def convert(model: Model) -> Ensemble:
 
 
 def compare(ensemble: Ensemble, model: Model) -> None:
-    """Ask both for their output on probe rows. Raises ConversionFailed where they differ."""
-    rows = probe.rows(ensemble)
+    """Ask both for their output on parity rows. Raises ConversionFailed where they differ."""
+    rows = parity.rows(ensemble)
     allowed = model.relative_error * max(1.0, _magnitude(ensemble.trees))
     _compare(ensemble, ensemble.about.native, model, rows, allowed)
     if ensemble.trees.link == Link.LOGISTIC and "probability" in model.outputs:
@@ -63,23 +63,23 @@ def _trees(model: Model) -> Trees:
     if model.family == "xgboost":
         return _of_xgboost(model.estimator)
     if model.family == "lightgbm":
-        from shaptrees.from_lightgbm import from_lightgbm
+        from shaptrees.readers.lightgbm import from_lightgbm
 
         return from_lightgbm(model.estimator.model_to_string().encode())
-    from shaptrees.from_sklearn import from_sklearn
+    from shaptrees.readers.sklearn import from_sklearn
 
     return from_sklearn(model.estimator)
 
 
 def _of_xgboost(booster: Any) -> Trees:
     """The head is checked, as a wrapper from an operator's file comes without any check."""
-    from child.models import xgboost_document, xgboost_file
     from jobs.formats import ModelFormat
-    from shaptrees.from_xgboost import from_learner
+    from shaptrees.readers import xgboost_document, xgboost_head
+    from shaptrees.readers.xgboost import from_learner
 
     learner = xgboost_document.parse(bytes(booster.save_raw("ubj")), ModelFormat.XGBOOST_UBJ)
     if learner["gradient_booster"]["name"] == "gblinear":
         raise UnsupportedModel(model="XGBoost", reason="gblinear has no trees")
-    with xgboost_file.reading(ModelFormat.XGBOOST_UBJ):
-        xgboost_file.check_head(learner)
+    with xgboost_head.reading(ModelFormat.XGBOOST_UBJ):
+        xgboost_head.check_head(learner)
         return from_learner(learner)

@@ -10,17 +10,18 @@ from typing import Any
 import lightgbm as lgb
 
 from child import memory
-from child.models import lightgbm_file
-from child.models.lightgbm_file import FORMAT
-from child.models.model import Model, Output, as_columns, given_names
+from child.models.model import Model, Output, as_columns
 from jobs.errors import UnreadableModel, UnsupportedModel
+from shaptrees.readers import lightgbm_text
+from shaptrees.readers.lightgbm_text import FORMAT
+from shaptrees.readers.names import given_names
 
 
 def load(raw: bytes) -> Model:
     """Raises UnreadableModel and UnsupportedModel."""
-    with lightgbm_file.reading():
-        text = lightgbm_file.text_of(raw)
-        lightgbm_file.check(text)
+    with lightgbm_text.reading():
+        text = lightgbm_text.text_of(raw)
+        lightgbm_text.check(text)
     try:
         # Without tree_sizes LightGBM reads the trees one after the other, as they were checked.
         booster = lgb.Booster(model_str=re.sub(r"(?m)^tree_sizes=.*\n", "", text, count=1))
@@ -39,7 +40,7 @@ def describe(booster: lgb.Booster, classes: Any = None) -> Model:
         raise UnsupportedModel(model="LightGBM", reason="it has no trees")
     return Model(
         family="lightgbm",
-        name=lightgbm_file.title(objective.split(" ")[0]),
+        name=lightgbm_text.title(objective.split(" ")[0]),
         estimator=booster,
         n_features=booster.num_feature(),
         features=given_names(booster.feature_name()),
@@ -65,6 +66,6 @@ def _outputs(booster: lgb.Booster, objective: str, classes: Any, *, mean: bool) 
     def prediction(rows: Any) -> Any:
         return as_columns(booster.predict(rows, num_threads=1))
 
-    names = lightgbm_file.output_names(objective, count, classes)
+    names = lightgbm_text.output_names(objective, count, classes)
     calls = {"margin": margin, "probability": prediction, "prediction": prediction if "margin" in names else margin}
     return {key: Output(call=calls[key], names=found) for key, found in names.items()}

@@ -16,10 +16,11 @@ from skops.io.exceptions import UntrustedTypesFoundException
 
 from child import memory
 from child.models import sklearn_parts
-from child.models.model import Model, Output, Rows, class_names, output
-from child.models.trees import BadTree
+from child.models.model import Model, Output, Rows, output
 from child.models.trusted import TRUSTED
 from jobs.errors import Problem, UnreadableModel, UnsupportedModel, UntrustedTypes
+from shaptrees.readers.checks import BadTree
+from shaptrees.readers.names import class_names
 
 FORMAT = "skops"
 _LOG_LINK = ("poisson", "gamma")

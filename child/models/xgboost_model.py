@@ -11,10 +11,11 @@ import numpy as np
 import xgboost as xgb
 
 from child import memory
-from child.models import xgboost_document, xgboost_file
-from child.models.model import Model, Output, Rows, as_columns, given_names
+from child.models.model import Model, Output, Rows, as_columns
 from jobs.errors import UnreadableModel, UnsupportedModel
 from jobs.formats import ModelFormat
+from shaptrees.readers import xgboost_document, xgboost_head
+from shaptrees.readers.names import given_names
 
 RELATIVE_ERROR = 2e-5
 """XGBoost adds up its trees in float32: at most 6e-8 of the sum of magnitudes a tree, so this covers 300 trees whose
@@ -23,15 +24,15 @@ errors all point one way, and far more trees in practice."""
 
 def load(raw: bytes, found: ModelFormat) -> Model:
     """Raises UnreadableModel and UnsupportedModel."""
-    with xgboost_file.reading(found):
-        xgboost_file.check(xgboost_document.parse(raw, found, whole=True))
+    with xgboost_head.reading(found):
+        xgboost_head.check(xgboost_document.parse(raw, found, whole=True))
     try:
         booster = xgb.Booster({"nthread": 1})
         booster.load_model(bytearray(raw))
     except (ValueError, xgb.core.XGBoostError) as error:
         if memory.is_out_of_memory(error):
             raise
-        raise UnreadableModel(format=found, reason=xgboost_file.reason_of(error)) from None
+        raise UnreadableModel(format=found, reason=xgboost_head.reason_of(error)) from None
     return describe(booster)
 
 
@@ -80,11 +81,11 @@ def _outputs(booster: xgb.Booster, objective: str, classes: Any) -> dict[str, Ou
     def probability(rows: Rows) -> Rows:
         from scipy.special import expit, softmax
 
-        return as_columns(expit(margin(rows)) if objective in xgboost_file.LOGISTIC else softmax(margin(rows), axis=1))
+        return as_columns(expit(margin(rows)) if objective in xgboost_head.LOGISTIC else softmax(margin(rows), axis=1))
 
     count = margin(np.zeros((1, booster.num_features()))).shape[1]
     calls = {"margin": margin, "probability": probability, "prediction": prediction}
-    if objective in xgboost_file.IDENTITY:
+    if objective in xgboost_head.IDENTITY:
         calls["prediction"] = margin
-    names = xgboost_file.output_names(objective, count, classes)
+    names = xgboost_head.output_names(objective, count, classes)
     return {key: Output(call=calls[key], names=found) for key, found in names.items()}

@@ -13,7 +13,8 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, SVR
 
-from child.models import sklearn_parts, ubjson
+from child.models import sklearn_parts
+from shaptrees.readers import ubjson
 from tests.child.support import explained, npy, refusal, skops_bytes
 
 

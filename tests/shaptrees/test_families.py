@@ -10,9 +10,9 @@ import pytest
 from jobs.errors import UnreadableModel, UnsupportedModel
 from shaptrees import engine
 from shaptrees.arrays import Floats, Trees
-from shaptrees.from_lightgbm import from_lightgbm
-from shaptrees.from_sklearn import from_sklearn
-from shaptrees.from_xgboost import from_xgboost
+from shaptrees.readers.lightgbm import from_lightgbm
+from shaptrees.readers.sklearn import from_sklearn
+from shaptrees.readers.xgboost import from_xgboost
 
 ensemble = pytest.importorskip("sklearn.ensemble")
 tree = pytest.importorskip("sklearn.tree")

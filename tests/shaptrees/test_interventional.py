@@ -5,8 +5,8 @@ import pytest
 
 from jobs.errors import FeatureCount
 from shaptrees import engine
-from shaptrees.from_sklearn import from_sklearn
 from shaptrees.probability import low_rank, slopes
+from shaptrees.readers.sklearn import from_sklearn
 
 sklearn_ensemble = pytest.importorskip("sklearn.ensemble")
 shap = pytest.importorskip("shap")

@@ -1,4 +1,4 @@
-"""Boosters that are read without their library, on probe rows: the arrays predict as the library does."""
+"""Boosters that are read without their library, on parity rows: the arrays predict as the library does."""
 
 import io
 
@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 import xgboost
 
-from child.models import conversion, lightgbm_model, probe, read_trees, xgboost_file, xgboost_model
+from child.models import conversion, lightgbm_model, parity, read_trees, xgboost_model
 from child.rows import Source
 from shaptrees.arrays import Link
+from shaptrees.readers import xgboost_head
 
 RANDOM = np.random.default_rng(4)
 X = RANDOM.normal(size=(150, 4))
@@ -57,9 +58,9 @@ def lean(raw):
 
 
 def compare(ensemble, model):
-    """What the file says of itself is what the library says, and both predict alike on probe rows."""
+    """What the file says of itself is what the library says, and both predict alike on parity rows."""
     assert ensemble.about == conversion.convert(model).about
-    rows = probe.rows(ensemble)
+    rows = parity.rows(ensemble)
     assert np.isnan(rows).any()
     conversion.compare(ensemble, model)
 
@@ -74,7 +75,7 @@ def test_every_objective_of_xgboost(objective, base):
     if objective.startswith("rank"):
         data.set_group([len(X)])
     booster = xgboost.train(options, data, 6)
-    assert objective in xgboost_file.KNOWN
+    assert objective in xgboost_head.KNOWN
     for form in ("json", "ubj"):
         compare(lean(bytes(booster.save_raw(form))), xgboost_model.describe(booster))
 
@@ -110,11 +111,11 @@ def test_dropout_of_xgboost():
         compare(lean(bytes(booster.save_raw(form))), xgboost_model.describe(booster))
 
 
-def test_probe_rows_meet_thresholds_and_are_the_same_again():
+def test_parity_rows_meet_thresholds_and_are_the_same_again():
     booster = lightgbm.train({"verbose": -1, "num_threads": 1}, lightgbm.Dataset(X, NUMBER), 5)
     ensemble = lean(booster.model_to_string().encode())
-    rows = probe.rows(ensemble)
-    np.testing.assert_array_equal(rows, probe.rows(ensemble))
+    rows = parity.rows(ensemble)
+    np.testing.assert_array_equal(rows, parity.rows(ensemble))
     trees = ensemble.trees
     for feature in set(trees.feature[trees.inner].tolist()):
         thresholds = trees.threshold[trees.inner & (trees.feature == feature)]

@@ -1,7 +1,7 @@
 """XGBoost's models as they are written, JSON or UBJSON: what they say of themselves, and every index checked.
 
 Boosters of trees (gbtree, dart) with scalar leaves, and gblinear. Used in templates, without XGBoost; the library is
-in `xgboost_model`, the trees' arrays are made in `shaptrees.from_xgboost`.
+in `xgboost_model`, the trees' arrays are made in `shaptrees.readers.xgboost`.
 """
 
 from collections.abc import Iterator
@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from child.models import trees
-from child.models.model import class_names, given_names
 from jobs.errors import UnreadableModel, UnsupportedModel
 from shaptrees.ensemble import About
+from shaptrees.readers import checks
+from shaptrees.readers.names import class_names, given_names
 
 LOGISTIC = ("binary:logistic", "binary:logitraw", "reg:logistic")
 SOFTMAX = ("multi:softprob", "multi:softmax")
@@ -127,7 +127,7 @@ def _check_forest(model: Any, groups: int) -> None:
         _check_weights(model["weight_drop"], declared)
     if not len(forest) == len(model["tree_info"]) == declared:
         raise ValueError(f"{len(forest)} trees instead of {declared}")
-    trees.check_range("a tree's output", _ints(model["tree_info"]), groups)
+    checks.check_range("a tree's output", _ints(model["tree_info"]), groups)
     starts = _ints(model.get("iteration_indptr", [0, declared]))
     if starts[0] != 0 or starts[-1] != declared or (np.diff(starts) < 0).any():
         raise ValueError("the rounds do not match the trees")
@@ -137,7 +137,7 @@ def _check_weights(weights: Any, count: int) -> None:
     """Those of dart, which XGBoost keeps beside the trees or, from 3.4 on, among them."""
     if len(weights) != count:
         raise ValueError(f"{len(weights)} tree weights for {count} trees")
-    trees.check_finite("a tree weight", np.asarray(weights, np.float64))
+    checks.check_finite("a tree weight", np.asarray(weights, np.float64))
 
 
 def check_tree(tree: Any, index: int, n_features: int) -> None:
@@ -159,21 +159,21 @@ def _check_tree(tree: Any, n_features: int) -> None:
             raise ValueError(f"{len(tree[name])} {name} for {len(left)} nodes")
     if len(tree.get("categories", ())) or np.any(_ints(tree.get("split_type", [0]))):
         raise ValueError("splits on categories are not supported")
-    trees.check_tree(left, right, _ints(tree["split_indices"]), n_features)
+    checks.check_tree(left, right, _ints(tree["split_indices"]), n_features)
     _check_parents(_ints(tree["parents"]), left, right)
     for name in ("split_conditions", "base_weights", "sum_hessian"):
-        trees.check_finite(f"a value in {name}", np.asarray(tree[name], np.float64))
+        checks.check_finite(f"a value in {name}", np.asarray(tree[name], np.float64))
 
 
-def _check_parents(parents: trees.Ints, left: trees.Ints, right: trees.Ints) -> None:
+def _check_parents(parents: checks.Ints, left: checks.Ints, right: checks.Ints) -> None:
     """XGBoost follows these as well, while it loads; the root and pruned nodes have none."""
-    inner = np.flatnonzero(left != trees.LEAF)
+    inner = np.flatnonzero(left != checks.LEAF)
     if parents[0] not in NO_PARENT or (parents[left[inner]] != inner).any() or (parents[right[inner]] != inner).any():
-        raise trees.BadTree("parents that do not match the children")
-    trees.check_range("a parent", parents[(parents != NO_PARENT[0]) & (parents != NO_PARENT[1])], len(parents))
+        raise checks.BadTree("parents that do not match the children")
+    checks.check_range("a parent", parents[(parents != NO_PARENT[0]) & (parents != NO_PARENT[1])], len(parents))
 
 
-def _ints(values: Any) -> trees.Ints:
+def _ints(values: Any) -> checks.Ints:
     array = np.asarray(values)
     if array.ndim != 1 or (len(array) and array.dtype.kind not in "iub"):
         raise ValueError("a list of numbers that are not integers")

@@ -1,7 +1,7 @@
 """LightGBM's text models as they are written: what they say of themselves, and every tree checked.
 
 Used in templates, without LightGBM; the library is in `lightgbm_model`, the trees' arrays are made in
-`shaptrees.from_lightgbm`. Linear leaves are not supported.
+`shaptrees.readers.lightgbm`. Linear leaves are not supported.
 """
 
 import re
@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from child.models import trees
-from child.models.model import class_names, given_names
 from jobs.errors import UnreadableModel
 from shaptrees.ensemble import About
+from shaptrees.readers import checks
+from shaptrees.readers.names import class_names, given_names
 
 FORMAT = "lightgbm-text"
 _IDENTITY = ("regression", "regression_l1", "huber", "fair", "quantile", "mape")
@@ -118,16 +118,16 @@ def _check_tree(block: str, index: int, n_features: int) -> None:
     if leaves < 1:
         raise ValueError("it has no leaves")
     for name in _PER_LEAF:
-        trees.check_finite(f"a value in {name}", _floats(tree, name, leaves))
+        checks.check_finite(f"a value in {name}", _floats(tree, name, leaves))
     for name in _PER_SPLIT:
         found = _floats(tree, name, leaves - 1)
         if name == "threshold":  # infinite where only missing values go right
             found = np.where(np.isinf(found), 0.0, found)
-        trees.check_finite(f"a value in {name}", found)
+        checks.check_finite(f"a value in {name}", found)
     for names, size in ((_OPTIONAL_PER_LEAF, leaves), (_OPTIONAL_PER_SPLIT, leaves - 1)):
         for name in names:
             if tree.get(name, "").strip():
-                trees.check_finite(f"a value in {name}", _floats(tree, name, size))
+                checks.check_finite(f"a value in {name}", _floats(tree, name, size))
     if leaves > 1:
         _check_splits(tree, leaves, n_features)
         _check_categories(tree)
@@ -136,17 +136,17 @@ def _check_tree(block: str, index: int, n_features: int) -> None:
 def _check_splits(tree: dict[str, str], leaves: int, n_features: int) -> None:
     """Leaf l is written as child ~l; as a node it comes after the splits, so that one check serves all families."""
     splits = leaves - 1
-    ends = np.full(leaves, trees.LEAF, np.int64)
+    ends = np.full(leaves, checks.LEAF, np.int64)
     left, right = (_children(tree[name], splits) for name in ("left_child", "right_child"))
     used = np.concatenate((left, right))
     inside = used[(used >= 0) & (used < splits + leaves)]
     if np.count_nonzero(np.bincount(inside, minlength=1)) != splits + leaves - 1:
-        raise trees.BadTree("a leaf with two parents, or none")
+        raise checks.BadTree("a leaf with two parents, or none")
     features = np.concatenate((_ints(tree["split_feature"]), ends))
-    trees.check_tree(np.concatenate((left, ends)), np.concatenate((right, ends)), features, n_features)
+    checks.check_tree(np.concatenate((left, ends)), np.concatenate((right, ends)), features, n_features)
 
 
-def _children(text: str, splits: int) -> trees.Ints:
+def _children(text: str, splits: int) -> checks.Ints:
     children = _ints(text)
     return np.where(children < 0, splits + ~children, np.where(children < splits, children, -2))
 
@@ -157,25 +157,25 @@ def _check_categories(tree: dict[str, str]) -> None:
     if not categorical.any() and not count:
         return
     thresholds = _floats(tree, "threshold", len(categorical))[categorical]
-    trees.check_range("a set of categories", thresholds.astype(np.int64), count)
+    checks.check_range("a set of categories", thresholds.astype(np.int64), count)
     starts, words = _ints(tree["cat_boundaries"]), _ints(tree["cat_threshold"])
     if len(starts) != count + 1 or starts[0] != 0 or starts[-1] != len(words) or (np.diff(starts) < 0).any():
-        raise trees.BadTree("sets of categories that do not match")
+        raise checks.BadTree("sets of categories that do not match")
 
 
 def _floats(tree: dict[str, str], name: str, size: int) -> npt.NDArray[np.float64]:
     values = np.asarray(_words(tree.get(name, "")), np.float64)
     if len(values) != size:
-        raise trees.BadTree(f"{len(values)} values in {name} instead of {size}")
+        raise checks.BadTree(f"{len(values)} values in {name} instead of {size}")
     return values
 
 
-def _ints(text: str) -> trees.Ints:
+def _ints(text: str) -> checks.Ints:
     return np.asarray(_words(text), np.int64)
 
 
 def _words(text: str) -> list[str]:
     """Numbers as LightGBM reads them; what Python would read differently (`1_0`, other alphabets) is refused."""
     if not re.fullmatch(r"[-+.0-9eEinfa ]*", text):
-        raise trees.BadTree(f"not numbers: {text[:40]!r}")
+        raise checks.BadTree(f"not numbers: {text[:40]!r}")
     return text.split()

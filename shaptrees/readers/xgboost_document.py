@@ -2,7 +2,7 @@
 
 A model of 50 MB is millions of numbers, and as Python objects they take six times of that: of JSON, each tree stays
 text until it is asked for, and is forgotten again. UBJSON's numbers become arrays right away. Checks nothing but that
-no key comes twice, where another parser might take the other one: see `xgboost_file`.
+no key comes twice, where another parser might take the other one: see `xgboost_head`.
 """
 
 import json
@@ -11,8 +11,8 @@ from typing import Any
 
 import msgspec
 
-from child.models import ubjson
 from jobs.formats import ModelFormat
+from shaptrees.readers import ubjson
 
 UNSET = msgspec.UNSET
 _CONSTANTS = (b"NaN", b"Infinity")

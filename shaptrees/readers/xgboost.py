@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from child.models import xgboost_document
-from child.models.xgboost_file import LOGISTIC, SOFTMAX
 from jobs.errors import UnreadableModel, UnsupportedModel
 from jobs.formats import ModelFormat, sniff_model
 from shaptrees.arrays import LEAF, WORD_BITS, Floats, Link, Missing, Rule, Trees
 from shaptrees.build import Part, assemble
+from shaptrees.readers import xgboost_document
+from shaptrees.readers.xgboost_head import LOGISTIC, SOFTMAX
 
 FORMAT = "XGBoost"
 MOST_CATEGORIES = 1 << 24
