@@ -3,12 +3,12 @@
     forkserver: warm() ──fork──▶ template: prepare() ──fork──▶ child: run(), one chunk, then gone
 
 - `preload`: the imports, once, in the forkserver: all of them, or few. `stack`: which of both this process has.
-- `attempt`: the pipeline of a template and of a child; every failure becomes a `Failed` message here.
-- `pipe`: the socket; a job's parts as files. `memory`: the account that a child gives of itself.
+- `template`: a model becomes what chunks need (`prepared`). `chunk`: one of them, `opening` the data before the first.
+- `pipe`: the socket. `parts`: a job's parts as files. `failure`: from an exception to a message.
+- `memory`: the account that a child gives of itself.
 - `rows/`: data files: one format a file, cut into byte ranges, read back into numbers in the model's order.
 - `models/`: model files: one family a file, every index checked before native code follows it.
-- `trees/`: exact SHAP values of tree ensembles, in C or NumPy.
-- `explainers/`: which explainer, and the values, by `trees` or through `shap`; `additivity`: checked against the model.
+- `explainers/`: which explainer, and the values, by `shaptrees` or `shap`; `additivity`: checked against the model.
 - `summary`: the global picture out of the chunks' partials.
 """
 
@@ -16,12 +16,12 @@ import socket
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from child.attempt import Prepared
+    from child.prepared import Prepared
     from child.stack import Stack
 
 
 def warm(stack: "Stack" = "full") -> None:
-    """Import what an attempt may need: `full` is everything, `lean` what trees need that are arrays already.
+    """Import what a job may need: `full` is everything, `lean` what trees need that are arrays already.
 
     Raises when that fails or leaves a second thread behind.
     """
@@ -35,13 +35,13 @@ def prepare(connection: socket.socket) -> "Prepared | None":
 
     Any other answer is this process's last, and the return value None: `Converted`, `Unsuited` or `Failed`.
     """
-    from child import attempt
+    from child import template
 
-    return attempt.prepare(connection)
+    return template.prepare(connection)
 
 
 def run(connection: socket.socket, prepared: "Prepared | None") -> None:
     """In a child: do one `Open`, `Explain` or `Close` (which needs nothing prepared) and send how it ended."""
-    from child import attempt
+    from child import chunk
 
-    attempt.run(connection, prepared)
+    chunk.run(connection, prepared)

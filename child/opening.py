@@ -1,41 +1,23 @@
 """Opening a job's data: how many rows a chunk shall have, where each chunk's rows lie, and what it all will take.
 
-Used in the child that opens a job. Explains a few rows only to see how fast that goes; see `attempt` for the rest.
+Used in the child that opens a job. Explains a few rows only to see how fast that goes; see `chunk` for the rest.
 """
 
 import time
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
-from child.models.model import Rows
-from child.rows import Source, Table, layout, open_table
+from child.parts import Source
+from child.prepared import Prepared
+from child.rows import Table, layout, open_table
 from jobs import planner
-from jobs.codec import Layout, ModelInfo, Open, Span
+from jobs.codec import Layout, Open, Span
 from jobs.errors import RowExceedsMemory
 
 MOST_ROWS = 1_000_000
 """In a chunk, where the planner is free to choose."""
 MOST_PACED, STEP, STEP_S = 256, 4, 0.02
 """To see how fast that goes more and more rows are explained, STEP times as many as before, until it takes STEP_S."""
-
-
-class Explains(Protocol):
-    """What opening needs of an attempt that is prepared."""
-
-    @property
-    def model(self) -> layout.Wanted: ...
-
-    @property
-    def info(self) -> ModelInfo: ...
-
-    @property
-    def lanes(self) -> int: ...
-
-    def needs_bytes(self, rows: int) -> int: ...
-
-    def read(self, source: Source, span: Span, found: Layout) -> Rows: ...
-
-    def explain(self, rows: Rows, first: int) -> object: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +31,7 @@ class Opened:
     """Measured where it was wanted."""
 
 
-def open_data(source: Source, request: Open, prepared: Explains) -> Opened:
+def open_data(source: Source, request: Open, prepared: Prepared) -> Opened:
     """Find the rows and cut them. Raises RowExceedsMemory, and a Problem for data that cannot be read."""
     _check_one_row(request, prepared)
     free = isinstance(request.batch_size, str)
@@ -64,7 +46,7 @@ def open_data(source: Source, request: Open, prepared: Explains) -> Opened:
     return Opened(table=table, layout=found, per_chunk=per_chunk, rows_per_s=rows_per_s)
 
 
-def forecast(opened: Opened, request: Open, prepared: Explains, seen_bytes: int) -> dict[str, Any]:
+def forecast(opened: Opened, request: Open, prepared: Prepared, seen_bytes: int) -> dict[str, Any]:
     """What a dry run answers, after it has explained a few rows and taken `seen_bytes` for them.
 
     rows, features, outputs, explainer, engine, reason, rows_per_chunk, chunks, bytes_per_chunk (expected peak of a
@@ -90,17 +72,17 @@ def forecast(opened: Opened, request: Open, prepared: Explains, seen_bytes: int)
     }
 
 
-def _check_one_row(request: Open, prepared: Explains) -> None:
+def _check_one_row(request: Open, prepared: Prepared) -> None:
     needed = prepared.needs_bytes(1)
     if needed > request.cap_bytes:
         raise RowExceedsMemory(explainer=prepared.info.explainer, needed_bytes=needed, room_bytes=request.cap_bytes)
 
 
-def _pace(source: Source, span: Span, found: Layout, prepared: Explains) -> float:
+def _pace(source: Source, span: Span, found: Layout, prepared: Prepared) -> float:
     """Rows a second of one child, by the first rows."""
     last = min(span.last, span.first + MOST_PACED - 1)
     rows = prepared.read(source, Span(**{**_fields(span), "last": last}), found)
-    explained = prepared.lanes
+    explained = prepared.rows_per_pass
     while True:
         explained = min(explained, len(rows))
         began = time.process_time()  # what others do meanwhile is not its pace

@@ -1,6 +1,6 @@
 """The child's end of its socket to the supervisor: frames out, frames in, and parts of a job read as files.
 
-Runs in templates and children. Does not know what the messages mean: see `attempt`.
+Runs in templates and children. Does not know what the messages mean: see `template` and `chunk`.
 """
 
 import io

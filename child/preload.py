@@ -1,4 +1,4 @@
-"""Imports what an attempt may need, in the forkserver, so that a fork pays for none of it.
+"""Imports what a job may need, in the forkserver, so that a fork pays for none of it.
 
 The lean stack explains trees that are arrays already, or in a file that needs no library to be read; the full one
 does everything.
@@ -10,14 +10,14 @@ import importlib
 import os
 from pathlib import Path
 
-from child.stack import Stack, settle
+from child.stack import Stack, declare
 
 LEAN = (
     "numpy",
     "numpy.ma",  # what np.unique would import in every child
-    "child.attempt",
+    "child.chunk",
     "child.explainers.additivity",
-    "child.summary",
+    "child.template",
     "shaptrees.engine",
     "shaptrees.readers.lightgbm",
     "shaptrees.readers.lightgbm_text",
@@ -83,7 +83,7 @@ def warm(stack: Stack) -> None:
         os.environ.setdefault(name, value)
     for module in LEAN if stack == "lean" else FULL:
         importlib.import_module(module)
-    settle(stack)
+    declare(stack)
     threads = thread_count()
     if threads != 1:
         raise NotWarm(f"{threads} threads after the imports; a fork would keep only one of them")

@@ -9,19 +9,19 @@ Stack = Literal["lean", "full"]
 _stack: list[Stack] = ["full"]
 
 
-class NotHere(Exception):
-    """A lean process cannot do what was asked; `reason` says why, to follow "as"."""
+class NeedsFullStack(Exception):
+    """A lean process cannot do what was asked, a full one can; `reason` says why, to follow "as"."""
 
     def __init__(self, reason: str) -> None:
         self.reason = reason
         super().__init__(reason)
 
 
-class Unreadable(NotHere):
-    """The file of arrays is of another version, or damaged: no fault of the job, for the model is still there."""
+class UnreadableEnsemble(NeedsFullStack):
+    """The ensemble file is of another version, or damaged: no fault of the job, for the model is still there."""
 
 
-def settle(stack: Stack) -> None:
+def declare(stack: Stack) -> None:
     """Say what this process, and all that are forked from it, has."""
     _stack[0] = stack
 

@@ -13,8 +13,8 @@ CHILD_BYTES = 700 * 1024
 """What a child touches before it has read a row."""
 BLOCK_BYTES = 4 * 1024 * 1024
 """Values that are computed at once; those before have been sent by then."""
-LANES = 64
-"""Rows that the tree kernel takes side by side; fewer take as much."""
+ROWS_PER_PASS = 64
+"""Rows that the tree kernel takes side by side (its LANES); fewer take as long."""
 FIXED_S = 0.025
 """What a chunk costs beside its rows: lease, fork, reading, commit."""
 FIXED_SHARE = 0.03
@@ -29,7 +29,7 @@ Needs = Callable[[int], int]
 def rows_per_block(features: int, outputs: int, *, interactions: bool) -> int:
     """Rows that are explained at once: whole vectors of them, and values of about BLOCK_BYTES."""
     cells = features * features if interactions else features
-    return max(1, BLOCK_BYTES // (FLOAT_BYTES * cells * outputs * LANES)) * LANES
+    return max(1, BLOCK_BYTES // (FLOAT_BYTES * cells * outputs * ROWS_PER_PASS)) * ROWS_PER_PASS
 
 
 def chunk_bytes(rows: int, row_bytes: int, block_bytes: int) -> int:

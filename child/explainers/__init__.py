@@ -32,8 +32,8 @@ class Explainer(Protocol):
     """One for each output."""
     relative_error: float
     """What its arithmetic may miss the output by: see `additivity`."""
-    lanes: int
-    """Rows that take hardly longer than one."""
+    rows_per_pass: int
+    """Rows that it takes side by side: fewer take as long."""
 
     def needs_bytes(self, rows: int) -> int:
         """The peak of a child that explains a chunk of so many rows, over what it is forked with: an estimate."""

@@ -36,7 +36,7 @@ class CatBoostTrees:
 
     engine = "CatBoost (native)"
     relative_error = 1e-6
-    lanes = 64
+    rows_per_pass = 64
 
     def __init__(self, model: Model, options: Options) -> None:
         self._booster, self._features = model.estimator, model.n_features

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from child.explainers import trees
-from child.stack import NotHere
+from child.stack import NeedsFullStack
 from jobs.errors import BackgroundRequired, UnsupportedCombination
 from jobs.options import Options
 from shaptrees.ensemble import Ensemble
@@ -44,12 +44,12 @@ def choose(
 
 
 def choose_lean(ensemble: Ensemble, options: Options, *, has_background: bool) -> str:
-    """The reason to explain it by its trees. Raises as `choose`, and NotHere where it takes another kind."""
+    """The reason to explain it by its trees. Raises as `choose`, and NeedsFullStack where it takes another kind."""
     if not wants_trees(options):
-        raise NotHere(f"the job asked for explainer={options.explainer}")
+        raise NeedsFullStack(f"the job asked for explainer={options.explainer}")
 
     def elsewhere() -> NoReturn:
-        raise NotHere(str(obstacle))
+        raise NeedsFullStack(str(obstacle))
 
     obstacle = trees.obstacle(ensemble, options)
     _, reason = choose(

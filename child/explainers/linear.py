@@ -31,7 +31,7 @@ class LinearShap:
 
     engine = "shap.LinearExplainer"
     relative_error = 1e-6
-    lanes = 64
+    rows_per_pass = 64
 
     def __init__(self, model: Model, background: Rows) -> None:
         self._features = int(background.shape[1])

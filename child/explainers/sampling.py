@@ -82,7 +82,7 @@ class PermutationShap:
 
     engine = "shap.PermutationExplainer"
     relative_error = 1e-6
-    lanes = 1
+    rows_per_pass = 1
 
     def __init__(self, model: Model, options: Options, background: Rows) -> None:
         least = 2 * model.n_features + 1
@@ -133,7 +133,7 @@ class KernelShap:
 
     engine = "shap.KernelExplainer"
     relative_error = 1e-6
-    lanes = 1
+    rows_per_pass = 1
 
     def __init__(self, model: Model, options: Options, background: Rows) -> None:
         self._nsamples = options.nsamples or "auto"

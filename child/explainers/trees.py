@@ -44,7 +44,7 @@ class ExactTrees:
     """Exact values of an ensemble of trees."""
 
     relative_error = RELATIVE_ERROR
-    lanes = planner.LANES
+    rows_per_pass = planner.ROWS_PER_PASS
 
     def __init__(self, ensemble: Ensemble, options: Options, background: Rows | None) -> None:
         trees, native = ensemble.trees, ensemble.about.native
@@ -62,14 +62,14 @@ class ExactTrees:
         level, _ = engine.chosen()
         self._fixed_bytes = engine.fixed_bytes(background=background is not None)
         self.engine = f"exact trees ({level})" if background is None else f"exact trees against a background ({level})"
-        self._values, expected = _ways(ensemble, options, background, raw=self.explains == native)
+        self._values, expected = _engine_call(ensemble, options, background, raw=self.explains == native)
         self.base_values = [float(value) for value in np.atleast_1d(expected)]
 
     def needs_bytes(self, rows: int) -> int:
         """See `Explainer.needs_bytes`: the rows, read and arranged, and one block of values with what makes them."""
         row_bytes = FLOAT_BYTES * self._features
         block = FLOAT_BYTES * self._cells * self._value_copies + row_bytes * COLUMN_COPIES
-        whole = -(-min(rows, self._per_block) // planner.LANES) * planner.LANES
+        whole = -(-min(rows, self._per_block) // planner.ROWS_PER_PASS) * planner.ROWS_PER_PASS
         return planner.chunk_bytes(rows, row_bytes, int(whole * block) + self._fixed_bytes)
 
     def explain(self, rows: Rows, first: int) -> Rows:  # noqa: ARG002
@@ -78,10 +78,10 @@ class ExactTrees:
         return values[..., None] if len(self.base_values) == 1 else values
 
 
-def _ways(
+def _engine_call(
     ensemble: Ensemble, options: Options, background: Rows | None, *, raw: bool
 ) -> tuple[Callable[[Rows], Rows], Rows]:
-    """What explains rows, and what its values add to."""
+    """The engine's function from rows to values, and what its values add to."""
     trees = ensemble.trees
     engine.prepare(trees)
     if background is None:

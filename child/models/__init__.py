@@ -10,8 +10,8 @@ anything: see `child.explainers`.
 """
 
 from child.models.model import Model, Output
-from child.rows import Source
-from child.stack import NotHere
+from child.parts import Source
+from child.stack import NeedsFullStack
 from jobs.errors import PickleRefused, UnreadableModel, UnsupportedMediaType
 from jobs.formats import SNIFF_BYTES, ModelFormat, sniff_model
 from shaptrees.ensemble import Ensemble
@@ -50,14 +50,14 @@ def load(source: Source, *, trusted: bool) -> Model:
 
 
 def read_trees(source: Source, *, trusted: bool) -> Ensemble:
-    """The trees in this part, without any library. Raises as `load`, and NotHere where the model needs its library."""
+    """The trees in this part, without any library. Raises as `load`, and NeedsFullStack where none will do."""
     match _sniffed(source, trusted=trusted):
         case ModelFormat.XGBOOST_JSON | ModelFormat.XGBOOST_UBJ as found:
             return _read_xgboost(source.file.read(), found)
         case ModelFormat.LIGHTGBM_TEXT:
             return _read_lightgbm(source.file.read())
         case found:
-            raise NotHere(f"a {found} file is read by the libraries that wrote it")
+            raise NeedsFullStack(f"a {found} file is read by the libraries that wrote it")
 
 
 def _sniffed(source: Source, *, trusted: bool) -> ModelFormat:
@@ -82,9 +82,9 @@ def _read_xgboost(raw: bytes, found: ModelFormat) -> Ensemble:
         xgboost_head.check_head(learner)
         booster, objective = learner["gradient_booster"]["name"], learner["objective"]["name"]
         if booster == "gblinear":
-            raise NotHere("gblinear has no trees")
+            raise NeedsFullStack("gblinear has no trees")
         if objective not in xgboost_head.KNOWN:
-            raise NotHere(f"only XGBoost knows what its objective {objective} starts from")
+            raise NeedsFullStack(f"only XGBoost knows what its objective {objective} starts from")
         about = xgboost_head.about(learner)
         trees = from_learner(learner, lambda tree, index: xgboost_head.check_tree(tree, index, about.n_features))
         return Ensemble(about=about, trees=trees)

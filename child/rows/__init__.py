@@ -7,11 +7,12 @@ One format a file: `csv_file`, `json_file`, `npy_file`, each with `scan(source, 
 
 from dataclasses import dataclass, field
 from types import ModuleType
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from child.parts import Source
 from child.rows import csv_file, json_file, npy_file
 from jobs.codec import Layout, Span, Spans
 from jobs.errors import NoRows, UnsupportedMediaType
@@ -25,15 +26,6 @@ _FORMATS: dict[str, ModuleType] = {
     DataFormat.JSON: json_file,
     DataFormat.NPY: npy_file,
 }
-
-
-@dataclass(frozen=True, kw_only=True)
-class Source:
-    """One part with rows: `field` is its name in messages, `data` or `background`."""
-
-    field: str
-    file: BinaryIO
-    size: int
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,20 +13,21 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from child.parts import Source
 from child.rows import cells
 from child.rows.cutter import Cutter
 from jobs.codec import PIECE_BYTES, Layout, Span, Spans
 from jobs.errors import BadHeader, NoHeader, NoRows, NotUtf8
 
 if TYPE_CHECKING:
-    from child.rows import Rows, Source
+    from child.rows import Rows
 
 MAX_HEADER_BYTES = 4 * 1024 * 1024
 NEWLINE, RETURN, QUOTE = b'\n\r"'
 Offsets = npt.NDArray[np.int64]
 
 
-def scan(source: "Source", per_chunk: int) -> tuple[list[str], int, Spans, dict[str, Any]]:
+def scan(source: Source, per_chunk: int) -> tuple[list[str], int, Spans, dict[str, Any]]:
     """Columns, their number, spans, and nothing else. Raises NotUtf8, NoHeader, BadHeader, NoRows."""
     start, end = next(lines(source.file, 0, source.size), (np.zeros(0, np.int64),) * 2)
     if not len(start):
@@ -38,7 +39,7 @@ def scan(source: "Source", per_chunk: int) -> tuple[list[str], int, Spans, dict[
     return columns, len(columns), cutter.spans(source.size), {}
 
 
-def read(source: "Source", span: Span, layout: Layout) -> "Rows":
+def read(source: Source, span: Span, layout: Layout) -> "Rows":
     """(span.rows, columns). Raises NotUtf8, RaggedRow, NotNumeric."""
     start, end = _locate(source.file, span)
     source.file.seek(start)
@@ -114,7 +115,7 @@ def _locate(file: BinaryIO, span: Span) -> tuple[int, int]:
     return max(start, span.start), span.end
 
 
-def _header(source: "Source", start: int, end: int) -> list[str]:
+def _header(source: Source, start: int, end: int) -> list[str]:
     if end - start > MAX_HEADER_BYTES:
         raise BadHeader(field=source.field, reason=f"the first line is longer than {MAX_HEADER_BYTES} bytes")
     source.file.seek(start)

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 import msgspec
 
+from child.parts import Source
 from child.rows import cells
 from child.rows.cutter import Cutter
 from jobs.codec import PIECE_BYTES, Layout, Span, Spans
 from jobs.errors import BadHeader, BadRecord, MalformedJson, NoRows, NoTable, NotUtf8, RaggedRow
 
 if TYPE_CHECKING:
-    from child.rows import Rows, Source
+    from child.rows import Rows
 
 MAX_GAP_BYTES = 8 * 1024 * 1024
 """The longest stretch without a bracket: a row of some 400,000 numbers."""
@@ -38,7 +39,7 @@ class Bracket(NamedTuple):
     depth: int
 
 
-def scan(source: "Source", per_chunk: int) -> tuple[list[str] | None, int, Spans, dict[str, Any]]:
+def scan(source: Source, per_chunk: int) -> tuple[list[str] | None, int, Spans, dict[str, Any]]:
     """Columns (None for lists without names), their number, spans, and the kind of rows.
 
     Raises MalformedJson with the byte, NoTable, NoRows, BadHeader, NotUtf8.
@@ -53,7 +54,7 @@ def scan(source: "Source", per_chunk: int) -> tuple[list[str] | None, int, Spans
     return columns, width, outline.cutter.spans(outline.last_end), {"rows": rows_are}
 
 
-def read(source: "Source", span: Span, layout: Layout) -> "Rows":
+def read(source: Source, span: Span, layout: Layout) -> "Rows":
     """(span.rows, columns). Raises MalformedJson, BadRecord, RaggedRow, NotNumeric."""
     start, end = _locate(source, span)
     source.file.seek(start)
@@ -100,7 +101,7 @@ def brackets(file: BinaryIO, start: int, end: int, field: str) -> Iterator[Brack
 class _Outline:
     """Follows the brackets and keeps the document's outermost level, its columns, and where the rows are."""
 
-    def __init__(self, source: "Source", per_chunk: int) -> None:
+    def __init__(self, source: Source, per_chunk: int) -> None:
         self.cutter = Cutter(per_chunk)
         self.last_end = 0
         self._source = source
@@ -205,7 +206,7 @@ class _Outline:
         return cells.check_names(names, self._source.field), len(names), "lists"
 
 
-def _locate(source: "Source", span: Span) -> tuple[int, int]:
+def _locate(source: Source, span: Span) -> tuple[int, int]:
     """The bytes of the span's own rows: a halved span shares its bytes with its other half."""
     start, row = span.start, span.span_first - 1
     for bracket in brackets(source.file, span.start, span.end, source.field):
@@ -229,7 +230,7 @@ def _lists(rows: list[dict[str, Any]], first: int, columns: list[str], field: st
     return [[row[name] for name in columns] for row in rows]
 
 
-def _load(source: "Source", start: int, end: int) -> Any:
+def _load(source: Source, start: int, end: int) -> Any:
     """The list or the record between two bytes, which are its brackets."""
     source.file.seek(start)
     raw = source.file.read(end - start)

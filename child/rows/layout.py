@@ -1,6 +1,6 @@
 """Brings the data's columns into the model's order, and refuses values that the model cannot take. Used in children.
 
-Does not read files: see the formats beside it.
+Does not parse files: see the formats beside it.
 """
 
 from collections.abc import Sequence
@@ -8,8 +8,9 @@ from typing import Protocol
 
 import numpy as np
 
-from child.rows import Rows, Table
-from jobs.codec import Layout
+from child.parts import Source
+from child.rows import Rows, Table, read_rows
+from jobs.codec import Layout, Span
 from jobs.errors import FeatureCount, FeatureNames, InfiniteValue, MissingValue
 
 SHOWN_NAMES = 10
@@ -52,6 +53,13 @@ def lay_out(table: Table, model: Wanted, field: str) -> Layout:
         order=None if features == columns else order,
         detail=table.detail,
     )
+
+
+def read_in_order(source: Source, span: Span, layout: Layout, model: Wanted) -> Rows:
+    """The span's rows in the model's order, checked. Raises as `read_rows` and `check_values`."""
+    rows = arrange(read_rows(source, span, layout), layout)
+    check_values(rows, span.first, layout, model, source.field)
+    return rows
 
 
 def arrange(rows: Rows, layout: Layout) -> Rows:

@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.lib import format as npy
 
+from child.parts import Source
 from child.rows.cutter import Cutter
 from jobs import planner
 from jobs.codec import Layout, Span, Spans
 from jobs.errors import BadNpy
 
 if TYPE_CHECKING:
-    from child.rows import Rows, Source
+    from child.rows import Rows
 
 
-def scan(source: "Source", per_chunk: int) -> tuple[None, int, Spans, dict[str, Any]]:
+def scan(source: Source, per_chunk: int) -> tuple[None, int, Spans, dict[str, Any]]:
     """No names, the number of columns, spans and the dtype. Raises BadNpy."""
     rows, width, dtype = _header(source)
     offset = source.file.tell()
@@ -28,7 +29,7 @@ def scan(source: "Source", per_chunk: int) -> tuple[None, int, Spans, dict[str, 
     return None, width, _spans(rows, per_chunk, offset, row_bytes), {"dtype": dtype.str}
 
 
-def read(source: "Source", span: Span, layout: Layout) -> "Rows":
+def read(source: Source, span: Span, layout: Layout) -> "Rows":
     """(span.rows, columns). Raises BadNpy when the file ends early."""
     dtype = np.dtype(layout.detail["dtype"])
     width = len(layout.columns)
@@ -40,7 +41,7 @@ def read(source: "Source", span: Span, layout: Layout) -> "Rows":
     return np.frombuffer(raw, dtype).reshape(span.rows, width).astype(np.float64)
 
 
-def _header(source: "Source") -> tuple[int, int, np.dtype[Any]]:
+def _header(source: Source) -> tuple[int, int, np.dtype[Any]]:
     """Rows, columns and dtype; leaves the file at the first row."""
     source.file.seek(0)
     try:

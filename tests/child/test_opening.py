@@ -65,11 +65,11 @@ def test_a_dry_run_says_what_it_would_take(samples, forest, explainer):
     assert found["seconds"] >= rows / found["rows_per_s"]
 
 
-@pytest.mark.parametrize(("lanes", "expected"), [(64, [64, 256]), (1, [1, 4, 16, 64, 256])])
-def test_the_pace_is_taken_with_as_many_rows_as_go_side_by_side(lanes, expected):
+@pytest.mark.parametrize(("rows_per_pass", "expected"), [(64, [64, 256]), (1, [1, 4, 16, 64, 256])])
+def test_the_pace_is_taken_with_as_many_rows_as_go_side_by_side(rows_per_pass, expected):
     explained = []
     prepared = SimpleNamespace(
-        lanes=lanes,
+        rows_per_pass=rows_per_pass,
         read=lambda source, span, found: np.zeros((span.rows, 2)),
         explain=lambda rows, first: explained.append(len(rows)),
     )

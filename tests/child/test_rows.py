@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from child.rows import Source, csv_file, json_file, open_table, read_rows
+from child.parts import Source
+from child.rows import csv_file, json_file, open_table, read_rows
 from jobs import errors, planner
 from jobs.codec import PIECE_BYTES, Layout
 from tests.child.support import csv_bytes, halves, json_bytes, npy, records_bytes

@@ -71,7 +71,7 @@ def test_boosters_pass_through_a_file_without_their_library(samples, models, tmp
     model, background = models[place], npy(samples.x[:30]) if with_background else None
     answer(model, Converted, background, into=tmp_path / "trees")
     values, info = from_file(tmp_path / "trees", npy(samples.x), background)
-    stack.settle("full")
+    stack.declare("full")
     direct, _, expected = explained(model, npy(samples.x), background)
     assert info == expected
     np.testing.assert_allclose(values, direct.ravel(), rtol=0, atol=1e-6 if place == 0 else 1e-12)
@@ -125,7 +125,7 @@ def test_what_a_lean_process_leaves_to_a_full_one(samples, boosted, lean, tmp_pa
         supervisor = Supervisor(parts)
         assert supervisor.load(ensemble=into, **options).one(Unsuited).reason
     full = Supervisor(parts | {"data": npy(samples.x[:3])})
-    stack.settle("full")
+    stack.declare("full")
     full.load(ensemble=into, explainer="kernel", nsamples=20)
     assert full.info.explainer == "kernel"
 
@@ -152,7 +152,7 @@ def test_other_explainers_of_trees_stay_with_the_full_process(samples, forest, t
 def test_hostile_xgboost_is_refused_alike(boosted, lean, tmp_path, name):
     harmed = edited(boosted, XGB_EDITS[name])
     failed = answer(harmed, Failed, into=tmp_path / "trees")
-    stack.settle("full")
+    stack.declare("full")
     if name != "threshold":  # where XGBoost's parser is the one to complain
         found = answer(harmed, Failed)
         assert (failed.message, failed.detail) == (found.message, found.detail)
@@ -164,7 +164,7 @@ def test_hostile_xgboost_is_refused_alike(boosted, lean, tmp_path, name):
 def test_hostile_lightgbm_is_refused_alike(light, lean, tmp_path, name):
     harmed = LIGHT_EDITS[name](light).encode()
     failed = answer(harmed, Failed, into=tmp_path / "trees")
-    stack.settle("full")
+    stack.declare("full")
     assert (failed.code, failed.message) == ("unreadable_model", answer(harmed, Failed).message)
 
 
@@ -186,7 +186,7 @@ def test_a_damaged_file_is_left_to_a_full_process(samples, boosted, lean, tmp_pa
     raw = bytes(boosted.save_raw("json"))
     (tmp_path / "trees").write_bytes(b"shap-supervisor trees 1\n" + bytes(100))
     assert "version" in answer(raw, Unsuited, ensemble=tmp_path / "trees").reason
-    stack.settle("full")
+    stack.declare("full")
     supervisor = Supervisor({"model": raw})
     supervisor.load(ensemble=tmp_path / "trees")
     assert supervisor.info.explainer == "tree"

@@ -1,0 +1,82 @@
+"""What a child does with its one chunk, `Open`, `Explain` or `Close`, to how it ended. Every failure becomes a message.
+
+Does not fork, set caps or watch: see `supervisor.children`. A socket that breaks ends the process with PipeClosed, as
+there is nobody left to tell.
+"""
+
+import socket
+
+import numpy as np
+
+from child import failure, memory, opening, summary
+from child.models.model import Rows
+from child.parts import Parts, Source
+from child.pipe import Pipe, PipeClosed
+from child.prepared import Prepared
+from jobs.codec import PIECE_BYTES, Close, Done, Explain, Layout, MemoryReport, Open, Plan, Span, Values
+
+
+def run(connection: socket.socket, prepared: Prepared | None) -> None:
+    """Receive one Open, Explain or Close, do it, and send how it ended: Done or Failed."""
+    pipe, start = Pipe(connection), memory.anonymous_bytes()
+    try:
+        done = _do(pipe, prepared, start)
+        done.memory = memory.report(start)
+        pipe.send(done)
+    except PipeClosed:
+        raise
+    except Exception as error:  # whatever it is, the job must hear of it
+        failure.report(pipe, error, start)
+
+
+def _do(pipe: Pipe, prepared: Prepared | None, start: int) -> Done:
+    match pipe.receive():
+        case Open() as request if prepared:
+            return _open(pipe, request, prepared, start)
+        case Explain() as request if prepared:
+            source = Parts(pipe, request.sizes).source("data")
+            return _explain(pipe, source, request.span, request.layout, prepared)
+        case Close() as request:
+            return _close(pipe, request)
+        case request:
+            raise PipeClosed(f"{type(request).__name__} is no request for this child")
+
+
+def _open(pipe: Pipe, request: Open, prepared: Prepared, start: int) -> Done:
+    source = Parts(pipe, request.sizes).source("data")
+    opened = opening.open_data(source, request, prepared)
+    table, found = opened.table, opened.layout
+    if request.dry_run:
+        seen_bytes = memory.report(start).peak_bytes
+        return Done(memory=MemoryReport(), summary=opening.forecast(opened, request, prepared, seen_bytes))
+    pipe.send(Plan(layout=found, spans=table.spans))
+    if len(table.spans) > 1:
+        return Done(memory=MemoryReport())
+    done = _explain(pipe, source, table.spans[0], found, prepared)
+    if done.partial:
+        done.summary = summary.summarize([done.partial], prepared.info, found)
+    return done
+
+
+def _explain(pipe: Pipe, source: Source, span: Span, found: Layout, prepared: Prepared) -> Done:
+    """Block by block, so that a chunk's values are never there all at once."""
+    rows = prepared.read(source, span, found)
+    per_block, parts = prepared.rows_per_block, []
+    for start in range(0, len(rows), per_block):
+        values, miss = prepared.explain(rows[start : start + per_block], span.first + start)
+        _send_values(pipe, values)
+        parts.append(summary.partial(values, miss.error, miss.tolerance))
+    return Done(memory=MemoryReport(), partial=summary.merged(parts))
+
+
+def _close(pipe: Pipe, request: Close) -> Done:
+    source = Parts(pipe, request.sizes).source("partials")
+    total = summary.summarize(summary.read_partials(source.file), request.model, request.layout)
+    return Done(memory=MemoryReport(), summary=total)
+
+
+def _send_values(pipe: Pipe, values: Rows) -> None:
+    """Without the last axis where there is one output; see `codec.Values`."""
+    raw = np.ascontiguousarray(values, dtype="<f8").data.cast("B")
+    for start in range(0, len(raw), PIECE_BYTES):
+        pipe.send(Values(bytes(raw[start : start + PIECE_BYTES])))

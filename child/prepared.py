@@ -1,0 +1,62 @@
+"""What a template has prepared, and its children inherit: the model's features and the explainer.
+
+Built by `template`, used by `opening` and `chunk`. Does not talk to anyone.
+"""
+
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from child import memory
+from child.models.model import Rows
+from child.parts import Source
+from child.rows import layout
+from jobs import planner
+from jobs.codec import Layout, ModelInfo, Span
+from jobs.errors import AdditivityFailed
+from jobs.options import Options
+
+if TYPE_CHECKING:
+    from child.explainers import Explainer
+    from child.explainers.additivity import Miss
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """All that a chunk needs beside its rows."""
+
+    options: Options
+    model: layout.Wanted
+    explainer: "Explainer"
+    info: ModelInfo
+
+    def needs_bytes(self, rows: int) -> int:
+        """The peak of a child that explains so many rows, over what it is forked with: an estimate."""
+        return memory.copied_bytes() + self.explainer.needs_bytes(rows)
+
+    @property
+    def rows_per_pass(self) -> int:
+        """See `Explainer.rows_per_pass`."""
+        return self.explainer.rows_per_pass
+
+    @property
+    def rows_per_block(self) -> int:
+        """Rows that are explained at once."""
+        interactions = self.options.interactions
+        return planner.rows_per_block(self.model.n_features, len(self.info.outputs), interactions=interactions)
+
+    def read(self, source: Source, span: Span, found: Layout) -> Rows:
+        """The span's rows in the model's order, checked."""
+        return layout.read_in_order(source, span, found, self.model)
+
+    def explain(self, rows: Rows, first: int) -> "tuple[Rows, Miss]":
+        """One block's values, and what they miss the model's output by. Raises AdditivityFailed."""
+        from child.explainers import additivity
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            values = self.explainer.explain(rows, first)
+            miss = additivity.largest_miss(self.explainer, rows, values)
+        if self.options.check_additivity and not miss.ok:
+            raise AdditivityFailed(largest_error=miss.error, tolerance=miss.tolerance)
+        return values, miss

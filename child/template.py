@@ -1,0 +1,131 @@
+"""What a template does with `Load`: a model becomes an explainer, or a file of trees. Every failure becomes a message.
+
+Runs in templates, lean and full ones. Does not fork, set caps or watch: see `supervisor.children`. A socket that breaks
+ends the process with PipeClosed, as there is nobody left to tell.
+"""
+
+import socket
+from typing import TYPE_CHECKING
+
+from child import failure, memory, models
+from child.models.model import Model, Rows
+from child.parts import Parts
+from child.pipe import Pipe, PipeClosed
+from child.prepared import Prepared
+from child.rows import layout, open_table
+from child.stack import NeedsFullStack, UnreadableEnsemble, is_lean
+from jobs.codec import Converted, Load, ModelInfo, Ready, Unsuited
+from jobs.errors import UnreadableModel
+from shaptrees import ensemble
+from shaptrees.ensemble import About, Ensemble
+
+if TYPE_CHECKING:
+    from child.explainers import Explainer
+
+WHOLE = 2**62
+"""More rows than any background: it is read as one span."""
+
+
+def prepare(connection: socket.socket) -> Prepared | None:
+    """Receive Load and answer Ready; or Converted, Unsuited or Failed, and None."""
+    pipe, start = Pipe(connection), memory.anonymous_bytes()
+    try:
+        request = pipe.receive()
+        if not isinstance(request, Load):
+            raise PipeClosed(f"{type(request).__name__} instead of Load")
+        prepared = _prepare(request, Parts(pipe, request.sizes))
+    except PipeClosed:
+        raise
+    except NeedsFullStack as why:
+        pipe.send(Unsuited(why.reason, isinstance(why, UnreadableEnsemble)))
+        return None
+    except Exception as error:  # whatever it is, the job must hear of it
+        failure.report(pipe, error, start)
+        return None
+    pipe.send(Ready(prepared.info) if prepared else Converted())
+    return prepared
+
+
+def _prepare(request: Load, parts: Parts) -> Prepared | None:
+    """None where the model was written to a file instead. Raises NeedsFullStack where a lean process cannot do it."""
+    if request.ensemble:
+        try:
+            return _from_ensemble(request, parts, _mapped(request.ensemble))
+        except NeedsFullStack:
+            if is_lean():
+                raise
+    if is_lean():
+        _convert(request, parts)
+        return None
+    return _load(request, parts)
+
+
+def _mapped(path: str) -> Ensemble:
+    try:
+        return ensemble.read(path)
+    except UnreadableModel as error:
+        reason = f"its trees, converted earlier, cannot be read: {error.detail['reason']}"
+        raise UnreadableEnsemble(reason) from None
+
+
+def _from_ensemble(request: Load, parts: Parts, found: Ensemble) -> Prepared:
+    from child import explainers
+
+    reason = explainers.choose_lean(found, request.options, has_background=parts.has_background)
+    explainer = explainers.ExactTrees(found, request.options, _background(parts, found.about))
+    return _prepared(request, found.about, explainer, "tree", reason)
+
+
+def _convert(request: Load, parts: Parts) -> None:
+    """Read a model without its library, and write its trees. What stands against explaining them is said first."""
+    from child import explainers
+
+    options = request.options
+    if not explainers.wants_trees(options):
+        raise NeedsFullStack(f"the job asked for explainer={options.explainer}")
+    if not request.into:
+        raise NeedsFullStack("there is no file to write its trees to")
+    found = models.read_trees(parts.source("model"), trusted=request.trusted)
+    explainers.choose_lean(found, options, has_background=parts.has_background)
+    ensemble.write(found, request.into)
+
+
+def _load(request: Load, parts: Parts) -> Prepared | None:
+    """Load a model with its library; its trees are compared with it before anyone explains them."""
+    from child import explainers
+    from child.models import conversion
+
+    model = models.load(parts.source("model"), trusted=request.trusted)
+    kind, reason, found = explainers.choose_full(model, request.options, has_background=parts.has_background)
+    if found:
+        conversion.compare(found, model)
+        if request.into:
+            ensemble.write(found, request.into)
+            return None
+        return _from_ensemble(request, parts, found)
+    explainer = explainers.build(kind, model, request.options, _background(parts, model))
+    return _prepared(request, model, explainer, kind, reason)
+
+
+def _prepared(request: Load, model: "Model | About", explainer: "Explainer", kind: str, reason: str) -> Prepared:
+    info = ModelInfo(
+        family=model.family,
+        name=model.name,
+        n_features=model.n_features,
+        features=model.features,
+        outputs=explainer.output.names,
+        base_values=explainer.base_values,
+        explainer=kind,
+        engine=explainer.engine,
+        reason=reason,
+        explains=explainer.explains,
+    )
+    return Prepared(options=request.options, model=model, explainer=explainer, info=info)
+
+
+def _background(parts: Parts, model: layout.Wanted) -> Rows | None:
+    if not parts.has_background:
+        return None
+    source = parts.source("background")
+    table = open_table(source, WHOLE)
+    return layout.read_in_order(source, table.spans[0], layout.lay_out(table, model, source.field), model)
