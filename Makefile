@@ -15,7 +15,7 @@ help:
 	@echo 'make test      set up, and run every test'
 	@echo 'make up        set up, and run the service on http://127.0.0.1:8000 until Ctrl-C'
 	@echo 'make install   only set up: $(BIN)/shap-supervisor'
-	@echo 'make check     format, lint, types and import contracts'
+	@echo 'make check     format, lint, types and import contracts, and the seconds it took'
 	@echo 'make coverage  run every test and report the lines that none reached'
 	@echo 'make bench     measure against shap and other peers; see docs/performance.md'
 	@echo 'make chaos     kill, stop, cut and fill everything under load: SECONDS=60 SEED=1 FAULTS=1000'
@@ -40,6 +40,7 @@ check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	@echo "Checked in $$(( $$(date +%s) - $(shell date +%s) )) s."  # make asks the second date before the first command
 
 coverage: $(VENV)/.installed-dev
 	$(BIN)/coverage run -m pytest
