@@ -26,9 +26,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.health import redis_memory
-from api.presenting import without_traceback
-from api.replies import Json
+from api.representation import without_traceback
 from api.resources import resources
+from api.responses import JsonResponse
 from jobs import history
 from jobs.outcomes import MEMORY_OUTCOMES, Outcome
 from jobs.overview import overview
@@ -45,7 +45,7 @@ async def memory(request: Request) -> Response:
     outcomes = await house.store.outcomes()
     names = [str(snapshot["name"]) for snapshot in snapshots]
     histories = {name: await history.read(house.redis, name) for name in names}
-    return Json(
+    return JsonResponse(
         {
             **_for_older_clients(house.settings, snapshots),
             "limit_bytes": snapshots[0].get("limit_bytes") if snapshots else house.settings.memory_limit_bytes,
@@ -62,7 +62,7 @@ async def memory(request: Request) -> Response:
 
 async def queue(request: Request) -> Response:
     """GET /admin/queue: jobs that wait, leases and their owners, supervisors; see `jobs.overview`."""
-    return Json(await overview(resources(request).redis))
+    return JsonResponse(await overview(resources(request).redis))
 
 
 def rss_bytes() -> int:

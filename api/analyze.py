@@ -1,6 +1,6 @@
 """POST /analyze: takes a submission as it streams in, puts its job on the queue, and waits for it where asked to.
 
-Used in the web process. Does not read bodies itself: see `upload` and `json_body`.
+Used in the web process. Does not read bodies itself: see `multipart_body` and `json_body`.
 """
 
 import msgspec
@@ -8,18 +8,18 @@ import structlog
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api import json_body, models, reading, results, upload
-from api.intake import Intake
-from api.parts import Parts, read_options
-from api.presenting import ended_document
-from api.replies import Json
+from api import json_body, model_lookup, multipart_body, parameters, results
+from api.admission import Admission
+from api.representation import ended_document
 from api.resources import Resources, resources
+from api.responses import JsonResponse
+from api.submission import Submission, read_options
 from jobs.connection import UNAVAILABLE, OutOfMemoryError
 from jobs.errors import Problem, UnsupportedMediaType, all_problems
 from jobs.records import Input, Job
 from jobs.states import JobState
 
-READERS = {upload.MEDIA_TYPE: upload, json_body.MEDIA_TYPE: json_body}
+READERS = {multipart_body.MEDIA_TYPE: multipart_body, json_body.MEDIA_TYPE: json_body}
 SUPPORTED = ", ".join(READERS)
 DRY_RUN_WAIT_S = 60.0
 """A dry run answers at once, so the caller waits for it without asking to."""
@@ -29,20 +29,20 @@ log = structlog.get_logger()
 async def analyze(request: Request) -> Response:
     """202 with the job, or 200 with its result when the caller waits and it ends in time."""
     house = resources(request)
-    dry_run = reading.flag(request, "dry_run")
-    wait_s = reading.preferred_wait(request) or (DRY_RUN_WAIT_S if dry_run else 0.0)
+    dry_run = parameters.flag(request, "dry_run")
+    wait_s = parameters.preferred_wait(request) or (DRY_RUN_WAIT_S if dry_run else 0.0)
     media_type = results.negotiate(request) if wait_s else ""
-    key = reading.idempotency_key(request)
-    async with Parts(house.store.blobs) as parts:
-        await _read(request, house.intake, parts, house.settings.max_upload_bytes)
-        job_id = await _submit(house, parts, key, dry_run=dry_run)
+    key = parameters.idempotency_key(request)
+    async with Submission(house.store.blobs) as submission:
+        await _read(request, house.admission, submission, house.settings.max_upload_bytes)
+        job_id = await _submit(house, submission, key, dry_run=dry_run)
     job = await _wait(house, job_id, wait_s)
     if job is None:
         return await _accepted(house, job_id, replayable=key is not None)
     return await _ended(request, job, media_type, wait_s)
 
 
-async def _read(request: Request, intake: Intake, parts: Parts, limit_bytes: int) -> None:
+async def _read(request: Request, admission: Admission, submission: Submission, limit_bytes: int) -> None:
     """Refuses what can be refused before the first byte of the body."""
     encoding = request.headers.get("content-encoding", "identity").strip().lower()
     if encoding != "identity":
@@ -52,31 +52,31 @@ async def _read(request: Request, intake: Intake, parts: Parts, limit_bytes: int
     if reader is None:
         found = content_type or "a body without Content-Type"
         raise UnsupportedMediaType(field="The request body", found=found, supported=SUPPORTED)
-    announced = reading.content_length(request)
-    upload.check_size(announced, limit_bytes)
-    async with intake.admit(request, memory_bytes=reader.memory_bytes(announced)) as body:
-        await reader.read(request, body, parts, limit_bytes)
-    parts.check_complete()
+    announced = parameters.content_length(request)
+    multipart_body.check_size(announced, limit_bytes)
+    async with admission.admit(request, memory_bytes=reader.memory_bytes(announced)) as body:
+        await reader.read(request, body, submission, limit_bytes)
+    submission.check_complete()
 
 
-async def _inputs(house: Resources, parts: Parts) -> dict[str, Input]:
+async def _inputs(house: Resources, submission: Submission) -> dict[str, Input]:
     """What was uploaded, and the model that was named instead. Raises UnknownModel."""
-    inputs = parts.inputs()
-    model_id = parts.field("model_id")
+    inputs = submission.inputs()
+    model_id = submission.field("model_id")
     if model_id is not None:
-        inputs["model"] = await models.resolve(model_id, house.settings, house.store)
+        inputs["model"] = await model_lookup.resolve(model_id, house.settings, house.store)
     return inputs
 
 
-async def _submit(house: Resources, parts: Parts, key: str | None, *, dry_run: bool) -> str:
-    options, inputs = read_options(parts.field("options")), await _inputs(house, parts)
+async def _submit(house: Resources, submission: Submission, key: str | None, *, dry_run: bool) -> str:
+    options, inputs = read_options(submission.field("options")), await _inputs(house, submission)
     options = msgspec.structs.replace(options, dry_run=dry_run or options.dry_run)
     # From here on the uploads may be a job's, even if the reply gets lost; then they expire by themselves.
-    parts.handed_over = True
+    submission.handed_over = True
     try:
         job_id = await house.store.submit(inputs, options, key)
     except OutOfMemoryError:
-        await parts.discard()
+        await submission.discard()
         raise
     log.info("job_submitted", job_id=job_id, bytes=sum(part.blob.size for part in inputs.values() if part.blob))
     return job_id
@@ -87,7 +87,7 @@ async def _wait(house: Resources, job_id: str, wait_s: float) -> Job | None:
     if not wait_s:
         return None
     try:
-        return await house.endings.wait(house.store, job_id, wait_s)
+        return await house.subscription.wait(house.store, job_id, wait_s)
     except (*UNAVAILABLE, Problem) as error:
         log.warning("wait_abandoned", job_id=job_id, error=str(error))
         return None
@@ -101,7 +101,7 @@ async def _accepted(house: Resources, job_id: str, *, replayable: bool) -> Respo
         except (*UNAVAILABLE, Problem):
             log.warning("state_unknown", job_id=job_id)
     headers = {"Location": f"/jobs/{job_id}", "Retry-After": "1"}
-    return Json({"job_id": job_id, "status": state}, 202, headers)
+    return JsonResponse({"job_id": job_id, "status": state}, 202, headers)
 
 
 async def _ended(request: Request, job: Job, media_type: str, wait_s: float) -> Response:
@@ -110,7 +110,7 @@ async def _ended(request: Request, job: Job, media_type: str, wait_s: float) -> 
     elif job.state is JobState.FINISHED:
         response = await results.respond(request, job, media_type)
     else:
-        response = Json(ended_document(job))
+        response = JsonResponse(ended_document(job))
     response.headers["Preference-Applied"] = f"wait={wait_s:.0f}"
     response.headers["Location"] = f"/jobs/{job.job_id}"
     return response
@@ -119,6 +119,6 @@ async def _ended(request: Request, job: Job, media_type: str, wait_s: float) -> 
 def _forecast(job: Job) -> Response:
     """What a dry run found out, or what stands against the job, with the status that it would have at the door."""
     if job.state is JobState.FINISHED:
-        return Json({"job_id": job.job_id, **(job.summary or {})})
+        return JsonResponse({"job_id": job.job_id, **(job.summary or {})})
     status = next((problem.status for problem in all_problems() if job.error and problem.code == job.error.code), 422)
-    return Json(ended_document(job), status)
+    return JsonResponse(ended_document(job), status)

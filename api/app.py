@@ -12,15 +12,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from api import admin, events, health, jobs, metrics, openapi, registered, results
+from api import admin, events, health, jobs, metrics, models, openapi, results
 from api.access_log import AccessLog
+from api.admission import STORED_SHARE, Admission
 from api.analyze import analyze
 from api.auth import Guard, Realm
-from api.endings import Endings
-from api.intake import STORED_SHARE, Intake
 from api.problems import HANDLERS
-from api.replies import Json
 from api.resources import Resources
+from api.responses import JsonResponse
+from api.subscription import Subscription
 from jobs.blobs import open_blobs
 from jobs.connection import RedisClient, connect, connect_blocking
 from jobs.settings import LOOPBACK, InvalidSettings, Settings
@@ -77,10 +77,10 @@ def _routes() -> list[Route]:
             "/jobs/{job_id}/result", _by_method(GET=results.result, DELETE=results.forget), "GET DELETE", Realm.API
         ),
         _guarded("/jobs/{job_id}/summary", results.summary, "GET", Realm.API),
-        _guarded("/models", registered.listing, "GET", Realm.API),
+        _guarded("/models", models.listing, "GET", Realm.API),
         _guarded(
             "/models/{name}",
-            _by_method(GET=registered.one, PUT=registered.put, DELETE=registered.delete),
+            _by_method(GET=models.one, PUT=models.put, DELETE=models.delete),
             "GET PUT DELETE",
             Realm.API,
         ),
@@ -111,7 +111,7 @@ def _by_method(**endpoints: Endpoint) -> Endpoint:
 
 async def index(_: Request) -> Response:
     """GET /: what this is, and where things are."""
-    return Json({"name": NAME, "version": VERSION, "links": LINKS})
+    return JsonResponse({"name": NAME, "version": VERSION, "links": LINKS})
 
 
 def _lifespan(settings: Settings, given: RedisClient | None) -> Lifespan:
@@ -120,10 +120,12 @@ def _lifespan(settings: Settings, given: RedisClient | None) -> Lifespan:
         redis, subscriber = (given, given) if given else (connect(settings), connect_blocking(settings))
         store = Store(redis, job_ttl_s=settings.job_ttl_s, blobs=open_blobs(settings, redis))
         stored_share = STORED_SHARE if settings.blob_url is None else 0.0
-        intake = Intake(redis, silence_s=settings.upload_silence_s, stored_share=stored_share)
+        admission = Admission(redis, silence_s=settings.upload_silence_s, stored_share=stored_share)
         try:
-            async with Endings(subscriber, lambda: app.state.leaving) as endings:
-                found = Resources(settings=settings, redis=redis, store=store, endings=endings, intake=intake)
+            async with Subscription(subscriber, lambda: app.state.leaving) as subscription:
+                found = Resources(
+                    settings=settings, redis=redis, store=store, subscription=subscription, admission=admission
+                )
                 yield {"resources": found}
         finally:
             if given is None:

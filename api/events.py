@@ -15,8 +15,8 @@ import structlog
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from api import reading
-from api.presenting import status_document
+from api import parameters
+from api.representation import status_document
 from api.resources import Resources, resources
 from jobs.connection import UNAVAILABLE
 from jobs.errors import Problem
@@ -31,7 +31,7 @@ log = structlog.get_logger()
 
 async def events(request: Request) -> Response:
     """The stream. Raises UnknownJob."""
-    house, job_id = resources(request), reading.job_id(request)
+    house, job_id = resources(request), parameters.job_id(request)
     job = await house.store.job(job_id)
     if job.ended and request.headers.get("last-event-id") == END:
         return Response(status_code=204)
@@ -49,9 +49,9 @@ async def _stream(house: Resources, job: Job) -> AsyncIterator[bytes]:
             elif time.monotonic() - told_at > KEEPALIVE_S:
                 told_at = time.monotonic()
                 yield b":\n\n"
-            if house.endings.leaving():
+            if house.subscription.leaving():
                 return
-            job = await house.endings.wait(house.store, job.job_id, LOOK_S) or await house.store.job(job.job_id)
+            job = await house.subscription.wait(house.store, job.job_id, LOOK_S) or await house.store.job(job.job_id)
         yield _event(END, job, event_id=END)
     except (TimeoutError, *UNAVAILABLE, Problem) as error:
         log.warning("events_abandoned", job_id=job.job_id, error=str(error))

@@ -11,8 +11,8 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.replies import HealthJson, Json
 from api.resources import resources
+from api.responses import HealthResponse, JsonResponse
 from jobs.connection import UNAVAILABLE, NoPermissionError, RedisClient, RedisError
 from jobs.overview import overview
 from jobs.store import Store
@@ -31,7 +31,7 @@ Check = dict[str, Any]
 
 async def livez(_: Request) -> Response:
     """The process answers."""
-    return Json({"status": PASS})
+    return JsonResponse({"status": PASS})
 
 
 async def readyz(request: Request) -> Response:
@@ -43,7 +43,7 @@ async def readyz(request: Request) -> Response:
             missing = [] if _working(await house.store.snapshots()) else ["supervisors"]
     except (RedisError, OSError):
         missing = ["redis"]
-    return HealthJson({"status": FAIL if missing else PASS, "missing": missing}, 503 if missing else 200)
+    return HealthResponse({"status": FAIL if missing else PASS, "missing": missing}, 503 if missing else 200)
 
 
 async def health(request: Request) -> Response:
@@ -57,7 +57,7 @@ async def health(request: Request) -> Response:
     found = {check["status"] for check in checks.values()}
     status = next(status for status in (FAIL, WARN, PASS) if status in found)
     document = {"status": status, "version": VERSION, "checks": checks}
-    return HealthJson(document, 503 if status == FAIL else 200)
+    return HealthResponse(document, 503 if status == FAIL else 200)
 
 
 async def _checks(redis: RedisClient, store: Store) -> dict[str, Check]:

@@ -10,12 +10,12 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api import problems, reading, results
-from api.presenting import links, status_document
-from api.replies import Json
+from api import parameters, problems, results
+from api.representation import links, status_document
 from api.resources import resources
-from api.table import FLOAT_BYTES, Incomplete, Table
-from api.writers import JsonWriter
+from api.responses import JsonResponse
+from api.result_table import FLOAT_BYTES, Incomplete, Table
+from api.result_writers import JsonWriter
 from jobs.errors import ResultExpired, UnknownJob
 from jobs.records import Job
 from jobs.states import JobState
@@ -28,37 +28,37 @@ SMALL_VALUES = 10_000
 
 async def listing(request: Request) -> Response:
     """GET /jobs: the newest first."""
-    limit = reading.whole_number(request, "limit", default=LISTED, least=1, most=MOST_LISTED)
-    offset = reading.whole_number(request, "offset", default=0, least=0, most=MOST_OFFSET)
+    limit = parameters.whole_number(request, "limit", default=LISTED, least=1, most=MOST_LISTED)
+    offset = parameters.whole_number(request, "offset", default=0, least=0, most=MOST_OFFSET)
     found = await resources(request).store.jobs(offset=offset, limit=limit)
     now = time.time()
-    return Json({"jobs": [status_document(job, now) for job in found], "offset": offset, "limit": limit})
+    return JsonResponse({"jobs": [status_document(job, now) for job in found], "offset": offset, "limit": limit})
 
 
 async def status(request: Request) -> Response:
     """GET /jobs/{id}."""
-    store, job_id = resources(request).store, reading.job_id(request)
+    store, job_id = resources(request).store, parameters.job_id(request)
     job, attempts = await store.job(job_id), await store.attempts(job_id)
-    return Json(status_document(job, time.time(), attempts))
+    return JsonResponse(status_document(job, time.time(), attempts))
 
 
 async def cancel(request: Request) -> Response:
     """DELETE /jobs/{id}: a job that has ended stays as it is, and the answer says how."""
-    job_id = reading.job_id(request)
+    job_id = parameters.job_id(request)
     state = await resources(request).store.cancel(job_id)
-    return Json({"job_id": job_id, "status": state})
+    return JsonResponse({"job_id": job_id, "status": state})
 
 
 async def polled_status(request: Request) -> Response:
     """GET /job_status/{id}: success, job_id, status, result, error."""
     store = resources(request).store
     try:
-        job = await store.job(reading.job_id(request))
+        job = await store.job(parameters.job_id(request))
     except UnknownJob as problem:
         return problems.respond(problem, more={"success": False, "error": problem.message})
     result = await _polled_result(store, job) if job.state is JobState.FINISHED else None
     error = f"{job.error.code}: {job.error.message}" if job.error else None
-    return Json({"success": True, "job_id": job.job_id, "status": job.state, "result": result, "error": error})
+    return JsonResponse({"success": True, "job_id": job.job_id, "status": job.state, "result": result, "error": error})
 
 
 async def _polled_result(store: Store, job: Job) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Reads a small submission as one JSON object and hands each member on as the bytes it came in.
 
-Used in the web process, which never builds rows of it. Does not judge what is in a part: see `parts` and `heads`.
+Used in the web process, which never builds rows of it. Does not judge what is in a part: see `submission` and
+`sniffing`.
 """
 
 from collections.abc import AsyncIterator
@@ -8,8 +9,8 @@ from collections.abc import AsyncIterator
 import msgspec
 from starlette.requests import Request
 
-from api import reading
-from api.parts import Parts
+from api import parameters
+from api.submission import Submission
 from jobs.blobs import BATCH_BYTES
 from jobs.errors import InvalidParameter, MalformedJson, TooLarge, UnexpectedPart
 
@@ -24,7 +25,7 @@ _SHAPES = {
 }
 
 
-class Submission(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class Members(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """The body's members, not looked into."""
 
     data: msgspec.Raw = NOTHING
@@ -39,20 +40,20 @@ def memory_bytes(announced: int) -> int:
     return min(announced or MAX_BYTES, MAX_BYTES) * 5 // 4 + 3 * BATCH_BYTES
 
 
-async def read(request: Request, body: AsyncIterator[bytes], parts: Parts, limit_bytes: int) -> None:
+async def read(request: Request, body: AsyncIterator[bytes], submission: Submission, limit_bytes: int) -> None:
     """Raises TooLarge, MalformedJson, InvalidParameter, UnexpectedPart, and whatever a part is refused for."""
-    submission = _decode(await _body(request, body, min(limit_bytes, MAX_BYTES)))
-    if submission.model_id is not None:
-        await _feed(parts, "model_id", submission.model_id.encode("utf-8", "replace"))
+    members = _decode(await _body(request, body, min(limit_bytes, MAX_BYTES)))
+    if members.model_id is not None:
+        await _feed(submission, "model_id", members.model_id.encode("utf-8", "replace"))
     for name in ("options", "model", "background", "data"):
-        raw = memoryview(getattr(submission, name))
+        raw = memoryview(getattr(members, name))
         if bytes(raw[:5]) != b"null":
             _check_shape(name, raw)
-            await _feed(parts, name, raw)
+            await _feed(submission, name, raw)
 
 
 async def _body(request: Request, pieces: AsyncIterator[bytes], limit_bytes: int) -> bytearray:
-    check_size(reading.content_length(request), limit_bytes)
+    check_size(parameters.content_length(request), limit_bytes)
     body = bytearray()
     async for data in pieces:
         body += data
@@ -66,9 +67,9 @@ def check_size(size: int, limit_bytes: int) -> None:
         raise TooLarge(field="The JSON body", limit_bytes=limit_bytes, way_out="Send multipart/form-data.")
 
 
-def _decode(body: bytearray) -> Submission:
+def _decode(body: bytearray) -> Members:
     try:
-        return msgspec.json.decode(body, type=Submission)
+        return msgspec.json.decode(body, type=Members)
     except msgspec.ValidationError as error:
         raise UnexpectedPart(field="body", reason=f"does not have the members it should: {error}") from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -81,8 +82,8 @@ def _check_shape(name: str, raw: memoryview) -> None:
         raise InvalidParameter(field=name, reason=f"it must be {description}")
 
 
-async def _feed(parts: Parts, name: str, raw: bytes | memoryview) -> None:
-    part = parts.begin(name)
+async def _feed(submission: Submission, name: str, raw: bytes | memoryview) -> None:
+    part = submission.begin(name)
     for start in range(0, len(raw), BATCH_BYTES):
         await part.write(bytes(raw[start : start + BATCH_BYTES]))
     await part.finish()

@@ -1,67 +1,104 @@
-"""Which model a `model_id` names: the operator's own files, and registered models. Used in the web process.
+"""PUT, GET and DELETE /models: models that are uploaded once and named by any number of jobs. Used in the web process.
 
-Does not load them: only children do, from their supervisor's directory.
+A model's document has
+
+    name, source        source: registered, or operator for the files in TRUSTED_MODEL_DIR (no more is known of those)
+    format              xgboost-json, xgboost-ubj, lightgbm-text or skops
+    sha256, size_bytes, created_at
+    family, model, features, outputs    null until a first job has loaded it
+
+Does not load models, and takes no pickle. See `model_lookup` for what a `model_id` means.
 """
 
-import re
-from pathlib import Path
+from typing import Any
 
-from jobs.errors import InvalidParameter, UnknownModel
-from jobs.records import Input
-from jobs.settings import Settings
-from jobs.store import Store
+from starlette.requests import Request
+from starlette.responses import Response
 
-SHOWN_NAMES = 10
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
-
-
-async def resolve(raw: bytes, settings: Settings, store: Store) -> Input:
-    """An operator's file, a registered model, or the only operator's file of this stem, in this order.
-
-    Raises InvalidParameter and UnknownModel. Where nobody can tell (no directory here, no supervisor yet) the name is
-    taken for an operator's file.
-    """
-    model_id = checked_name(raw.decode(errors="replace").strip())
-    known = await operators_files(settings, store)
-    if model_id not in (known or ()):
-        registered = await store.models.get(model_id)
-        if registered:
-            return Input(blob=registered.blob, registered=model_id)
-    if known is None:
-        return Input(trusted_name=model_id)
-    return Input(trusted_name=_match(model_id, known, [model.name for model in await store.models.all()]))
+from api import model_lookup, multipart_body, parameters
+from api.representation import timestamp
+from api.resources import Resources, resources
+from api.responses import JsonResponse
+from api.submission import Submission
+from jobs.codec import ModelInfo
+from jobs.errors import ModelNameTaken, UnknownModel, UnsupportedMediaType
+from jobs.formats import SNIFF_BYTES, ModelFormat, sniff_model
+from jobs.records import Blob
+from jobs.registry import Registered
 
 
-def checked_name(name: str) -> str:
-    """Raises InvalidParameter."""
-    if not _NAME.fullmatch(name):
-        reason = "it must be 1 to 128 letters, digits, dots, dashes or underscores, a letter or digit first"
-        raise InvalidParameter(field="model_id", reason=reason)
-    return name
+async def listing(request: Request) -> Response:
+    """GET /models."""
+    house = resources(request)
+    registered = [_document(model, await house.store.models.info(model)) for model in await house.store.models.all()]
+    operators = await model_lookup.operators_files(house.settings, house.store)
+    return JsonResponse(
+        {"models": [*registered, *({"name": name, "source": "operator"} for name in sorted(operators or ()))]}
+    )
 
 
-async def operators_files(settings: Settings, store: Store) -> set[str] | None:
-    """The names in TRUSTED_MODEL_DIR, here or where the supervisors are; None where nobody can tell."""
-    return _known_here(settings.trusted_model_dir) if settings.trusted_model_dir else await _known_there(store)
+async def one(request: Request) -> Response:
+    """GET /models/{name}."""
+    store, name = resources(request).store, request.path_params["name"]
+    model = await store.models.get(name)
+    if model is None:
+        raise UnknownModel(
+            model_id=name[:128], known=", ".join(found.name for found in (await store.models.all())[:10])
+        )
+    return JsonResponse(_document(model, await store.models.info(model)))
 
 
-def _known_here(directory: Path) -> set[str]:
-    return {entry.name for entry in directory.iterdir() if entry.is_file() and _NAME.fullmatch(entry.name)}
+async def put(request: Request) -> Response:
+    """PUT /models/{name}: the body is the file. 201, or 200 where it takes another one's place."""
+    house = resources(request)
+    name = model_lookup.checked_name(request.path_params["name"])
+    if name in (await model_lookup.operators_files(house.settings, house.store) or ()):
+        raise ModelNameTaken(name=name)
+    async with Submission(house.store.blobs) as submission:
+        blob = await _receive(request, submission, house)
+        head = await house.store.blobs.read(blob, 0, SNIFF_BYTES)
+        submission.handed_over = True  # from here on the bytes may be a model's, even if the reply gets lost
+        model, is_new = await house.store.models.put(name, blob, ModelFormat(sniff_model(head)))
+    return JsonResponse(_document(model, None), 201 if is_new else 200, {"Location": f"/models/{name}"})
 
 
-async def _known_there(store: Store) -> set[str] | None:
-    """What the supervisors say that they have; None without any supervisor."""
-    snapshots = await store.snapshots()
-    return {name for snapshot in snapshots for name in snapshot.get("trusted_models", ())} if snapshots else None
+async def delete(request: Request) -> Response:
+    """DELETE /models/{name}: jobs that use it keep what they use."""
+    name = request.path_params["name"]
+    if not await resources(request).store.models.delete(name):
+        raise UnknownModel(model_id=name[:128], known="see GET /models")
+    return Response(status_code=204)
 
 
-def _match(model_id: str, known: set[str], registered: list[str]) -> str:
-    """The file of this name, or the only one of this stem."""
-    if model_id in known:
-        return model_id
-    found = sorted(name for name in known if Path(name).stem == model_id)
-    if len(found) > 1:
-        raise InvalidParameter(field="model_id", reason=f"it fits more than one file: {', '.join(found)}")
-    if not found:
-        raise UnknownModel(model_id=model_id, known=", ".join(sorted([*known, *registered])[:SHOWN_NAMES]) or "none")
-    return found[0]
+async def _receive(request: Request, submission: Submission, house: Resources) -> Blob:
+    """Raises TooLarge, UnsupportedMediaType, and whatever an uploaded model is refused for."""
+    if request.headers.get("content-type", "").startswith("multipart/"):
+        supported = "the file itself as the body (curl --upload-file model.json)"
+        raise UnsupportedMediaType(field="The request body", found="multipart/form-data", supported=supported)
+    announced, limit_bytes = parameters.content_length(request), house.settings.max_upload_bytes
+    multipart_body.check_size(announced, limit_bytes)
+    part, received = submission.begin("model"), 0
+    async with house.admission.admit(request, memory_bytes=multipart_body.memory_bytes(announced)) as body:
+        async for data in body:
+            received += len(data)
+            multipart_body.check_size(received, limit_bytes)
+            await part.write(data)
+    await part.finish()
+    blob = submission.inputs()["model"].blob
+    assert blob
+    return blob
+
+
+def _document(model: Registered, info: ModelInfo | None) -> dict[str, Any]:
+    return {
+        "name": model.name,
+        "source": "registered",
+        "format": model.format,
+        "sha256": model.blob.sha256,
+        "size_bytes": model.blob.size,
+        "created_at": timestamp(model.created_at),
+        "family": info.family if info else None,
+        "model": info.name if info else None,
+        "features": (info.features or info.n_features) if info else None,
+        "outputs": info.outputs if info else None,
+    }

@@ -9,7 +9,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.replies import Json
+from api.responses import JsonResponse
 from jobs.states import JobState
 from jobs.version import VERSION
 
@@ -17,7 +17,7 @@ Schema = dict[str, Any]
 
 
 async def openapi(_: Request) -> Response:
-    return Json(DOCUMENT)
+    return JsonResponse(DOCUMENT)
 
 
 def _operation(summary: str, *parameters: Schema, realm: str | None = "api", **answers: Schema) -> Schema:

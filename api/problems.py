@@ -22,7 +22,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ExceptionHandler
 
-from api.replies import Json
+from api.responses import JsonResponse
 from jobs import errors
 from jobs.connection import UNAVAILABLE, OutOfMemoryError
 
@@ -37,7 +37,7 @@ _RETRY_AFTER: dict[type[errors.Problem], int] = {
 log = structlog.get_logger()
 
 
-class ProblemJson(Json):
+class ProblemResponse(JsonResponse):
     media_type = "application/problem+json"
 
 
@@ -55,7 +55,7 @@ def document(problem: errors.Problem) -> dict[str, Any]:
 
 def respond(problem: errors.Problem, *, more: Mapping[str, Any] | None = None) -> Response:
     """The answer to a problem; `more` adds members for clients that know no problems."""
-    return ProblemJson({**document(problem), **(more or {})}, problem.status, _headers(problem))
+    return ProblemResponse({**document(problem), **(more or {})}, problem.status, _headers(problem))
 
 
 def _headers(problem: errors.Problem) -> dict[str, str]:
@@ -96,7 +96,7 @@ async def _http(request: Request, error: Exception) -> Response:
         return response
     title = HTTPStatus(error.status_code).phrase
     members = {"type": "about:blank", "title": title, "status": error.status_code, "detail": error.detail}
-    return ProblemJson(members, error.status_code, error.headers)
+    return ProblemResponse(members, error.status_code, error.headers)
 
 
 async def _disconnected(_: Request, __: Exception) -> Response:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from starlette.requests import Request
 
-from api.endings import Endings
-from api.intake import Intake
+from api.admission import Admission
+from api.subscription import Subscription
 from jobs.connection import RedisClient
 from jobs.settings import Settings
 from jobs.store import Store
@@ -21,8 +21,8 @@ class Resources:
     settings: Settings
     redis: RedisClient
     store: Store
-    endings: Endings
-    intake: Intake
+    subscription: Subscription
+    admission: Admission
 
 
 def resources(request: Request) -> Resources:

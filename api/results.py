@@ -1,6 +1,6 @@
 """A job's values and summary. Values are streamed from the store a batch at a time; used in the web process.
 
-Does not know formats (see `writers`) nor shapes (see `table`).
+Does not know formats (see `result_writers`) nor shapes (see `result_table`).
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -10,11 +10,11 @@ import structlog
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from api import accept, following, reading
-from api.replies import Json
+from api import negotiation, parameters, streaming
 from api.resources import resources
-from api.table import BATCH_BYTES, FLOAT_BYTES, Incomplete, Table, batches
-from api.writers import CsvWriter, JsonWriter, NpyWriter, Writer
+from api.responses import JsonResponse
+from api.result_table import BATCH_BYTES, FLOAT_BYTES, Incomplete, Table, batches
+from api.result_writers import CsvWriter, JsonWriter, NpyWriter, Writer
 from jobs.errors import NoResult, NotAcceptable, NotReady, ResultExpired
 from jobs.records import Job
 from jobs.store import Store
@@ -32,9 +32,9 @@ async def result(request: Request) -> Response:
     """GET /jobs/{id}/result."""
     media_type = negotiate(request)
     store = resources(request).store
-    job = await store.job(reading.job_id(request))
-    if reading.flag(request, "stream") and request.method != "HEAD":
-        job = await following.opened(request, store, job)
+    job = await store.job(parameters.job_id(request))
+    if parameters.flag(request, "stream") and request.method != "HEAD":
+        job = await streaming.opened(request, store, job)
     else:
         check_finished(job)
     if job.options.dry_run:
@@ -44,21 +44,21 @@ async def result(request: Request) -> Response:
 
 async def forget(request: Request) -> Response:
     """DELETE /jobs/{id}/result: makes room in the store; the job's record stays."""
-    store, job_id = resources(request).store, reading.job_id(request)
+    store, job_id = resources(request).store, parameters.job_id(request)
     await store.forget_values(job_id)
     return Response(status_code=204)
 
 
 async def summary(request: Request) -> Response:
     """GET /jobs/{id}/summary: the stored summary beside job_id and status."""
-    job = await resources(request).store.job(reading.job_id(request))
+    job = await resources(request).store.job(parameters.job_id(request))
     check_finished(job)
-    return Json({"job_id": job.job_id, "status": job.state, **(job.summary or {})})
+    return JsonResponse({"job_id": job.job_id, "status": job.state, **(job.summary or {})})
 
 
 def negotiate(request: Request) -> str:
     """The media type to answer with. Raises NotAcceptable."""
-    chosen = accept.choose(", ".join(request.headers.getlist("accept")), list(WRITERS))
+    chosen = negotiation.choose(", ".join(request.headers.getlist("accept")), list(WRITERS))
     if chosen is None:
         raise NotAcceptable(available=", ".join(WRITERS))
     return chosen
@@ -68,13 +68,13 @@ def check_finished(job: Job) -> None:
     """Raises NotReady and NoResult."""
     if not job.ended:
         raise NotReady(state=job.state.value)
-    following.check_successful(job)
+    streaming.check_successful(job)
 
 
 async def respond(request: Request, job: Job, media_type: str) -> Response:
     """The values of a finished job, or of one that still runs: as they come. Raises InvalidParameter, ResultExpired."""
     store = resources(request).store
-    table = Table.of_job(job, *reading.row_range(request, job.rows or 0))
+    table = Table.of_job(job, *parameters.row_range(request, job.rows or 0))
     writer = WRITERS[media_type](table)
     headers = {"Content-Disposition": f'attachment; filename="{_file_name(table, job, writer.suffix)}"'}
     if (length := writer.length()) is not None:
@@ -85,7 +85,7 @@ async def respond(request: Request, job: Job, media_type: str) -> Response:
         raise _expired(store, job.job_id)
     if request.method == "HEAD":
         return Response(headers=headers, media_type=media_type)
-    more = None if job.ended else following.more_of(store, job.job_id)
+    more = None if job.ended else streaming.more_of(store, job.job_id)
     return StreamingResponse(stream(store, table, writer, more), headers=headers, media_type=media_type)
 
 

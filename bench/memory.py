@@ -21,7 +21,7 @@ from api.npy import write_header
 from bench.models import uploaded
 from bench.table import Line
 from cli.client import Client
-from cli.follow import follow, require_finished
+from cli.polling import require_finished, wait_for_end
 from cli.stack import Stack
 
 SAMPLE_S = 0.02
@@ -86,7 +86,7 @@ def _measure_one(stack: Stack, client: Client, model: bytes, rows: int, kind: st
     with Sampler({name: stack.pids[name] for name in WATCHED}) as sampler:
         started = time.perf_counter()
         job_id = submit(stack.url, model, table(rows, kind))
-        job = follow(client, job_id, timeout_s=None, show=lambda _: None)
+        job = wait_for_end(client, job_id, timeout_s=None, show=lambda _: None)
         require_finished(job)
         size = fetch(stack.url, job_id)
         seconds = time.perf_counter() - started

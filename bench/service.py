@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from cli.client import Client, Document
-from cli.follow import follow, require_finished
 from cli.output import FORMATS
+from cli.polling import require_finished, wait_for_end
 from cli.stack import Stack
 
 BATCH_SIZE = 500
@@ -26,7 +26,7 @@ def explain(client: Client, model: Path, rows: Path, values: Path) -> tuple[floa
     """Seconds, and the job's document. Raises JobFailed."""
     started = time.perf_counter()
     job_id = client.submit({"model": model, "data": rows}, {})["job_id"]
-    job = follow(client, job_id, timeout_s=None, show=lambda _: None)
+    job = wait_for_end(client, job_id, timeout_s=None, show=lambda _: None)
     require_finished(job)
     with values.open("wb") as sink:
         client.download(job_id, sink, accept=FORMATS[".npy"])

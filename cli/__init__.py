@@ -1,10 +1,13 @@
 """The command line `shap-supervisor`. Speaks HTTP with the web app and starts processes; computes nothing itself.
 
 - `main`: the group of commands; `failures`: how a command ends when it does not succeed, with its exit code.
-- `client`: the HTTP client; `follow`: waiting for a job; `tables`: what is printed for people.
-- `stack`: store, supervisor and web app as child processes of one command; `processes`: one of them; `tether`: how
-  they end when the command is killed; `store`: the embedded Valkey.
-- `serving` (up, worker, web), `submitting` (submit), `looking` (status, wait, cancel, result), `run`, `demo`,
-  `doctor`, `info`, `verify`: the commands. `demo_data` runs in processes of its own and is the only one that imports
-  scikit-learn and shap. `checks` is what `verify` looks at, `known_model` what it submits.
+- The commands: `job_commands` (submit, status, wait, result, cancel), `run`, `demo`, `serving` (up, worker, web),
+  `info`, `memory`, `doctor`, `verify`, `repair`.
+- What they share: `client`, the HTTP client; `service_url`: whom it speaks to; `analysis`: the options of a job;
+  `polling`: waiting for its end; `progress`: its progress bar; `output`: where a result goes; `tables`: what is printed
+  for people; `signals`: Ctrl-C and SIGTERM.
+- `stack`: store, supervisor and web app as child processes of one command; `processes`: one of them;
+  `die_with_parent`: how they end when the command is killed; `store`: the embedded Valkey.
+- `store_checks`: the store's part of `doctor`; `checks`: what `verify` looks at, `reference_model`: what it submits.
+- `demo_data` runs in processes of its own and is the only one that imports scikit-learn and shap.
 """

@@ -5,7 +5,7 @@ Does not ask the service for anything: see `verify`.
 
 from typing import Any, NamedTuple
 
-from cli import known_model
+from cli import reference_model
 from cli.client import Document
 from cli.tables import MIB, in_mb
 
@@ -62,9 +62,9 @@ def states(seen: list[str]) -> Check:
 
 def counts(job: Document) -> Check:
     """Every row and chunk is there, once, and the chunks' attempts say so too."""
-    rows = len(known_model.ROWS)
+    rows = len(reference_model.ROWS)
     numbers = (job.get("rows"), job.get("rows_done"), job.get("features"))
-    whole = numbers == (rows, rows, len(known_model.FEATURES)) and job.get("chunks") == job.get("chunks_done")
+    whole = numbers == (rows, rows, len(reference_model.FEATURES)) and job.get("chunks") == job.get("chunks_done")
     found = (
         f"{job.get('rows_done')} of {job.get('rows')} rows in {job.get('chunks_done')} of {job.get('chunks')} chunks"
     )
@@ -75,15 +75,17 @@ def counts(job: Document) -> Check:
 
 def values(result: Document) -> Check:
     """Against the definition of SHAP values, computed here."""
-    expected = known_model.values()
-    order = [known_model.FEATURES.index(name) for name in result.get("features", []) if name in known_model.FEATURES]
+    expected = reference_model.values()
+    order = [
+        reference_model.FEATURES.index(name) for name in result.get("features", []) if name in reference_model.FEATURES
+    ]
     found = result.get("values") or []
     wanted = [[row[column] for column in order] for row in expected]
-    if [len(row) for row in found] != [len(row) for row in wanted] or len(order) != len(known_model.FEATURES):
+    if [len(row) for row in found] != [len(row) for row in wanted] or len(order) != len(reference_model.FEATURES):
         return Check(
             "values", "failed", f"shape {result.get('shape')}", "The result does not fit the upload: report this."
         )
-    pairs = zip([known_model.base_value(), *_flat(wanted)], [*result["base_values"], *_flat(found)], strict=True)
+    pairs = zip([reference_model.base_value(), *_flat(wanted)], [*result["base_values"], *_flat(found)], strict=True)
     difference = max(abs(left - (float("inf") if right is None else right)) for left, right in pairs)
     line = f"differ from their definition by {difference:.1g} at most ({result.get('engine')})"
     way_out = "Web and worker may run different versions: deploy both again, and run `make test` there."

@@ -1,6 +1,6 @@
 """The web app, as the command line sees it: files stream from disk to the service and back, errors become failures.
 
-Runs in the command's own process. Does not wait for jobs: see `follow`.
+Runs in the command's own process. Does not wait for jobs: see `polling`.
 """
 
 import contextlib

@@ -18,13 +18,14 @@ from rich.text import Text
 from cli.analysis import Analysis
 from cli.client import Client, Document
 from cli.failures import JobFailed, Unreachable
-from cli.follow import Progressing, errors, follow, require_finished
 from cli.output import fetch
+from cli.polling import require_finished, wait_for_end
 from cli.processes import module_command, module_environment
+from cli.progress import ProgressBar, errors
+from cli.service_url import connect
 from cli.signals import leaving_on_signals
 from cli.stack import Stack
 from cli.tables import facts, memory_share, out, top_features
-from cli.target import connect
 
 ROWS_PER_CHUNK = 100
 AGREEMENT = 1e-6
@@ -56,9 +57,11 @@ def _explain(stack: Stack, client: Client, directory: Path) -> tuple[Document, f
     """Submit the files over HTTP, follow the job, fetch its values."""
     started = time.monotonic()
     files = {"model": directory / "model.skops", "data": directory / "data.csv"}
-    with _step("Uploading, explaining and downloading over HTTP", spinner=False) as note, Progressing() as progress:
+    with _step("Uploading, explaining and downloading over HTTP", spinner=False) as note, ProgressBar() as progress:
         job_id = Analysis(files, None, {"batch_size": ROWS_PER_CHUNK}).submit(client)
-        job = follow(client, job_id, timeout_s=None, show=progress.show, meanwhile=lambda: stack.tend(progress.say))
+        job = wait_for_end(
+            client, job_id, timeout_s=None, show=progress.show, meanwhile=lambda: stack.tend(progress.say)
+        )
         require_finished(job)
         fetch(client, job_id, directory / "values.npy")
         note(f"{job['chunks']} chunks, a child each")

@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from cli import demo, doctor, looking, memory, repair, run, serving, submitting, verify
+from cli import demo, doctor, info, job_commands, memory, repair, run, serving, verify
 from jobs.settings import InvalidSettings
 from jobs.version import VERSION
 
@@ -30,12 +30,12 @@ for command in (
     run.run,
     serving.worker,
     serving.web,
-    submitting.submit,
-    looking.status,
-    looking.wait,
-    looking.result,
-    looking.cancel,
-    looking.info,
+    job_commands.submit,
+    job_commands.status,
+    job_commands.wait,
+    job_commands.result,
+    job_commands.cancel,
+    info.info,
     memory.memory,
     doctor.doctor,
     repair.repair,

@@ -14,8 +14,8 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.client import Document
+from cli.service_url import connect, url_option
 from cli.tables import in_mb, out
-from cli.target import connect, url_option
 
 REFRESH_S = 1.0
 BAR_CELLS = 30

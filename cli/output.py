@@ -29,6 +29,7 @@ class OutputPath(click.ParamType[Path]):
         return path
 
 
+json_option = click.option("--json", "as_json", is_flag=True, help="Print the service's own document.")
 output_option = click.option("--output", type=OutputPath(), help="File for the values.")
 
 

@@ -36,7 +36,7 @@ class Process:
         self, name: str, command: Sequence[str], env: Mapping[str, str], *, log: Path | None, cwd: Path | None = None
     ) -> None:
         self.name = name
-        self._command = [*_tether(), *command]
+        self._command = [*_die_with_parent(), *command]
         self._env = dict(env)
         self._log = log
         self._cwd = cwd
@@ -96,8 +96,8 @@ class Process:
             self._child.wait()
 
 
-def _tether() -> list[str]:
+def _die_with_parent() -> list[str]:
     if sys.platform != "linux":
         return []
-    script = Path(__file__).with_name("tether.py")
+    script = Path(__file__).with_name("die_with_parent.py")
     return [sys.executable, "-I", "-S", str(script), str(os.getpid())]

@@ -14,12 +14,13 @@ import click
 from cli.analysis import Analysis, analysis, analysis_options
 from cli.client import Client, Document
 from cli.failures import Failure
-from cli.follow import Progressing, follow, require_finished
 from cli.output import fetch, output_option
+from cli.polling import require_finished, wait_for_end
+from cli.progress import ProgressBar
+from cli.service_url import connect, url_option
 from cli.signals import leaving_on_signals
 from cli.stack import Stack
 from cli.tables import job_report, out
-from cli.target import connect, url_option
 
 COPIED = ("rows", "features", "outputs", "peak_child_bytes", "chunks", "attempts", "engine", "error")
 """Fields of the job's document that --json repeats."""
@@ -41,9 +42,9 @@ def run(output: Path | None, timeout_s: float | None, as_json: bool, url: str | 
     wanted = analysis(**asked)
     report: Document = {"job_id": None, "status": None, "seconds": None, **dict.fromkeys(COPIED)}
     try:
-        with leaving_on_signals(), Progressing() as progress, _service(url, progress) as (client, tend):
-            following = partial(follow, client, timeout_s=timeout_s, show=progress.show, meanwhile=tend)
-            job = _explain(client, wanted, following, output, report)
+        with leaving_on_signals(), ProgressBar() as progress, _service(url, progress) as (client, tend):
+            waiting = partial(wait_for_end, client, timeout_s=timeout_s, show=progress.show, meanwhile=tend)
+            job = _explain(client, wanted, waiting, output, report)
             summary = None if as_json or output else client.summary(job["job_id"])
     except Failure as failure:
         report["error"] = report["error"] or {"code": failure.code, "message": failure.message}
@@ -56,12 +57,12 @@ def run(output: Path | None, timeout_s: float | None, as_json: bool, url: str | 
 
 
 def _explain(
-    client: Client, wanted: Analysis, following: Callable[[str], Document], output: Path | None, report: Document
+    client: Client, wanted: Analysis, waiting: Callable[[str], Document], output: Path | None, report: Document
 ) -> Document:
     """Submit, follow and fetch; whatever is known by then is in `report`, however this ends."""
     started = time.monotonic()
     report["job_id"] = job_id = wanted.submit(client)
-    job = following(job_id)
+    job = waiting(job_id)
     report.update({"status": job["status"], **{name: job.get(name) for name in COPIED}})
     require_finished(job)
     fetch(client, job_id, output)
@@ -70,7 +71,7 @@ def _explain(
 
 
 @contextlib.contextmanager
-def _service(url: str | None, progress: Progressing) -> Iterator[tuple[Client, Tend]]:
+def _service(url: str | None, progress: ProgressBar) -> Iterator[tuple[Client, Tend]]:
     """The service at `url`, or a private one for as long as this lasts."""
     if url:
         with connect(url) as client:

@@ -15,14 +15,14 @@ from pathlib import Path
 import click
 from rich.text import Text
 
-from cli import checks, known_model
+from cli import checks, reference_model
 from cli.checks import Check
 from cli.client import Client, Document
 from cli.failures import Failure, Refused, TimedOut
-from cli.follow import follow
 from cli.output import FORMATS
+from cli.polling import wait_for_end
+from cli.service_url import connect, url_option
 from cli.tables import out
-from cli.target import connect, url_option
 from jobs.states import JobState
 
 ROWS_A_CHUNK = 3
@@ -86,15 +86,15 @@ def _checks(client: Client, timeout_s: float) -> Iterator[Check]:
 def _submit(client: Client) -> str:
     with tempfile.TemporaryDirectory() as name:
         model, rows = Path(name, "model.json"), Path(name, "rows.csv")
-        model.write_bytes(known_model.model_file())
-        rows.write_bytes(known_model.rows_file())
+        model.write_bytes(reference_model.model_file())
+        rows.write_bytes(reference_model.rows_file())
         return str(client.submit({"model": model, "data": rows}, {"batch_size": ROWS_A_CHUNK})["job_id"])
 
 
 def _job_checks(client: Client, job_id: str, timeout_s: float, ready: Check) -> Iterator[Check]:
     seen: list[str] = [JobState.QUEUED]
     try:
-        job = follow(client, job_id, timeout_s=timeout_s, show=lambda job: _note(seen, job["status"]))
+        job = wait_for_end(client, job_id, timeout_s=timeout_s, show=lambda job: _note(seen, job["status"]))
     except TimedOut:
         _give_up(client, job_id)
         raise TimedOut(_why_it_waits(seen[-1], timeout_s, ready)) from None

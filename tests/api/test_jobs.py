@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from api.presenting import timestamp, without_traceback
+from api.representation import timestamp, without_traceback
 from jobs import keys
 from jobs.outcomes import Evidence
 from jobs.records import JobError

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from starlette.testclient import TestClient
 
-from api.table import batches
+from api.result_table import batches
 from jobs import keys
 from jobs.records import JobError
 from tests.api.conftest import files

@@ -9,7 +9,7 @@ import pytest
 
 from cli.client import Client
 from cli.failures import Failure, JobFailed, Refused, TimedOut, Unreachable
-from cli.follow import follow, require_finished
+from cli.polling import require_finished, wait_for_end
 
 
 def answering(status: int, document: Any, **headers: str) -> Client:
@@ -91,13 +91,13 @@ def test_a_download_without_a_result_is_a_failed_job():
         answering(409, {"code": "no_result", "detail": "d"}).download("1", io.BytesIO(), accept="text/csv")
 
 
-def test_following_gives_up_when_the_time_is_over():
+def test_waiting_gives_up_when_the_time_is_over():
     with pytest.raises(TimedOut) as raised:
-        follow(answering(200, {"job_id": "1", "status": "queued"}), "1", timeout_s=0.01, show=lambda job: None)
+        wait_for_end(answering(200, {"job_id": "1", "status": "queued"}), "1", timeout_s=0.01, show=lambda job: None)
     assert raised.value.exit_code == 4
 
 
-def test_following_outlives_a_service_that_is_away_for_a_moment():
+def test_waiting_outlives_a_service_that_is_away_for_a_moment():
     answers = iter([503, 200])
 
     def answer(_: httpx2.Request) -> httpx2.Response:
@@ -105,7 +105,7 @@ def test_following_outlives_a_service_that_is_away_for_a_moment():
 
     shown: list[dict[str, Any]] = []
     client = Client("http://service", transport=httpx2.MockTransport(answer))
-    assert follow(client, "1", timeout_s=5, show=shown.append)["status"] == "finished"
+    assert wait_for_end(client, "1", timeout_s=5, show=shown.append)["status"] == "finished"
     assert len(shown) == 1
 
 

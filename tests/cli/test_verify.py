@@ -7,20 +7,20 @@ import pytest
 import shap
 import xgboost
 
-from cli import checks, known_model
+from cli import checks, reference_model
 from cli.stack import Stack
 from tests.api.conftest import Web
 
-ROWS = numpy.array([[numpy.nan if value is None else value for value in row] for row in known_model.ROWS])
+ROWS = numpy.array([[numpy.nan if value is None else value for value in row] for row in reference_model.ROWS])
 
 
 def test_the_known_values_are_xgboosts_and_shaps():
     booster = xgboost.Booster()
-    booster.load_model(bytearray(known_model.model_file()))
-    own = booster.predict(xgboost.DMatrix(ROWS, feature_names=list(known_model.FEATURES)), pred_contribs=True)
-    numpy.testing.assert_allclose(own[:, :-1], known_model.values(), atol=1e-6)
-    numpy.testing.assert_allclose(own[:, -1], known_model.base_value(), atol=1e-6)
-    numpy.testing.assert_allclose(shap.TreeExplainer(booster).shap_values(ROWS), known_model.values(), atol=1e-6)
+    booster.load_model(bytearray(reference_model.model_file()))
+    own = booster.predict(xgboost.DMatrix(ROWS, feature_names=list(reference_model.FEATURES)), pred_contribs=True)
+    numpy.testing.assert_allclose(own[:, :-1], reference_model.values(), atol=1e-6)
+    numpy.testing.assert_allclose(own[:, -1], reference_model.base_value(), atol=1e-6)
+    numpy.testing.assert_allclose(shap.TreeExplainer(booster).shap_values(ROWS), reference_model.values(), atol=1e-6)
 
 
 def test_a_whole_service_passes(command, stack: Stack):
@@ -97,33 +97,36 @@ def test_nobody_there_ends_with_exit_code_3(command):
 
 
 RESULT = {
-    "features": list(known_model.FEATURES),
-    "base_values": [known_model.base_value()],
-    "values": known_model.values(),
+    "features": list(reference_model.FEATURES),
+    "base_values": [reference_model.base_value()],
+    "values": reference_model.values(),
     "shape": [7, 3],
     "engine": "an engine",
 }
 
 
 def _with(row: int, column: int, value: object) -> list[list[object]]:
-    found: list[list[object]] = [list(line) for line in known_model.values()]
+    found: list[list[object]] = [list(line) for line in reference_model.values()]
     found[row][column] = value
     return found
 
 
 def test_right_values_pass_in_any_order_of_columns():
     assert checks.values(RESULT).status == "ok"
-    turned = {"features": list(known_model.FEATURES)[::-1], "values": [row[::-1] for row in known_model.values()]}
+    turned = {
+        "features": list(reference_model.FEATURES)[::-1],
+        "values": [row[::-1] for row in reference_model.values()],
+    }
     assert checks.values(RESULT | turned).status == "ok"
 
 
 @pytest.mark.parametrize(
     "change",
     [
-        {"values": _with(6, 2, 1e-5 + known_model.values()[6][2])},
+        {"values": _with(6, 2, 1e-5 + reference_model.values()[6][2])},
         {"values": _with(0, 0, None)},
-        {"values": known_model.values()[:-1]},
-        {"values": known_model.values()[::-1]},
+        {"values": reference_model.values()[:-1]},
+        {"values": reference_model.values()[::-1]},
         {"base_values": [0.5]},
         {"features": ["age", "height", "width"]},
     ],

@@ -21,7 +21,7 @@ CANCEL_S = 0.5
 log = structlog.get_logger()
 
 
-class Endings:
+class Subscription:
     """As a context it listens; `wait` may be called any number of times at once."""
 
     def __init__(self, subscriber: RedisClient, leaving: Callable[[], bool] = lambda: False) -> None:
@@ -31,7 +31,7 @@ class Endings:
         self.listening = asyncio.Event()
         """Set while the subscription stands."""
 
-    async def __aenter__(self) -> "Endings":
+    async def __aenter__(self) -> "Subscription":
         self._listener = asyncio.create_task(self._run())
         return self
 

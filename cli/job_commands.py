@@ -1,21 +1,28 @@
-"""`status`, `wait`, `result`, `cancel` and `info`: a job, or the service, as they are now.
-
-Runs in the command's own process.
-"""
+"""`submit`, `status`, `wait`, `result` and `cancel`: one job of a service that runs. In the command's own process."""
 
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
+from cli.analysis import analysis, analysis_options
 from cli.client import Document
-from cli.follow import Progressing, follow, require_finished
-from cli.output import FORMATS, fetch, output_option
-from cli.tables import facts, job_facts, out
-from cli.target import connect, url_option
+from cli.output import FORMATS, fetch, json_option, output_option
+from cli.polling import require_finished, wait_for_end
+from cli.progress import ProgressBar
+from cli.service_url import connect, url_option
+from cli.tables import job_facts, out
 
-json_option = click.option("--json", "as_json", is_flag=True, help="Print the service's own document.")
+
+@click.command()
+@analysis_options
+@url_option
+def submit(url: str | None, **asked: Any) -> None:
+    """Submit a job to the service; prints its id."""
+    with connect(url) as client:
+        click.echo(analysis(**asked).submit(client))
 
 
 @click.command()
@@ -35,8 +42,8 @@ def status(job_id: str, as_json: bool, url: str | None) -> None:
 @url_option
 def wait(job_id: str, timeout_s: float | None, as_json: bool, url: str | None) -> None:
     """Wait until a job has ended; the exit code says how it did."""
-    with connect(url) as client, Progressing() as progress:
-        job = follow(client, job_id, timeout_s=timeout_s, show=progress.show)
+    with connect(url) as client, ProgressBar() as progress:
+        job = wait_for_end(client, job_id, timeout_s=timeout_s, show=progress.show)
     _show(job, as_json)
     require_finished(job)
 
@@ -62,22 +69,6 @@ def cancel(job_id: str, url: str | None) -> None:
     """Cancel a job that has not ended."""
     with connect(url) as client:
         click.echo(client.cancel(job_id).get("status", "cancelled"))
-
-
-@click.command()
-@json_option
-@url_option
-def info(as_json: bool, url: str | None) -> None:
-    """Show the service's address and health."""
-    with connect(url) as client:
-        health = client.health()
-    if as_json:
-        click.echo(json.dumps(health))
-        return
-    pairs = [(name, value) for name, value in health.items() if not isinstance(value, dict | list)]
-    out.print(facts([("address", client.url), *pairs]))
-    for name, check in (health.get("checks") or {}).items():
-        out.print(facts([(name, json.dumps(check))]))
 
 
 def _show(job: Document, as_json: bool) -> None:

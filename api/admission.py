@@ -1,6 +1,6 @@
 """Whether a body may come in, and how it comes: room in the store, memory of this process, and patience.
 
-Used in the web process. Does not read bodies (see `upload` and `json_body`) nor write them (see `parts`).
+Used in the web process. Does not read bodies (see `multipart_body` and `json_body`) nor write them (see `submission`).
 """
 
 import asyncio
@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 
 from starlette.requests import Request
 
-from api import reading
+from api import parameters
 from jobs.blobs import BATCH_BYTES
 from jobs.connection import UNAVAILABLE, NoPermissionError, RedisClient, RedisError
 from jobs.errors import Busy, StorageFull, TooSlow
@@ -125,7 +125,7 @@ class Coming:
         self.left = max(0, self.left - size)
 
 
-class Intake:
+class Admission:
     """The door for bodies, one for the process."""
 
     def __init__(self, redis: RedisClient, *, silence_s: float, stored_share: float = STORED_SHARE) -> None:
@@ -138,7 +138,7 @@ class Intake:
         """The body's bytes, of which at most `memory_bytes` are held at once. Raises StorageFull, Busy; and TooSlow
         and StorageFull while it is read.
         """
-        announced = reading.content_length(request)
+        announced = parameters.content_length(request)
         async with self._fullness.expect(announced) as coming, self._turns.take(memory_bytes):
             yield self._body(request, coming, ahead=0 if announced else AHEAD_BYTES)
 

@@ -1,6 +1,6 @@
 """Values from paths, queries and headers, checked before anything is done with them. Used in the web process.
 
-Does not read bodies: see `upload` and `json_body`.
+Does not read bodies: see `multipart_body` and `json_body`.
 """
 
 import re

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 import msgspec
 
 from api import npy
-from api.table import Table
+from api.result_table import Table
 
 _encode = msgspec.json.Encoder().encode
 

@@ -13,8 +13,8 @@ from redis.asyncio import Redis
 from starlette.requests import Request
 from starlette.testclient import TestClient
 
-from api import endings
-from api.reading import preferred_wait
+from api import subscription
+from api.parameters import preferred_wait
 from jobs.connection import connect_blocking
 from jobs.options import Options
 from jobs.records import JobError
@@ -44,7 +44,7 @@ def submit_while(client: TestClient, play: Callable[[], Any], **headers: str) ->
 
 
 def test_the_result_comes_with_the_end_of_the_job(client: TestClient, player: Player, monkeypatch: Any) -> None:
-    monkeypatch.setattr(endings, "POLL_S", 25.0)  # the net must not be what catches it
+    monkeypatch.setattr(subscription, "POLL_S", 25.0)  # the net must not be what catches it
 
     def play() -> None:
         player.finish(player.next_job(), VALUES.tobytes(), rows=2, features=["a", "b"])
@@ -111,12 +111,12 @@ def anyio_backend() -> str:
 
 @pytest.mark.anyio
 async def test_the_poll_catches_what_the_subscription_missed(valkey_url: str, monkeypatch: Any) -> None:
-    monkeypatch.setattr(endings, "POLL_S", 0.05)
+    monkeypatch.setattr(subscription, "POLL_S", 0.05)
     redis = Redis.from_url(valkey_url)
     store = Store(redis, job_ttl_s=60)
     job_id = await store.submit({}, Options())
     await store.cancel(job_id)
-    deaf = endings.Endings(redis)  # never listens
+    deaf = subscription.Subscription(redis)  # never listens
     job = await deaf.wait(store, job_id, 5)
     assert job
     assert job.state == "cancelled"
@@ -125,11 +125,11 @@ async def test_the_poll_catches_what_the_subscription_missed(valkey_url: str, mo
 
 @pytest.mark.anyio
 async def test_the_subscription_comes_back(valkey_url: str, monkeypatch: Any) -> None:
-    monkeypatch.setattr(endings, "POLL_S", 25.0)
-    monkeypatch.setattr(endings, "RECONNECT_S", 0.3)
+    monkeypatch.setattr(subscription, "POLL_S", 25.0)
+    monkeypatch.setattr(subscription, "RECONNECT_S", 0.3)
     redis, subscriber = Redis.from_url(valkey_url), connect_blocking(Settings(redis_url=valkey_url))
     store = Store(redis, job_ttl_s=60)
-    async with endings.Endings(subscriber) as found:
+    async with subscription.Subscription(subscriber) as found:
         await _until(found.listening.is_set)
         await redis.client_kill_filter(_type="pubsub")
         await _until(lambda: not found.listening.is_set())

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api import npy
-from api.heads import DataHead, Head, ModelHead
+from api.sniffing import DataSniffer, ModelSniffer, Sniffer
 from jobs.codec import PIECE_BYTES
 from jobs.errors import (
     BadNpy,
@@ -30,7 +30,7 @@ def npy_bytes(array: np.ndarray, version: tuple[int, int] | None = None) -> byte
     return file.getvalue()
 
 
-def see(head: Head, content: bytes, cut: int = 0) -> None:
+def see(head: Sniffer, content: bytes, cut: int = 0) -> None:
     for piece in [content[at : at + cut] for at in range(0, len(content), cut)] if cut else [content]:
         head.feed(piece)
     head.close()
@@ -85,30 +85,30 @@ BAD_DATA = [
 @pytest.mark.parametrize("cut", [0, 1, 7])
 @pytest.mark.parametrize("content", GOOD_DATA)
 def test_good_data(content: bytes, cut: int) -> None:
-    see(DataHead("data"), content, cut)
+    see(DataSniffer("data"), content, cut)
 
 
 @pytest.mark.parametrize("cut", [0, 1, 4096])
 @pytest.mark.parametrize(("content", "problem"), BAD_DATA)
 def test_bad_data(content: bytes, problem: type[Problem], cut: int) -> None:
     with pytest.raises(problem) as caught:
-        see(DataHead("data"), content, cut)
+        see(DataSniffer("data"), content, cut)
     assert caught.value.detail["field"] == "data"
 
 
 def test_a_wide_header_without_names_is_found_beyond_the_first_bytes() -> None:
     line = b",".join([b"1.25"] * 10_000)
     with pytest.raises(NoHeader):
-        see(DataHead("data"), line + b"\n" + line, 4096)
-    see(DataHead("data"), line + b",name\n" + line, 4096)
+        see(DataSniffer("data"), line + b"\n" + line, 4096)
+    see(DataSniffer("data"), line + b",name\n" + line, 4096)
 
 
 def test_large_json_is_left_to_the_child() -> None:
-    see(DataHead("data"), b"[" + b"1," * PIECE_BYTES, 65536)
+    see(DataSniffer("data"), b"[" + b"1," * PIECE_BYTES, 65536)
 
 
 def test_refused_as_soon_as_the_first_bytes_are_there() -> None:
-    head = DataHead("data")
+    head = DataSniffer("data")
     with pytest.raises(UnsupportedMediaType):
         head.feed(b"PAR1" + b"x" * 5000)
 
@@ -127,19 +127,19 @@ BAD_MODELS = [
 @pytest.mark.parametrize("cut", [0, 1])
 @pytest.mark.parametrize("content", GOOD_MODELS)
 def test_good_models(content: bytes, cut: int) -> None:
-    see(ModelHead("model"), content, cut)
+    see(ModelSniffer("model"), content, cut)
 
 
 @pytest.mark.parametrize("cut", [0, 1])
 @pytest.mark.parametrize(("content", "problem"), BAD_MODELS)
 def test_bad_models(content: bytes, problem: type[Problem], cut: int) -> None:
     with pytest.raises(problem):
-        see(ModelHead("model"), content, cut)
+        see(ModelSniffer("model"), content, cut)
 
 
 @given(st.binary(max_size=200), st.sampled_from([b"", b"\x93NUMPY\x01\x00", b"{", b"[", b"1,"]))
 def test_any_bytes_give_a_problem_or_nothing(content: bytes, begin: bytes) -> None:
-    for head in (DataHead("data"), ModelHead("model")):
+    for head in (DataSniffer("data"), ModelSniffer("model")):
         with suppress(Problem):
             see(head, begin + content, 16)
 

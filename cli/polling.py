@@ -5,10 +5,6 @@ Runs in the command's own process. A service that is away for a moment (restarte
 
 import time
 from collections.abc import Callable
-from typing import Any
-
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from cli.client import Client, Document
 from cli.failures import JobFailed, TimedOut, Unreachable
@@ -19,40 +15,8 @@ LONGEST_PAUSE_S = 0.25
 PATIENCE_S = 15.0
 """How long a service may be away before waiting gives up."""
 
-errors = Console(stderr=True, highlight=False)
 
-
-class Progressing:
-    """A job's progress bar on standard error; silent where that is not a terminal."""
-
-    def __init__(self) -> None:
-        columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-        self._bar = Progress(
-            *columns,
-            TextColumn("rows"),
-            TimeElapsedColumn(),
-            console=errors,
-            transient=True,
-            disable=not errors.is_terminal,
-        )
-        self._task = self._bar.add_task("starting", total=None)
-
-    def __enter__(self) -> "Progressing":
-        self._bar.start()
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self._bar.stop()
-
-    def show(self, job: Document) -> None:
-        values: dict[str, Any] = {"description": job["status"], "completed": job.get("rows_done") or 0}
-        self._bar.update(self._task, total=job.get("rows"), **values)
-
-    def say(self, line: str) -> None:
-        errors.print(line, style="yellow")
-
-
-def follow(
+def wait_for_end(
     client: Client,
     job_id: str,
     *,

@@ -19,14 +19,14 @@ MODEL_FORMATS = "XGBoost JSON or UBJSON, LightGBM text, CatBoost CBM, skops"
 SHOWN_CHARS = 80
 
 
-class Head(Protocol):
+class Sniffer(Protocol):
     """Sees a part's bytes as they pass."""
 
     def feed(self, data: bytes) -> None: ...
     def close(self) -> None: ...
 
 
-class ModelHead:
+class ModelSniffer:
     """Raises EmptyPart, PickleRefused, UnsupportedMediaType."""
 
     def __init__(self, field: str) -> None:
@@ -55,7 +55,7 @@ class ModelHead:
             raise UnsupportedMediaType(field=self._field, found=found, supported=MODEL_FORMATS)
 
 
-class DataHead:
+class DataSniffer:
     """Raises EmptyPart, UnsupportedMediaType, NoHeader, BadNpy, NoRows, MalformedJson."""
 
     def __init__(self, field: str) -> None:

@@ -1,6 +1,6 @@
 """Reads multipart/form-data as a stream: every byte goes on to the blob store as it comes. Used in the web process.
 
-Does not judge what is in a part: see `parts` and `heads`.
+Does not judge what is in a part: see `submission` and `sniffing`.
 """
 
 from collections.abc import AsyncIterator
@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from multipart import MultipartError, MultipartSegment, PushMultipartParser, parse_options_header
 from starlette.requests import Request
 
-from api.parts import Part, Parts
+from api.submission import Part, Submission
 from jobs.blobs import BATCH_BYTES
 from jobs.errors import MalformedRequest, TooLarge
 
@@ -22,10 +22,10 @@ def memory_bytes(announced: int) -> int:
     return min(announced or 4 * BATCH_BYTES, 4 * BATCH_BYTES)
 
 
-async def read(request: Request, body: AsyncIterator[bytes], parts: Parts, limit_bytes: int) -> None:
+async def read(request: Request, body: AsyncIterator[bytes], submission: Submission, limit_bytes: int) -> None:
     """Raises MalformedRequest, TooLarge, and whatever a part is refused for."""
     parser = PushMultipartParser(_boundary(request))
-    feeder = _Feeder(parts)
+    feeder = _Feeder(submission)
     received = 0
     try:
         async for data in body:  # its last, empty piece ends the parser
@@ -55,13 +55,13 @@ def _boundary(request: Request) -> bytes:
 class _Feeder:
     """Hands the parser's events to the part that they belong to."""
 
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
+    def __init__(self, submission: Submission) -> None:
+        self._submission = submission
         self._part: Part | None = None
 
     async def take(self, event: MultipartSegment | bytes | None) -> None:
         if isinstance(event, MultipartSegment):
-            self._part = self._parts.begin(event.name)
+            self._part = self._submission.begin(event.name)
         elif self._part and event is not None:
             await self._part.write(event)
         elif self._part:

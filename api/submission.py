@@ -1,6 +1,6 @@
 """The parts of one submission as they arrive: files on their way to the blob store, and small fields.
 
-What is written before a failure is taken back. Used in the web process. Does not read bodies: see `upload` and
+What is written before a failure is taken back. Used in the web process. Does not read bodies: see `multipart_body` and
 `json_body`.
 """
 
@@ -12,7 +12,7 @@ from typing import Protocol
 import anyio
 import msgspec
 
-from api.heads import DataHead, Head, ModelHead
+from api.sniffing import DataSniffer, ModelSniffer, Sniffer
 from jobs.blobs import BlobStore, BlobWriter
 from jobs.connection import RedisError
 from jobs.errors import InvalidOptions, MalformedJson, MissingPart, ModelChoice, TooLarge, UnexpectedPart
@@ -40,7 +40,7 @@ class FilePart:
     def __init__(self, name: str, blobs: BlobStore) -> None:
         self.input: Input | None = None
         self._writer = BlobWriter(blobs)
-        self._head: Head = ModelHead(name) if name == "model" else DataHead(name)
+        self._head: Sniffer = ModelSniffer(name) if name == "model" else DataSniffer(name)
 
     async def write(self, data: bytes) -> None:
         self._head.feed(data)
@@ -71,7 +71,7 @@ class FieldPart:
         """Nothing is left to do."""
 
 
-class Parts:
+class Submission:
     """Collects one submission. As a context it discards every file again unless it was `handed_over`."""
 
     def __init__(self, blobs: BlobStore) -> None:
@@ -79,7 +79,7 @@ class Parts:
         self._blobs = blobs
         self._parts: dict[str, FilePart | FieldPart] = {}
 
-    async def __aenter__(self) -> "Parts":
+    async def __aenter__(self) -> "Submission":
         return self
 
     async def __aexit__(

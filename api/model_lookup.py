@@ -1,0 +1,67 @@
+"""Which model a `model_id` names: the operator's own files, and registered models. Used in the web process.
+
+Does not load them: only children do, from their supervisor's directory.
+"""
+
+import re
+from pathlib import Path
+
+from jobs.errors import InvalidParameter, UnknownModel
+from jobs.records import Input
+from jobs.settings import Settings
+from jobs.store import Store
+
+SHOWN_NAMES = 10
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+
+
+async def resolve(raw: bytes, settings: Settings, store: Store) -> Input:
+    """An operator's file, a registered model, or the only operator's file of this stem, in this order.
+
+    Raises InvalidParameter and UnknownModel. Where nobody can tell (no directory here, no supervisor yet) the name is
+    taken for an operator's file.
+    """
+    model_id = checked_name(raw.decode(errors="replace").strip())
+    known = await operators_files(settings, store)
+    if model_id not in (known or ()):
+        registered = await store.models.get(model_id)
+        if registered:
+            return Input(blob=registered.blob, registered=model_id)
+    if known is None:
+        return Input(trusted_name=model_id)
+    return Input(trusted_name=_match(model_id, known, [model.name for model in await store.models.all()]))
+
+
+def checked_name(name: str) -> str:
+    """Raises InvalidParameter."""
+    if not _NAME.fullmatch(name):
+        reason = "it must be 1 to 128 letters, digits, dots, dashes or underscores, a letter or digit first"
+        raise InvalidParameter(field="model_id", reason=reason)
+    return name
+
+
+async def operators_files(settings: Settings, store: Store) -> set[str] | None:
+    """The names in TRUSTED_MODEL_DIR, here or where the supervisors are; None where nobody can tell."""
+    return _known_here(settings.trusted_model_dir) if settings.trusted_model_dir else await _known_there(store)
+
+
+def _known_here(directory: Path) -> set[str]:
+    return {entry.name for entry in directory.iterdir() if entry.is_file() and _NAME.fullmatch(entry.name)}
+
+
+async def _known_there(store: Store) -> set[str] | None:
+    """What the supervisors say that they have; None without any supervisor."""
+    snapshots = await store.snapshots()
+    return {name for snapshot in snapshots for name in snapshot.get("trusted_models", ())} if snapshots else None
+
+
+def _match(model_id: str, known: set[str], registered: list[str]) -> str:
+    """The file of this name, or the only one of this stem."""
+    if model_id in known:
+        return model_id
+    found = sorted(name for name in known if Path(name).stem == model_id)
+    if len(found) > 1:
+        raise InvalidParameter(field="model_id", reason=f"it fits more than one file: {', '.join(found)}")
+    if not found:
+        raise UnknownModel(model_id=model_id, known=", ".join(sorted([*known, *registered])[:SHOWN_NAMES]) or "none")
+    return found[0]
