@@ -76,8 +76,8 @@ class Queue:
         self.redis = redis
         self.blobs = blobs or RedisBlobs(redis)
         self.supervisor = supervisor
-        self.life = secrets.token_hex(8)
-        """Tells this process's leases from those of an earlier one, or of a twin, under the same name."""
+        self.incarnation = secrets.token_hex(8)
+        """Tells this process's leases from those of others under the same name, earlier ones or one that is alive."""
         self._blocking = blocking
         self._lease_s = lease_s
         self._job_ttl_s = job_ttl_s
@@ -101,7 +101,7 @@ class Queue:
 
     async def lease(self, job_id: str) -> Lease | None:
         """Take the job's next pending chunk; None when somebody was faster."""
-        raw = await self._run("lease", job_id, self.supervisor, self._lease_s, self.life)
+        raw = await self._run("lease", job_id, self.supervisor, self._lease_s, self.incarnation)
         if raw is None:
             return None
         chunk, record = raw
@@ -229,7 +229,7 @@ class Queue:
         return found, min((seconds_left for _, seconds_left in left if seconds_left > 0), default=None)
 
     async def own(self) -> list[Lease]:
-        """Everything in the list of this supervisor's name, of this life and of others."""
+        """Everything in the list of this supervisor's name, of this incarnation and of others."""
         return await self._leases(await self.redis.lrange(keys.leased(self.supervisor), 0, -1))
 
     async def heartbeat(self, snapshot: dict[str, Any], *, ttl_s: float) -> dict[str, Any] | None:

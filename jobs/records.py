@@ -45,7 +45,7 @@ class Chunk(msgspec.Struct, kw_only=True, omit_defaults=False):
     """Times that a supervisor was lost while it worked on this; counted apart from attempts."""
     token: int = 0
     owner: str = ""
-    life: str = ""
+    incarnation: str = ""
     """Which process under the owner's name holds the lease."""
     first: int = 0
     last: int = 0

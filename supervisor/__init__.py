@@ -5,7 +5,7 @@ From the outside in:
 - `__main__`: reads the settings and starts the daemon; `daemon`: its verbs and how often each is done.
 - `chunks/`: a chunk from its lease to its commit.
 - `children/`: the processes that work on them, forked, capped and watched.
-- `line`: the connection to Redis; `precautions`: what may be wrong with it.
+- `redis_link`: Redis, which may be away for a while; `store_check`: what may be wrong with it.
 - `snapshot`: what the web process shows of us.
 
 Nothing here imports numpy or its relatives; `children.forkserver` loads `child` by name, in a process of its own.

@@ -21,7 +21,7 @@ from jobs.settings import InvalidSettings, Settings, load_settings
 from supervisor.children.memory import NoRoom
 from supervisor.children.spawner import ForkserverLost
 from supervisor.daemon import Daemon
-from supervisor.line import Denied
+from supervisor.redis_link import Denied
 
 log = structlog.get_logger()
 

@@ -1,7 +1,7 @@
 """The daemon: what it does, and how often. One event loop, and nothing on it that takes long.
 
-Leasing waits for a free slot; watching, renewing, rescuing, evicting and the heartbeat each have their own rhythm and
-go on whatever the children do. Does not run attempts (`attempts`) or decide about them (`judge`, `decide`).
+Leasing waits for a free slot; watching, renewing, rescuing, evicting and the heartbeat each have their own period and
+go on whatever the children do. Does not run attempts (`executor`) or decide about them (`judge`, `decide`).
 """
 
 import asyncio
@@ -20,16 +20,17 @@ from jobs.outcomes import Outcome
 from jobs.queue import Lease, Queue
 from jobs.settings import Settings
 from supervisor.children.ensembles import Ensembles
-from supervisor.children.forkservers import Forkserver
 from supervisor.children.limits import cores, find_limit
 from supervisor.children.memory import share_out
-from supervisor.children.nest import Nest
-from supervisor.chunks.attempts import Attempts, Run
-from supervisor.chunks.holding import Holding, Predecessor
+from supervisor.children.pool import ProcessPool
+from supervisor.children.stacks import Stack
+from supervisor.chunks.executor import Executor, Run
+from supervisor.chunks.leases import HeldLeases
+from supervisor.chunks.predecessor import Predecessor
 from supervisor.chunks.rescue import adopt, give_back, rescue
-from supervisor.line import LONGEST_PAUSE_S, Line
-from supervisor.precautions import warn_of_redis
+from supervisor.redis_link import LONGEST_PAUSE_S, RedisLink
 from supervisor.snapshot import point, snapshot
+from supervisor.store_check import warn_of_redis
 
 log = structlog.get_logger()
 
@@ -68,13 +69,13 @@ class Daemon:
         self._work_module = work_module
         self._signals: asyncio.Queue[signal.Signals] = asyncio.Queue()
         self._stopping = asyncio.Event()
-        self._hurried = asyncio.Event()
+        self._aborting = asyncio.Event()
         self._started_at = time.time()
         self._beats = 0
         self._process = psutil.Process()
-        self._line = Line(settings.redis_address)
-        self._holding = Holding(queue)
-        self._predecessor = Predecessor(queue.life)
+        self._link = RedisLink(settings.redis_address)
+        self._held = HeldLeases(queue)
+        self._predecessor = Predecessor(queue.incarnation)
 
     async def run(self) -> None:
         """Until told to stop, or drained. Raises NoRoom, ForkserverLost and TimeoutError when it cannot start, and
@@ -87,7 +88,7 @@ class Daemon:
         except BaseException:
             adoption.cancel()
             raise
-        background = {adoption, *map(asyncio.create_task, self._rhythms())}
+        background = {adoption, *map(asyncio.create_task, self._periodic_tasks())}
         work = asyncio.create_task(self._work())
         try:
             await _ended(work, background)
@@ -109,7 +110,7 @@ class Daemon:
         """Warm first, then count: the baseline is measured, not assumed."""
         ensembles = Ensembles(self._settings.model_cache_dir, most_bytes=self._settings.model_cache_bytes)
         ensembles.prepare()
-        limit, lean = find_limit(self._settings), Forkserver(self._work_module, "lean")
+        limit, lean = find_limit(self._settings), Stack(self._work_module, "lean")
         plan = share_out(
             self._settings,
             limit,
@@ -120,16 +121,16 @@ class Daemon:
         )
         log.info("memory_plan", arithmetic=plan.arithmetic, slots=plan.slots, cap_bytes=plan.cap_bytes)
         eager = not self._settings.aggressive_memory_management
-        self._nest = Nest(self._work_module, plan, lean, ensembles, eager=eager)
-        self._attempts = Attempts(self._queue, self._settings, self._line)
+        self._pool = ProcessPool(self._work_module, plan, lean, ensembles, eager=eager)
+        self._executor = Executor(self._queue, self._settings, self._link)
         log.info("supervisor_ready", supervisor=self._queue.supervisor, redis=self._settings.redis_address)
 
     async def _leave(self, work: asyncio.Task[None], background: set[asyncio.Task[None]]) -> None:
-        if not work.done():  # a rhythm broke, and without it no promise can be kept
-            self._hurry()
+        if not work.done():  # a periodic task broke, and without it no promise can be kept
+            self._abort()
             await asyncio.wait({work}, timeout=2 * LEAVE_S)
         await _cancel({work, *background})
-        await self._nest.close()
+        await self._pool.close()
         with contextlib.suppress(RedisError, TimeoutError):
             async with asyncio.timeout(LEAVE_S):
                 await self._return_leases()
@@ -139,38 +140,38 @@ class Daemon:
     async def _obey_signals(self) -> None:
         """The first signal drains, the second ends at once; chunks are handed back without costing an attempt."""
         number = await self._signals.get()
-        running = self._attempts.running
+        running = self._executor.running
         log.info("draining", signal=number.name, grace_s=self._settings.drain_grace_s, running=len(running))
         self._stopping.set()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._settings.drain_grace_s):
                 await self._signals.get()
-        self._hurry()
+        self._abort()
 
-    def _hurry(self) -> None:
+    def _abort(self) -> None:
         """The grace is over: children are killed and their chunks handed back."""
         self._stopping.set()
-        self._hurried.set()
-        self._line.hurried = self._attempts.draining = True
-        for run in list(self._attempts.running.values()):
+        self._aborting.set()
+        self._link.leaving = self._executor.draining = True
+        for run in list(self._executor.running.values()):
             run.stop(Outcome.SUPERVISOR_LOST)
 
     # --- leasing -----------------------------------------------------------------------------------------------
 
     async def _work(self) -> None:
         """A chunk for every free slot until told to stop; then those that run are waited for."""
-        slots = asyncio.Semaphore(self._nest.plan.slots)
+        slots = asyncio.Semaphore(self._pool.plan.slots)
         attempts: set[asyncio.Task[None]] = set()
         try:
             while not self._stopping.is_set():
                 await slots.acquire()
-                lease = await self._line.attend(self._next_lease)
+                lease = await self._link.try_once(self._next_lease)
                 if lease:
                     attempts.add(attempt := asyncio.create_task(self._attempt(lease, slots)))
                     attempt.add_done_callback(attempts.discard)
                 else:
                     slots.release()
-                    if self._burst and not attempts and await self._line.attend(self._is_drained):
+                    if self._burst and not attempts and await self._link.try_once(self._is_drained):
                         return
         finally:
             while attempts:
@@ -187,39 +188,39 @@ class Daemon:
             job.add_done_callback(_look_away)
             return None
         job_id = await job
-        return await self._holding.draw(job_id) if job_id else None
+        return await self._held.draw(job_id) if job_id else None
 
     async def _is_drained(self) -> bool:
         return not (await self._queue.has_ready() or await self._queue.own())
 
     async def _attempt(self, lease: Lease, slots: asyncio.Semaphore) -> None:
         try:
-            await self._until_hurried(self._attempts.run(lease, self._nest))
+            await self._until_aborted(self._executor.run(lease, self._pool))
         except Exception:  # a fault of ours must not end the others: the chunk is given back
             log.exception("attempt_broke_off", job_id=lease.job_id, chunk=lease.chunk.id)
         finally:
-            self._holding.release(lease, begun=not self._hurried.is_set())
+            self._held.release(lease, begun=not self._aborting.is_set())
             slots.release()
 
-    async def _until_hurried(self, attempt: Coroutine[Any, Any, None]) -> None:
+    async def _until_aborted(self, attempt: Coroutine[Any, Any, None]) -> None:
         """Whatever an attempt waits for: when we must leave it has LEAVE_S to settle its chunk."""
         run = asyncio.create_task(attempt)
-        hurried = asyncio.create_task(self._hurried.wait())
-        await asyncio.wait({run, hurried}, return_when=asyncio.FIRST_COMPLETED)
+        aborting = asyncio.create_task(self._aborting.wait())
+        await asyncio.wait({run, aborting}, return_when=asyncio.FIRST_COMPLETED)
         if not run.done():
             await asyncio.wait({run}, timeout=LEAVE_S)
-        await _cancel({hurried} if run.done() else {hurried, run})
+        await _cancel({aborting} if run.done() else {aborting, run})
         if not run.cancelled():
             run.result()
 
     async def _adopt(self) -> None:
         """Once: take up what an earlier process of our name left, as soon as it is known to be gone."""
-        while not await self._line.attend(self._ask_for_predecessor):
+        while not await self._link.try_once(self._ask_for_predecessor):
             pass
-        await self._line.attend(lambda: warn_of_redis(self._redis))
+        await self._link.try_once(lambda: warn_of_redis(self._redis))
         while left_s := self._predecessor.gone_in(time.monotonic()):  # noqa: ASYNC110 - time alone decides
             await asyncio.sleep(left_s)
-        while await self._line.attend(self._adopt_list) is None:
+        while await self._link.try_once(self._adopt_list) is None:
             pass
 
     async def _ask_for_predecessor(self) -> bool:
@@ -229,33 +230,33 @@ class Daemon:
     async def _adopt_list(self) -> int:
         return await adopt(self._queue, max_attempts=self._settings.chunk_max_attempts)
 
-    # --- rhythms -----------------------------------------------------------------------------------------------
+    # --- periodic tasks -----------------------------------------------------------------------------------------------
 
-    def _rhythms(self) -> list[Coroutine[Any, Any, None]]:
+    def _periodic_tasks(self) -> list[Coroutine[Any, Any, None]]:
         return [
             self._keep_watching(),
             _every(self._settings.lease_s / RENEWALS_PER_LEASE, self._renew),
-            _every(BEAT_S, lambda: self._line.attend(self._return_leases)),
-            _every(BEAT_S, lambda: self._line.attend(self._beat)),
+            _every(BEAT_S, lambda: self._link.try_once(self._return_leases)),
+            _every(BEAT_S, lambda: self._link.try_once(self._beat)),
             _every(BEAT_S, self._evict),
             _every(SWEEP_S, self._sweep),
             self._keep_rescuing(),
-            self._nest.lean.keep(),
+            self._pool.lean.keep(),
             self._obey_signals(),
         ]
 
     async def _keep_watching(self) -> None:
         while True:
             await self._look()
-            await self._nest.watch.pause()
+            await self._pool.watch.pause()
 
     async def _look(self) -> None:
-        self._nest.watch.look()
+        self._pool.watch.look()
 
     async def _renew(self) -> None:
-        runs = list(self._attempts.running.values())
+        runs = list(self._executor.running.values())
         if runs:
-            await self._line.attend(lambda: asyncio.gather(*map(self._renew_lease, runs)))
+            await self._link.try_once(lambda: asyncio.gather(*map(self._renew_lease, runs)))
 
     async def _renew_lease(self, run: Run) -> None:
         chunk = run.lease.chunk
@@ -265,24 +266,24 @@ class Daemon:
 
     async def _keep_rescuing(self) -> None:
         while True:
-            pause = await self._line.attend(self._rescue)
+            pause = await self._link.try_once(self._rescue)
             await asyncio.sleep(pause or 0.0)
 
     async def _rescue(self) -> float:
         """After an outage that may have made every lease expire, all others get the time to renew theirs."""
         lease_s = self._settings.lease_s
-        early = self._line.back_at + LONGEST_PAUSE_S + lease_s / RENEWALS_PER_LEASE - time.monotonic()
-        if early > 0 and self._line.last_outage_s > lease_s * LONG_OUTAGE:
+        early = self._link.back_at + LONGEST_PAUSE_S + lease_s / RENEWALS_PER_LEASE - time.monotonic()
+        if early > 0 and self._link.last_outage_s > lease_s * LONG_OUTAGE:
             return early
-        return await rescue(self._queue, max_attempts=self._settings.chunk_max_attempts, held=self._holding.tokens)
+        return await rescue(self._queue, max_attempts=self._settings.chunk_max_attempts, held=self._held.tokens)
 
     async def _return_leases(self) -> None:
-        drawn, broken_off = await self._holding.returnable()
+        drawn, broken_off = await self._held.returnable()
         await give_back(self._queue, drawn, broken_off, max_attempts=self._settings.chunk_max_attempts)
 
     async def _evict(self) -> None:
         aggressive = self._settings.aggressive_memory_management
-        await self._nest.evict(AGGRESSIVE_IDLE_S if aggressive else IDLE_S)
+        await self._pool.evict(AGGRESSIVE_IDLE_S if aggressive else IDLE_S)
 
     async def _sweep(self) -> None:
         try:
@@ -294,19 +295,20 @@ class Daemon:
     async def _beat(self) -> None:
         state = snapshot(
             name=self._queue.supervisor,
+            incarnation=self._queue.incarnation,
             settings=self._settings,
-            nest=self._nest,
-            runs=list(self._attempts.running.values()),
+            pool=self._pool,
+            runs=list(self._executor.running.values()),
             rss_bytes=self._process.memory_info().rss,
             started_at=self._started_at,
             draining=self._stopping.is_set(),
         )
-        before = await self._queue.heartbeat({**state, "life": self._queue.life}, ttl_s=SNAPSHOT_TTL_S)
-        known = self._predecessor.twin
+        before = await self._queue.heartbeat(state, ttl_s=SNAPSHOT_TTL_S)
+        known = self._predecessor.name_conflict
         self._predecessor.heard(before, time.monotonic())
-        if self._predecessor.twin and self._predecessor.twin != known:
-            log.error("name_taken", supervisor=self._queue.supervisor, other=self._predecessor.twin)
-        await history.record(self._redis, self._queue.supervisor, self._beats, point(self._nest))
+        if self._predecessor.name_conflict and self._predecessor.name_conflict != known:
+            log.error("name_taken", supervisor=self._queue.supervisor, other=self._predecessor.name_conflict)
+        await history.record(self._redis, self._queue.supervisor, self._beats, point(self._pool))
         self._beats += 1
 
 
@@ -316,9 +318,9 @@ async def _every(seconds: float, verb: Callable[[], Awaitable[object]]) -> None:
         await asyncio.sleep(seconds)
 
 
-async def _ended(work: asyncio.Task[None], rhythms: set[asyncio.Task[None]]) -> None:
-    """Until the work is done. A rhythm that broke must not be missed: raises what it raised."""
-    waiting = {work, *rhythms}
+async def _ended(work: asyncio.Task[None], periodic: set[asyncio.Task[None]]) -> None:
+    """Until the work is done. A periodic task that broke must not be missed: raises what it raised."""
+    waiting = {work, *periodic}
     while not work.done():
         done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         for task in done:
@@ -326,7 +328,7 @@ async def _ended(work: asyncio.Task[None], rhythms: set[asyncio.Task[None]]) -> 
 
 
 async def _cancel(tasks: set[asyncio.Task[Any]]) -> None:
-    """A cancellation that arrives together with a reply can get lost: insist."""
+    """A cancellation that arrives together with a reply can get lost: retry."""
     while tasks:
         for task in tasks:
             task.cancel()

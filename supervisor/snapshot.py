@@ -8,19 +8,29 @@ from typing import Any
 
 from jobs.settings import Settings
 from jobs.version import VERSION
-from supervisor.children.forkservers import Forkserver
 from supervisor.children.inputs import trusted_models
-from supervisor.children.nest import Nest
-from supervisor.chunks.attempts import Run
+from supervisor.children.pool import ProcessPool
+from supervisor.children.stacks import Stack
+from supervisor.chunks.executor import Run
 
 
 def snapshot(
-    *, name: str, settings: Settings, nest: Nest, runs: list[Run], rss_bytes: int, started_at: float, draining: bool
+    *,
+    name: str,
+    incarnation: str,
+    settings: Settings,
+    pool: ProcessPool,
+    runs: list[Run],
+    rss_bytes: int,
+    started_at: float,
+    draining: bool,
 ) -> dict[str, Any]:
     """Sizes in bytes, times in seconds since the epoch, ages in seconds."""
-    plan = nest.plan
+    plan = pool.plan
     return {
         "name": name,
+        "incarnation": incarnation,
+        "life": incarnation,  # its former name: the version before reads it, and /admin/memory shows it
         "pid": os.getpid(),
         "host": socket.gethostname(),
         "version": VERSION,
@@ -29,19 +39,19 @@ def snapshot(
         "draining": draining,
         "limit_bytes": plan.limit.limit_bytes,
         "limit_source": plan.limit.source,
-        "in_use_bytes": nest.watch.in_use_bytes,
-        "family_bytes": nest.watch.family_bytes,
+        "in_use_bytes": pool.watch.in_use_bytes,
+        "family_bytes": pool.watch.family_bytes,
         "budget_bytes": plan.budget_bytes,
-        "reserved_bytes": nest.budget.reserved,
-        "nearly_full": nest.budget.held,
+        "reserved_bytes": pool.budget.reserved,
+        "nearly_full": pool.budget.held,
         "reserve_bytes": plan.reserve_bytes,
         "slots": plan.slots,
         "cap_bytes": plan.cap_bytes,
         "arithmetic": plan.arithmetic,
         "rss_bytes": rss_bytes,
-        "forkserver": _forkserver(nest.lean, nest),
-        "full_forkserver": _forkserver(nest.full, nest),
-        "templates": _templates(nest),
+        "forkserver": _forkserver(pool.lean, pool),
+        "full_forkserver": _forkserver(pool.full, pool),
+        "templates": _templates(pool),
         "children": [_child(run) for run in runs if run.child],
         "trusted_models": trusted_models(settings.trusted_model_dir),
         "aggressive_memory_management": settings.aggressive_memory_management,
@@ -50,47 +60,47 @@ def snapshot(
     }
 
 
-def point(nest: Nest) -> dict[str, int]:
+def point(pool: ProcessPool) -> dict[str, int]:
     """What the history keeps of one second."""
-    samples = nest.watch.samples.values()
+    samples = pool.watch.samples.values()
     return {
-        "in_use_bytes": nest.watch.in_use_bytes,
-        "family_bytes": nest.watch.family_bytes,
-        "reserved_bytes": nest.budget.reserved,
+        "in_use_bytes": pool.watch.in_use_bytes,
+        "family_bytes": pool.watch.family_bytes,
+        "reserved_bytes": pool.budget.reserved,
         "children_bytes": sum(sample.pss_bytes for sample in samples),
         "children": len(samples),
         "largest_share_percent": max((100 * s.growth_bytes // max(1, s.cap_bytes) for s in samples), default=0),
     }
 
 
-def _forkserver(forkserver: Forkserver, nest: Nest) -> dict[str, Any] | None:
+def _forkserver(forkserver: Stack, pool: ProcessPool) -> dict[str, Any] | None:
     """None while it is down."""
-    if forkserver.life is None:
+    if forkserver.forkserver is None:
         return None
-    warm = forkserver.life.warm
+    warm = forkserver.forkserver.warm
     return {
         "pid": warm.pid,
         "stack": forkserver.stack,
         "rss_bytes": warm.rss_bytes,
-        "pss_bytes": nest.watch.own_pss_bytes.get(warm.pid, 0),
+        "pss_bytes": pool.watch.own_pss_bytes.get(warm.pid, 0),
         "vm_size_bytes": warm.vm_size_bytes,
     }
 
 
-def _templates(nest: Nest) -> list[dict[str, Any]]:
+def _templates(pool: ProcessPool) -> list[dict[str, Any]]:
     now = time.monotonic()
     return [
         {
             "pid": template.child.pid,
             "stack": template.stack,
             "model": template.model.name,
-            "rss_bytes": nest.watch.of(template.child).rss_bytes,
-            "pss_bytes": nest.watch.of(template.child).pss_bytes,
+            "rss_bytes": pool.watch.of(template.child).rss_bytes,
+            "pss_bytes": pool.watch.of(template.child).pss_bytes,
             "growth_bytes": template.growth_bytes,
             "children": template.users,
             "idle_s": 0.0 if template.users else round(now - template.idle_since, 1),
         }
-        for template in nest.templates
+        for template in pool.templates
     ]
 
 

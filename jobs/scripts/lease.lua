@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 -- Moves a job's next pending chunk to a supervisor's own list, sets its lease and draws its fencing token.
--- KEYS: the job's (prelude)   ARGV: job id, supervisor, lease seconds, the supervisor's life
+-- KEYS: the job's (prelude)   ARGV: job id, supervisor, lease seconds, the supervisor's incarnation
 -- returns the chunk's record and the job's, or nil when there is nothing to lease
 local state = redis.call('HGET', K.job, 'state')
 local chunk_id = state and redis.call('LPOP', K.pending)

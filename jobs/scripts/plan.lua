@@ -16,7 +16,7 @@ end
 if not open then  -- sent again, because the reply was lost? Then the single chunk is ours already
   return ARGV[5] == '' and held(chunks[1].id, ARGV[2]) and 1 or 0
 end
-local owner, life, token = open.owner, open.life, open.token
+local owner, incarnation, token = open.owner, open.incarnation, open.token
 release(open, 'done')
 for i = 6, #ARGV, 2 do redis.call('HSET', K.job, ARGV[i], ARGV[i + 1]) end
 redis.call('HSET', K.job, 'chunks', #chunks)
@@ -26,7 +26,7 @@ if model and model.registered and redis.call('EXISTS', blob_key(model.blob.id)) 
 end
 if ARGV[5] == '' then
   chunks[1].attempts, chunks[1].crashes = open.attempts, open.crashes
-  lease(chunks[1], owner, life, token, tonumber(ARGV[3]))
+  lease(chunks[1], owner, incarnation, token, tonumber(ARGV[3]))
 else
   redis.call('HINCRBY', K.job, 'attempts', 1)
   record_attempt(ARGV[5])

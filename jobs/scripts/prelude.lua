@@ -46,9 +46,9 @@ local function draw_token()
   return token
 end
 
-local function lease(chunk, owner, life, token, seconds)
+local function lease(chunk, owner, incarnation, token, seconds)
   move_chunk(chunk, 'leased')
-  chunk.owner, chunk.life, chunk.token = owner, life, token
+  chunk.owner, chunk.incarnation, chunk.token = owner, incarnation, token
   put_chunk(chunk)
   redis.call('RPUSH', leased_key(owner), member(chunk.id))
   redis.call('ZADD', K.leases, now() + seconds, member(chunk.id))
@@ -58,7 +58,7 @@ local function release(chunk, to)
   redis.call('LREM', leased_key(chunk.owner), 1, member(chunk.id))
   redis.call('ZREM', K.leases, member(chunk.id))
   move_chunk(chunk, to)
-  chunk.owner, chunk.life = '', ''
+  chunk.owner, chunk.incarnation = '', ''
   put_chunk(chunk)
 end
 

@@ -23,7 +23,7 @@ import sys
 from types import ModuleType
 from typing import Any, NoReturn
 
-from supervisor.children.forks import (
+from supervisor.children.fork_protocol import (
     COMMAND_BYTES,
     HARD_MARGIN_BYTES,
     MAX_DESCRIPTORS,

@@ -96,11 +96,11 @@ class PartialsPart:
         return frames[start : start + end - offset]
 
 
-class Insisted(msgspec.Struct, frozen=True):
+class RetriedPart(msgspec.Struct, frozen=True):
     """A part whose bytes are read however long it takes to reach them."""
 
     part: Part
-    insist: Callable[[Callable[[], Awaitable[bytes]]], Awaitable[bytes]]
+    retry: Callable[[Callable[[], Awaitable[bytes]]], Awaitable[bytes]]
 
     @property
     def size(self) -> int:
@@ -111,7 +111,7 @@ class Insisted(msgspec.Struct, frozen=True):
         return self.part.identity
 
     async def read(self, offset: int, length: int) -> bytes:
-        return await self.insist(lambda: self.part.read(offset, length))
+        return await self.retry(lambda: self.part.read(offset, length))
 
 
 Parts = Mapping[str, Part]

@@ -17,7 +17,7 @@ from typing import Any, Literal
 import structlog
 
 from jobs.outcomes import Outcome
-from supervisor.children.forks import (
+from supervisor.children.fork_protocol import (
     EVENT_HEADER_BYTES,
     Exited,
     Fork,
@@ -59,7 +59,7 @@ WARM_TIMEOUT_S = 120.0
 LEAVE_TIMEOUT_S = 2.0
 
 
-Stack = Literal["lean", "full"]
+StackName = Literal["lean", "full"]
 """What a forkserver imports: numpy and the tree kernel, or everything that an explainer may need."""
 
 
@@ -199,7 +199,9 @@ class Spawner:
             self.warm.exception()  # seen here, so that nobody needs to wait for it
 
 
-async def start_forkserver(work_module: str, stack: Stack, env: Mapping[str, str] = os.environ) -> tuple[Spawner, Warm]:
+async def start_forkserver(
+    work_module: str, stack: StackName, env: Mapping[str, str] = os.environ
+) -> tuple[Spawner, Warm]:
     """Start a forkserver and wait until it has imported its stack. Raises ForkserverLost, TimeoutError."""
     ours, theirs = socket.socketpair()
     process = await asyncio.create_subprocess_exec(

@@ -1,7 +1,7 @@
 """Templates: processes that hold one job's model and fork its chunks' children. Runs in the supervisor.
 
 A model is loaded once for all chunks of a job, and once for all jobs that bring the same model, background and
-options. Does not choose where it is loaded, nor when it goes: see `nest`.
+options. Does not choose where it is loaded, nor when it goes: see `pool`.
 """
 
 import asyncio
@@ -15,9 +15,9 @@ from jobs.outcomes import Outcome
 from jobs.records import Job, json_text
 from supervisor.children.budget import Reservation
 from supervisor.children.conversation import serve_reads
-from supervisor.children.forks import Warm
+from supervisor.children.fork_protocol import Warm
 from supervisor.children.inputs import Parts
-from supervisor.children.spawner import Child, ForkserverLost, Spawner, Stack
+from supervisor.children.spawner import Child, ForkserverLost, Spawner, StackName
 
 ASK_S = 2.0
 """How long a process that has said its last word may take to exit."""
@@ -78,7 +78,15 @@ class Template:
     """A process that has loaded a model. `spare`: one child waits ahead."""
 
     def __init__(
-        self, stack: Stack, loaded: Loading, model: ModelInfo, *, base: Warm, warm: Warm, cap_bytes: int, spare: bool
+        self,
+        stack: StackName,
+        loaded: Loading,
+        model: ModelInfo,
+        *,
+        base: Warm,
+        warm: Warm,
+        cap_bytes: int,
+        spare: bool,
     ) -> None:
         self.stack = stack
         self.cap_bytes = cap_bytes

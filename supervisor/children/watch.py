@@ -19,10 +19,10 @@ import structlog
 
 from jobs.outcomes import Outcome
 from supervisor.children.budget import Budget
-from supervisor.children.forks import Warm, address_space_bytes
-from supervisor.children.forkservers import Forkserver
+from supervisor.children.fork_protocol import Warm, address_space_bytes
 from supervisor.children.limits import Limit
 from supervisor.children.spawner import Child, signal_group
+from supervisor.children.stacks import Stack
 from supervisor.children.usage import PAGE_BYTES, Shares, Usage, companions, shares, usage
 
 log = structlog.get_logger()
@@ -98,11 +98,11 @@ class Companion(msgspec.Struct):
 class Watch:
     """Samples children and templates."""
 
-    def __init__(self, limit: Limit, budget: Budget, forkservers: list[Forkserver]) -> None:
+    def __init__(self, limit: Limit, budget: Budget, stacks: list[Stack]) -> None:
         self._limit = limit
         self._budget = budget
         self._samples: dict[Child, Sample] = {}
-        self._forkservers = forkservers
+        self._stacks = stacks
         self._looked_closely_at = -CLOSE_LOOK_S
         self._due, self._sooner = math.inf, asyncio.Event()
         self.own_pss_bytes: dict[int, int] = {}
@@ -179,7 +179,7 @@ class Watch:
     def _look_at_machine(self) -> None:
         if time.monotonic() - self._looked_closely_at >= CLOSE_LOOK_S:
             self._looked_closely_at = time.monotonic()
-            own = [os.getpid(), *(server.life.warm.pid for server in self._forkservers if server.life)]
+            own = [os.getpid(), *(stack.forkserver.warm.pid for stack in self._stacks if stack.forkserver)]
             self.own_pss_bytes = {pid: found.pss_bytes for pid in own if (found := shares(pid))}
         in_use = self._limit.in_use()
         self.in_use_bytes = self.family_bytes if in_use is None else in_use

@@ -12,7 +12,7 @@ import msgspec
 
 from jobs.codec import Done, Failed, Ready
 from jobs.outcomes import Outcome
-from supervisor.children.forks import Exited
+from supervisor.children.fork_protocol import Exited
 
 _OUT_OF_MEMORY = re.compile(
     r"bad_alloc|out of memory|cannot allocate memory|unable to allocate|can't start new thread|memoryerror"

@@ -1,7 +1,7 @@
 """Gives chunks back that nobody works on: expired leases, a predecessor's, and our own lost ones. In the supervisor.
 
 Independent of what children do. Two supervisors may rescue the same chunk: the script lets one of them. Does not draw
-leases or know which are held: see `holding`.
+leases or know which are held: see `leases`.
 """
 
 import time
@@ -48,7 +48,7 @@ async def rescue(queue: Queue, *, max_attempts: int, held: Container[int] = ()) 
 
 async def adopt(queue: Queue, *, max_attempts: int) -> int:
     """Settle what an earlier supervisor of this name was working on; returns how many."""
-    earlier = [lease for lease in await queue.own() if lease.chunk.life != queue.life]
+    earlier = [lease for lease in await queue.own() if lease.chunk.incarnation != queue.incarnation]
     return await _settle(queue, earlier, _LOST, max_attempts=max_attempts)
 
 

@@ -1,4 +1,4 @@
-"""How many connections a client keeps. What errors mean: see `tests/supervisor/test_line.py`."""
+"""How many connections a client keeps. What errors mean: see `tests/supervisor/test_redis_link.py`."""
 
 import asyncio
 from collections.abc import AsyncIterator

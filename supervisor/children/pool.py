@@ -1,4 +1,4 @@
-"""The nest: everything that is forked, and the memory it shares. Runs in the supervisor.
+"""The process pool: everything that is forked, and the memory it shares. Runs in the supervisor.
 
 Two forkservers: the lean one (numpy and the tree kernel) is always up; the full one (shap, scikit-learn, ...) takes
 several times as much, so it is there only while jobs need it, and counted while it is. A template lives under the same
@@ -19,10 +19,10 @@ from jobs.errors import NoRoomForLibraries
 from jobs.records import Job
 from supervisor.children.budget import Budget, Reservation
 from supervisor.children.ensembles import Ensembles
-from supervisor.children.forkservers import Forkserver
 from supervisor.children.inputs import Parts, sizes
 from supervisor.children.memory import SMALLEST_CAP_BYTES, Plan, mb
-from supervisor.children.spawner import Child, Stack
+from supervisor.children.spawner import Child, StackName
+from supervisor.children.stacks import Stack
 from supervisor.children.templates import Loading, Template, template_key, wait_for_exit
 from supervisor.children.watch import Sample, Watch
 
@@ -31,17 +31,17 @@ log = structlog.get_logger()
 MOST_REMEMBERED = 1_000
 SPARED_S = 5.0
 """An idle full forkserver is kept for so long from those that fit beside it, if one after another."""
-Attend = Callable[[Child, Sample], None]
+OnSpawn = Callable[[Child, Sample], None]
 """Told of the process that loads a model: whoever asked for it sees to its end."""
 
 
-class Nest:
+class ProcessPool:
     """Forkservers, templates, budget and watch of one supervisor."""
 
-    def __init__(self, work_module: str, plan: Plan, lean: Forkserver, ensembles: Ensembles, *, eager: bool) -> None:
+    def __init__(self, work_module: str, plan: Plan, lean: Stack, ensembles: Ensembles, *, eager: bool) -> None:
         self.plan = plan
         self.lean = lean
-        self.full = Forkserver(work_module, "full")
+        self.full = Stack(work_module, "full")
         self.budget = Budget(plan.budget_bytes)
         self.watch = Watch(plan.limit, self.budget, [lean, self.full])
         self._ensembles = ensembles
@@ -68,13 +68,13 @@ class Nest:
     # --- what an attempt asks for --------------------------------------------------------------------------------
 
     @contextlib.asynccontextmanager
-    async def borrow(self, job: Job, parts: Parts, *, trusted: bool, attend: Attend) -> AsyncIterator[Template]:
+    async def borrow(self, job: Job, parts: Parts, *, trusted: bool, on_spawn: OnSpawn) -> AsyncIterator[Template]:
         """The template for a job, loaded if need be, and room for a child of it.
 
         Waits until there is room. Raises LoadFailed, ForkserverLost, NoRoomForLibraries.
         """
         key = template_key(job, parts)
-        wanted = Wanted(key, job, parts, trusted=trusted, attend=attend)
+        wanted = Wanted(key, job, parts, trusted=trusted, on_spawn=on_spawn)
         async with self._locks.setdefault(key, asyncio.Lock()):  # two slots of one job load its model once
             template, room = await self._find_or_load(wanted)
             template.users += 1
@@ -86,13 +86,13 @@ class Nest:
             template.idle_since = time.monotonic()
 
     @contextlib.asynccontextmanager
-    async def lean_child(self, attend: Attend) -> AsyncIterator[Child]:
+    async def lean_child(self, on_spawn: OnSpawn) -> AsyncIterator[Child]:
         """A child without a model, and room for it. Raises ForkserverLost."""
         room = await self._admit("lean", None)
         try:
-            life = await self.lean.up()
-            child, _ = await life.spawner.fork("child", room.size)
-            attend(child, self.watch.add(child, life.warm, room.size))
+            forkserver = await self.lean.up()
+            child, _ = await forkserver.spawner.fork("child", room.size)
+            on_spawn(child, self.watch.add(child, forkserver.warm, room.size))
             yield child
         finally:
             room.shrink(0)
@@ -143,7 +143,7 @@ class Nest:
             self._retired.append(self._templates.pop(key))
         return True
 
-    def _cap_bytes(self, stack: Stack, key: str | None) -> int:
+    def _cap_bytes(self, stack: StackName, key: str | None) -> int:
         """What a new child of this stack may add to its forkserver. Raises NoRoomForLibraries.
 
         Beside a full forkserver caps are narrow where its room is missing, rather than that it goes and comes again.
@@ -159,19 +159,19 @@ class Nest:
             raise NoRoomForLibraries(left=mb(max(0, left)), arithmetic=arithmetic)
         return min(self.plan.cap_bytes, left)
 
-    async def _admit(self, stack: Stack, key: str | None) -> Reservation:
+    async def _admit(self, stack: StackName, key: str | None) -> Reservation:
         """Room for a child, and for what it needs that is not there yet; then the forkserver is up, too."""
         room = await self.budget.take(lambda: self._need(stack, key), lambda: self._make_room(stack, key))
         if stack == "full" and self.full.reservation is None:
             self.full.reservation = room.split(self.full.expected_bytes)
         return room
 
-    def _need(self, stack: Stack, key: str | None) -> int:
+    def _need(self, stack: StackName, key: str | None) -> int:
         template = self._living(key)
         need = template.cap_bytes - template.growth_bytes if template else self._cap_bytes(stack, key)
         return need + (self.full.expected_bytes if stack == "full" and self.full.reservation is None else 0)
 
-    async def _make_room(self, stack: Stack, key: str | None) -> bool:
+    async def _make_room(self, stack: StackName, key: str | None) -> bool:
         idle = [(t.idle_since, name) for name, t in self._templates.items() if not t.users and name != key]
         if idle:
             self._drop(min(idle)[1])
@@ -216,22 +216,22 @@ class Nest:
                 self._loading_full -= stack == "full"
             room.shrink(0)
 
-    def _stack(self, wanted: "Wanted") -> Stack:
+    def _stack(self, wanted: "Wanted") -> StackName:
         given_arrays = self._unsuited.get(wanted.key)
         if given_arrays is None:
             return "lean"
         return "full" if given_arrays or self._ensembles.find(wanted.parts) is None else "lean"
 
-    async def _load(self, stack: Stack, wanted: "Wanted", room: Reservation) -> Template | None:
+    async def _load(self, stack: StackName, wanted: "Wanted", room: Reservation) -> Template | None:
         """A template; None when this was only a step towards one."""
-        life = await (self.lean if stack == "lean" else self.full).up()
+        forkserver = await (self.lean if stack == "lean" else self.full).up()
         cap_bytes = min(room.size, self._cap_bytes(stack, wanted.key))
         arrays = self._ensembles.find(wanted.parts)
         into = None if arrays else self._ensembles.place()
         try:
-            child, control = await life.spawner.fork("template", cap_bytes)
+            child, control = await forkserver.spawner.fork("template", cap_bytes)
             assert control is not None
-            wanted.attend(child, self.watch.add(child, life.warm, cap_bytes))
+            wanted.on_spawn(child, self.watch.add(child, forkserver.warm, cap_bytes))
             (self._narrow.add if stack == "lean" and cap_bytes < self.plan.cap_bytes else self._narrow.discard)(
                 wanted.key
             )
@@ -241,7 +241,7 @@ class Nest:
                 if isinstance(answer, Ready):
                     warm, spare = await loading.keep(), self._eager and stack == "full"
                     template = Template(
-                        stack, loading, answer.model, base=life.warm, warm=warm, cap_bytes=cap_bytes, spare=spare
+                        stack, loading, answer.model, base=forkserver.warm, warm=warm, cap_bytes=cap_bytes, spare=spare
                     )
                     return self._hold(wanted.key, template, room)
                 await wait_for_exit(child)
@@ -287,11 +287,11 @@ class Nest:
 class Wanted:
     """A template that an attempt needs."""
 
-    def __init__(self, key: str, job: Job, parts: Parts, *, trusted: bool, attend: Attend) -> None:
+    def __init__(self, key: str, job: Job, parts: Parts, *, trusted: bool, on_spawn: OnSpawn) -> None:
         self.key = key
         self.job = job
         self.parts = {name: part for name, part in parts.items() if name != "data"}
-        self.attend = attend
+        self.on_spawn = on_spawn
         self._trusted = trusted
 
     def request(self, arrays: Path | None, into: Path | None) -> Load:
