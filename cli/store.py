@@ -11,6 +11,7 @@ from pathlib import Path
 
 from cli.failures import Unreachable
 from cli.processes import Process
+from jobs.store_policy import SAFE_POLICY
 
 LONGEST_SOCKET_PATH = 100
 """Bytes; the kernel takes 107 on Linux and 103 on macOS."""
@@ -35,7 +36,7 @@ def embedded_store(directory: Path, env: Mapping[str, str]) -> tuple[Process, st
         "dir": str(directory),
         "save": "",
         "appendonly": "no",
-        "maxmemory-policy": "noeviction",
+        "maxmemory-policy": SAFE_POLICY,
         "loglevel": "warning",
     }
     command = [_program(), *(word for name, value in options.items() for word in (f"--{name}", value))]

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import redis
 
 from cli.tables import in_mb
-from jobs import keys
+from jobs import keys, store_policy
 from jobs.connection import DENIED
 from jobs.reach import ADVICE
 from jobs.settings import Settings
@@ -21,7 +21,6 @@ TIMEOUT_S = 3.0
 OLDEST = 7
 NEARLY_FULL = 0.8
 CLOCK_S = 5.0
-SAFE_POLICY = "noeviction"
 _PROBE = "#!lua flags=allow-oom\nreturn redis.call('EXISTS', KEYS[1])"
 
 
@@ -90,11 +89,7 @@ def _policy(client: Any) -> Finding:
         policy = client.config_get("maxmemory-policy")["maxmemory-policy"]
     except (redis.ResponseError, KeyError):
         policy = _info(client, "memory").get("maxmemory_policy", "unknown")
-    if policy == SAFE_POLICY:
-        return Finding("store policy", SAFE_POLICY)
-    return Finding(
-        "store policy", str(policy), f"Set maxmemory-policy to {SAFE_POLICY}: any other drops jobs when full."
-    )
+    return Finding("store policy", str(policy), store_policy.ADVICE if store_policy.evicts(policy) else "")
 
 
 def _inside(client: Any) -> Iterator[Finding]:

@@ -5,11 +5,11 @@ Redis may not let us look; then nothing is said. `/health` and `doctor` say the 
 
 import structlog
 
+from jobs import store_policy
 from jobs.connection import UNAVAILABLE, NoPermissionError, RedisClient, RedisError
 
 log = structlog.get_logger()
 
-SAFE_POLICY = "noeviction"
 OLDEST = 7
 
 
@@ -23,9 +23,8 @@ async def warn_of_redis(redis: RedisClient) -> bool:
         raise
     except RedisError:
         return True
-    policy = memory.get("maxmemory_policy", SAFE_POLICY)
-    if policy != SAFE_POLICY:
-        log.error("redis_evicts", policy=policy, advice=f"Set maxmemory-policy to {SAFE_POLICY}, or jobs will be lost.")
+    if store_policy.evicts(policy := memory.get("maxmemory_policy")):
+        log.error("redis_evicts", policy=policy, advice=store_policy.ADVICE)
     version = str(server.get("redis_version", OLDEST))
     if int(version.split(".", maxsplit=1)[0]) < OLDEST:
         log.error("redis_too_old", version=version, advice=f"Scripts need Redis {OLDEST} or newer, or Valkey.")
