@@ -30,11 +30,11 @@ from api.representation import without_traceback
 from api.resources import resources
 from api.responses import JsonResponse
 from jobs import history
-from jobs.outcomes import MEMORY_OUTCOMES, Outcome
+from jobs.outcomes import DEATHS
 from jobs.overview import overview
 from jobs.settings import MIB, Settings
 
-KILLS = sorted(MEMORY_OUTCOMES | {Outcome.TIMED_OUT, Outcome.CRASHED})
+KILLS = sorted(DEATHS)
 _STATM = Path("/proc/self/statm")
 
 

@@ -9,6 +9,7 @@ import resource
 
 from child.stack import is_lean
 from jobs.codec import MemoryReport
+from jobs.out_of_memory import says_out_of_memory
 
 STATUS, SHARES, PAGES = "/proc/self/status", "/proc/self/smaps_rollup", "/proc/self/statm"
 LONGEST = 64 * 1024
@@ -19,14 +20,6 @@ FEW_FAULTS = 1_200
 """To look at all its pages takes a child a millisecond, so who has touched few pages only counts them."""
 FILE_FAULTS = 100
 """Of them, that read pages of libraries, 16 at a time, and add nothing. Measured."""
-_OUT_OF_MEMORY = (
-    "bad_alloc",
-    "out of memory",
-    "unable to allocate",
-    "cannot allocate memory",
-    "can't start new thread",  # its stack
-    "failed to map segment",  # a library that is loaded late
-)
 
 
 def copied_bytes() -> int:
@@ -43,7 +36,7 @@ def is_out_of_memory(error: BaseException) -> bool:
     """
     seen: BaseException | None = error
     while seen is not None:
-        if isinstance(seen, MemoryError) or any(words in str(seen).lower() for words in _OUT_OF_MEMORY):
+        if isinstance(seen, MemoryError) or says_out_of_memory(str(seen)):
             return True
         seen = seen.__cause__ or (None if seen.__suppress_context__ else seen.__context__)
     return False

@@ -1,30 +1,94 @@
 """How an attempt can end: values, not exceptions. Written by the supervisor, read by everyone.
 
-Does not decide what follows from an outcome: see `supervisor.chunks.decide`.
+One row an outcome says what it means and what may follow; `supervisor.chunks.decide` decides by it, for a chunk.
 """
 
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
 
 class Outcome(StrEnum):
-    """One run of a chunk ended in one of these ways."""
+    """One run of a chunk ended in one of these ways. To add one is to add a member, a row in OUTCOMES, and one in the
+    README's table.
+    """
 
     SUCCEEDED = "succeeded"
-    REFUSED = "refused"  # the child says that no retry can help: bad model, bad data
-    RAISED = "raised"  # an exception that the child could still report
-    MEMORY_CAP = "memory_cap"  # an allocation failed at RLIMIT_AS
-    MEMORY_WATCH = "memory_watch"  # the supervisor saw it pass its cap and killed it
-    OOM_KILLED = "oom_killed"  # the kernel killed it
+    REFUSED = "refused"
+    RAISED = "raised"
+    MEMORY_CAP = "memory_cap"
+    MEMORY_WATCH = "memory_watch"
+    OOM_KILLED = "oom_killed"
     TIMED_OUT = "timed_out"
-    CRASHED = "crashed"  # a signal or an exit without a report
-    CANCELLED = "cancelled"  # the job ended, or the lease went to somebody else
-    SUPERVISOR_LOST = "supervisor_lost"  # the lease expired or the supervisor shut down
+    CRASHED = "crashed"
+    CANCELLED = "cancelled"
+    SUPERVISOR_LOST = "supervisor_lost"
 
 
-MEMORY_OUTCOMES = frozenset({Outcome.MEMORY_CAP, Outcome.MEMORY_WATCH, Outcome.OOM_KILLED})
+class Row(msgspec.Struct, frozen=True):
+    """What an outcome means. With neither `halve` nor `retry` it is about the job, which fails with what was said."""
+
+    text: str
+    """Said on the job where the child could say nothing better."""
+    halve: Literal["", "afresh", "counting"] = ""
+    """A chunk of several rows is halved: its halves begin afresh, or with the attempts that it has used up."""
+    retry: bool = False
+    """The same rows may end otherwise, up to CHUNK_MAX_ATTEMPTS."""
+    counts: Literal["attempts", "crashes"] = "attempts"
+    """Against the chunk, or apart: its supervisor's or its template's end is not its fault."""
+    out_of_memory: bool = False
+    death: bool = False
+    """It died or was killed over the chunk: counted for operators."""
+
+
+OUTCOMES = {
+    Outcome.SUCCEEDED: Row(""),
+    Outcome.REFUSED: Row("No retry can help: the model or the data cannot be explained."),
+    Outcome.RAISED: Row("The child reported an error.", retry=True),
+    Outcome.MEMORY_CAP: Row("The child ran out of memory at its cap.", halve="afresh", out_of_memory=True, death=True),
+    Outcome.MEMORY_WATCH: Row(
+        "The child grew past its cap and was killed.", halve="afresh", out_of_memory=True, death=True
+    ),
+    Outcome.OOM_KILLED: Row(  # perhaps for what a neighbour took
+        "The kernel killed the child: the machine ran out of memory.",
+        halve="afresh",
+        retry=True,
+        out_of_memory=True,
+        death=True,
+    ),
+    Outcome.TIMED_OUT: Row(
+        "The child took longer than CHUNK_TIMEOUT_S and was killed.", halve="counting", retry=True, death=True
+    ),
+    Outcome.CRASHED: Row("The child ended without a report.", retry=True, death=True),
+    Outcome.CANCELLED: Row("The job was cancelled.", retry=True),  # the lease went with it: nothing is written
+    Outcome.SUPERVISOR_LOST: Row(
+        "The supervisor was shut down before the child had finished.", retry=True, counts="crashes"
+    ),
+}
+
+MACHINE_FULL, PARENT_LOST = "machine_full", "parent_lost"
+CAUSES = {
+    (Outcome.MEMORY_WATCH, MACHINE_FULL): Row(
+        "The machine was nearly full, and this child was the largest: it was killed before the kernel chose one.",
+        halve="afresh",
+        retry=True,
+        out_of_memory=True,
+        death=True,
+    ),
+    (Outcome.CRASHED, PARENT_LOST): Row(
+        "The process that the child was forked from died.", retry=True, counts="crashes", death=True
+    ),
+}
+"""Codes under which an outcome means something else."""
+
+MEMORY_OUTCOMES = frozenset(outcome for outcome, row in OUTCOMES.items() if row.out_of_memory)
+DEATHS = frozenset(outcome for outcome, row in OUTCOMES.items() if row.death)
+
+
+def row_of(outcome: Outcome, code: str) -> Row:
+    """What follows from an outcome under this code."""
+    return CAUSES.get((outcome, code)) or OUTCOMES[outcome]
 
 
 class Evidence(msgspec.Struct, kw_only=True, omit_defaults=True):

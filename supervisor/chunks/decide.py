@@ -1,4 +1,4 @@
-"""From an outcome to what follows: pure functions over the chunk's record and the settings.
+"""From an outcome to what follows: pure functions over the outcome's row, the chunk's record and the settings.
 
 The store carries it out: see `jobs.queue.Queue.settle`, the one place that counts.
 """
@@ -7,17 +7,15 @@ from typing import Any
 
 import msgspec
 
-from jobs.outcomes import MEMORY_OUTCOMES, Evidence, Outcome
+from jobs.outcomes import Evidence, row_of
 from jobs.planner import halves
 from jobs.queue import Follows
 from jobs.records import Chunk, JobError
-from supervisor.chunks.judge import MACHINE_FULL, Verdict
+from supervisor.chunks.judge import Verdict
 
 MAX_CRASHES = 5
 """Times that a supervisor may be lost over one chunk before the chunk is called poison; more where more attempts are
 allowed."""
-_DETERMINISTIC = frozenset({Outcome.MEMORY_CAP, Outcome.MEMORY_WATCH})
-"""Again with the same rows would end the same way."""
 
 
 def decide(
@@ -34,20 +32,20 @@ def decide(
     """What follows from an attempt that did not succeed. `loading`: it did not get past the model. `narrow`: it ran
     out of memory under a narrow cap, and the next one will have a whole one.
     """
-    if verdict.outcome is Outcome.REFUSED:
-        return _fail(verdict, detail)
-    if verdict.outcome is Outcome.SUPERVISOR_LOST or verdict.code == "parent_lost":
+    row = row_of(verdict.outcome, verdict.code)
+    if row.counts == "crashes":
         return _after_loss(chunk, verdict, evidence, most=max(MAX_CRASHES, max_attempts), draining=draining)
+    if not (row.halve or row.retry):
+        return _fail(verdict, detail)
     splits = chunk.kind == "rows" and chunk.last > chunk.first and not loading
     last_attempt = chunk.attempts + 1 >= max_attempts
     if narrow and not last_attempt:
         return Follows(action="retry", counts="attempts")
-    if verdict.outcome in MEMORY_OUTCOMES and splits:
+    if row.halve == "afresh" and splits:
         return Follows(action="halve", counts="attempts", chunks=_halved(chunk, attempts=0))
-    deterministic = verdict.outcome in _DETERMINISTIC and verdict.code != MACHINE_FULL
-    if deterministic or last_attempt:
+    if last_attempt or not row.retry:
         return _fail(verdict, _with_evidence(chunk, detail, evidence, loading=loading))
-    if verdict.outcome is Outcome.TIMED_OUT and splits:
+    if row.halve and splits:
         return Follows(action="halve", counts="attempts", chunks=_halved(chunk, attempts=chunk.attempts + 1))
     return Follows(action="retry", counts="attempts")
 

@@ -5,24 +5,17 @@ says that we do not know. Does not say what follows: see `decide`.
 """
 
 import os
-import re
 import signal
 
 import msgspec
 
 from jobs.codec import Done, Failed, Ready
-from jobs.outcomes import Outcome
+from jobs.out_of_memory import says_out_of_memory
+from jobs.outcomes import MACHINE_FULL, OUTCOMES, PARENT_LOST, Outcome, row_of
 from supervisor.children.fork_protocol import Exited
 
-_OUT_OF_MEMORY = re.compile(
-    r"bad_alloc|out of memory|cannot allocate memory|unable to allocate|can't start new thread|memoryerror"
-    r"|failed to map segment",
-    re.IGNORECASE,
-)
 NEAR_CAP = 0.9
 """Address space beyond the warm forkserver's that takes more than this share of the cap counts as near it."""
-MACHINE_FULL = "machine_full"
-"""The code of an attempt that did not pass its own cap, and was killed nevertheless."""
 _RUNS_OUT_BY = frozenset({signal.SIGABRT, signal.SIGSEGV, signal.SIGBUS, signal.SIGTRAP, signal.SIGILL})
 
 
@@ -57,15 +50,13 @@ class Verdict(msgspec.Struct, kw_only=True, frozen=True):
 def judge(ending: Ending) -> Verdict:
     """Name the cause. What the child itself could still say comes first, then what we did, then what we can see."""
     if isinstance(ending.message, Done | Ready):
-        return _verdict(Outcome.SUCCEEDED, "")
-    if ending.killed_as is Outcome.MEMORY_WATCH and ending.machine_full:
-        return _verdict(Outcome.MEMORY_WATCH, _MACHINE_FULL, code=MACHINE_FULL)
+        return _verdict(Outcome.SUCCEEDED)
     if ending.killed_as is not None:
-        return _verdict(ending.killed_as, _KILLED.get(ending.killed_as, ""))
+        return _killed(ending.killed_as, machine_full=ending.machine_full)
     if isinstance(ending.message, Failed):
         return _reported(ending.message)
     if ending.parent_lost:
-        return _verdict(Outcome.CRASHED, "The process that the child was forked from died.", code="parent_lost")
+        return _verdict(Outcome.CRASHED, code=PARENT_LOST)
     return _died(ending)
 
 
@@ -78,16 +69,10 @@ def exit_signal(exited: Exited | None) -> signal.Signals | None:
     return signal.Signals(-code) if code is not None and code < 0 else None
 
 
-_MACHINE_FULL = (
-    "The machine was nearly full, and this child was the largest: it was killed before the kernel chose one."
-)
-_KILLED = {
-    Outcome.MEMORY_WATCH: "The child grew past its cap and was killed.",
-    Outcome.TIMED_OUT: "The child took longer than CHUNK_TIMEOUT_S and was killed.",
-    Outcome.CANCELLED: "The job was cancelled.",
-    Outcome.SUPERVISOR_LOST: "The supervisor was shut down before the child had finished.",
-    Outcome.CRASHED: "The child sent something that is not a message and was killed.",
-}
+def _killed(reason: Outcome, *, machine_full: bool) -> Verdict:
+    if reason is Outcome.CRASHED:
+        return _verdict(reason, "The child sent something that is not a message and was killed.")
+    return _verdict(reason, code=MACHINE_FULL if reason is Outcome.MEMORY_WATCH and machine_full else None)
 
 
 def _reported(failed: Failed) -> Verdict:
@@ -100,13 +85,16 @@ def _died(ending: Ending) -> Verdict:
     """It ended without a word."""
     signalled = exit_signal(ending.exited)
     if signalled is signal.SIGKILL and ending.kernel_killed:
-        return _verdict(Outcome.OOM_KILLED, "The kernel killed the child: the machine ran out of memory.")
-    says_so = bool(_OUT_OF_MEMORY.search(ending.stderr))
-    if says_so and signalled is not signal.SIGKILL:
-        return _verdict(Outcome.MEMORY_CAP, f"The child ran out of memory at its cap ({_how(ending)}).")
+        return _verdict(Outcome.OOM_KILLED)
+    if says_out_of_memory(ending.stderr) and signalled is not signal.SIGKILL:
+        return _verdict(Outcome.MEMORY_CAP, _with_how(OUTCOMES[Outcome.MEMORY_CAP].text, ending))
     if _near_cap(ending) and signalled in _RUNS_OUT_BY:
-        return _verdict(Outcome.MEMORY_CAP, f"The child died close to its cap ({_how(ending)}).")
-    return _verdict(Outcome.CRASHED, f"The child ended without a report ({_how(ending)}).")
+        return _verdict(Outcome.MEMORY_CAP, _with_how("The child died close to its cap.", ending))
+    return _verdict(Outcome.CRASHED, _with_how(OUTCOMES[Outcome.CRASHED].text, ending))
+
+
+def _with_how(text: str, ending: Ending) -> str:
+    return f"{text.removesuffix('.')} ({_how(ending)})."
 
 
 def _near_cap(ending: Ending) -> bool:
@@ -123,5 +111,7 @@ def _how(ending: Ending) -> str:
     return f"exit code {code}"
 
 
-def _verdict(outcome: Outcome, message: str, code: str | None = None) -> Verdict:
-    return Verdict(outcome=outcome, code=code or outcome.value, message=message)
+def _verdict(outcome: Outcome, message: str | None = None, code: str | None = None) -> Verdict:
+    """The words of its row, where there are no better ones."""
+    code = code or outcome.value
+    return Verdict(outcome=outcome, code=code, message=row_of(outcome, code).text if message is None else message)

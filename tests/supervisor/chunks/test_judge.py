@@ -5,9 +5,9 @@ import signal
 import pytest
 
 from jobs.codec import Done, Failed, MemoryReport
-from jobs.outcomes import Outcome
+from jobs.outcomes import MACHINE_FULL, Outcome
 from supervisor.children.fork_protocol import Exited
-from supervisor.chunks.judge import MACHINE_FULL, Ending, judge
+from supervisor.chunks.judge import Ending, judge
 
 MIB = 1024 * 1024
 LIMIT, CAP = 500 * MIB, 50 * MIB
