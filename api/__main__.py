@@ -13,8 +13,8 @@ from starlette.applications import Starlette
 
 from api.app import create_app
 from jobs import logs
+from jobs.access import access_denied
 from jobs.blobs import check_blobs
-from jobs.reach import denial
 from jobs.settings import InvalidSettings, Settings, load_settings
 
 FAILED, USAGE = 1, 2
@@ -33,7 +33,7 @@ def main() -> int:
     except InvalidSettings as error:
         print(error, file=sys.stderr)
         return USAGE
-    if reason := denial(settings):
+    if reason := access_denied(settings):
         print(reason, file=sys.stderr)
         return USAGE
     logs.configure(settings.log_level, settings.log_format)

@@ -20,11 +20,10 @@ from api.representation import timestamp
 from api.resources import Resources, resources
 from api.responses import JsonResponse
 from api.submission import Submission
-from jobs.codec import ModelInfo
 from jobs.errors import ModelNameTaken, UnknownModel, UnsupportedMediaType
 from jobs.formats import SNIFF_BYTES, ModelFormat, sniff_model
-from jobs.records import Blob
-from jobs.registry import Registered
+from jobs.records import Blob, ModelInfo
+from jobs.registered import RegisteredModel
 
 
 async def listing(request: Request) -> Response:
@@ -89,7 +88,7 @@ async def _receive(request: Request, submission: Submission, house: Resources) -
     return blob
 
 
-def _document(model: Registered, info: ModelInfo | None) -> dict[str, Any]:
+def _document(model: RegisteredModel, info: ModelInfo | None) -> dict[str, Any]:
     return {
         "name": model.name,
         "source": "registered",

@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.responses import JsonResponse
+from jobs.formats import DATA_FORMATS
 from jobs.states import JobState
 from jobs.version import VERSION
 
@@ -58,7 +59,7 @@ PROBLEM = _answer("What is wrong, and the way out (RFC 9457).", "application/pro
 VALUES = ("application/json", "text/csv", "application/x-npy")
 NUMBERS = {"type": "array", "items": NUMBER}
 SUBMISSION = _object(
-    data={"type": "string", "format": "binary", "description": "CSV with a header, NPY or JSON"},
+    data={"type": "string", "format": "binary", "description": DATA_FORMATS},
     model={
         "type": "string",
         "format": "binary",

@@ -10,11 +10,10 @@ from typing import Protocol
 import msgspec
 
 from api import npy
-from jobs.codec import PIECE_BYTES
 from jobs.errors import BadNpy, EmptyPart, MalformedJson, NoHeader, PickleRefused, UnsupportedMediaType
-from jobs.formats import SNIFF_BYTES, DataFormat, ModelFormat, sniff_data, sniff_model
+from jobs.formats import DATA_FORMATS, SNIFF_BYTES, DataFormat, ModelFormat, sniff_data, sniff_model
+from jobs.protocol import PIECE_BYTES
 
-DATA_FORMATS = "CSV with a header, NPY, JSON"
 MODEL_FORMATS = "XGBoost JSON or UBJSON, LightGBM text, CatBoost CBM, skops"
 SHOWN_CHARS = 80
 

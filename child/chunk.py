@@ -13,7 +13,9 @@ from child.models.model import Rows
 from child.parts import Parts, Source
 from child.pipe import Pipe, PipeClosed
 from child.prepared import Prepared
-from jobs.codec import PIECE_BYTES, Close, Done, Explain, Layout, MemoryReport, Open, Plan, Span, Values
+from jobs.protocol import PIECE_BYTES, Close, Done, Explain, MemoryReport, Open, Plan, Values
+from jobs.records import Layout
+from jobs.spans import Span
 
 
 def run(connection: socket.socket, prepared: Prepared | None) -> None:
@@ -76,7 +78,7 @@ def _close(pipe: Pipe, request: Close) -> Done:
 
 
 def _send_values(pipe: Pipe, values: Rows) -> None:
-    """Without the last axis where there is one output; see `codec.Values`."""
+    """Without the last axis where there is one output; see `protocol.Values`."""
     raw = np.ascontiguousarray(values, dtype="<f8").data.cast("B")
     for start in range(0, len(raw), PIECE_BYTES):
         pipe.send(Values(bytes(raw[start : start + PIECE_BYTES])))

@@ -6,8 +6,8 @@ ended.
 
 from child import memory
 from child.pipe import Pipe
-from jobs.codec import Failed
 from jobs.errors import Problem
+from jobs.protocol import Failed
 
 
 def report(pipe: Pipe, error: Exception, anonymous_at_start: int) -> None:

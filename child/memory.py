@@ -8,8 +8,8 @@ import os
 import resource
 
 from child.stack import is_lean
-from jobs.codec import MemoryReport
 from jobs.out_of_memory import says_out_of_memory
+from jobs.protocol import MemoryReport
 
 STATUS, SHARES, PAGES = "/proc/self/status", "/proc/self/smaps_rollup", "/proc/self/statm"
 LONGEST = 64 * 1024

@@ -11,8 +11,10 @@ from child.parts import Source
 from child.prepared import Prepared
 from child.rows import Table, layout, open_table
 from jobs import planner
-from jobs.codec import Layout, Open, Span
 from jobs.errors import RowExceedsMemory
+from jobs.protocol import Open
+from jobs.records import Layout
+from jobs.spans import Span
 
 MOST_ROWS = 1_000_000
 """In a chunk, where the planner is free to choose."""

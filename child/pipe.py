@@ -7,8 +7,8 @@ import io
 import socket
 from typing import Any
 
-from jobs import codec
-from jobs.codec import PIECE_BYTES, Data, FromChild, FromSupervisor, Read
+from jobs import protocol
+from jobs.protocol import PIECE_BYTES, Data, FromChild, FromSupervisor, Read
 
 
 class PipeClosed(ConnectionError):
@@ -24,16 +24,16 @@ class Pipe:
     def send(self, message: FromChild) -> None:
         """Raises PipeClosed."""
         try:
-            self._connection.sendall(codec.encode(message))
+            self._connection.sendall(protocol.encode(message))
         except OSError as error:
             raise PipeClosed(str(error)) from error
 
     def receive(self) -> FromSupervisor:
         """The next message. Raises PipeClosed at the end of the stream and for what is no message."""
-        length = codec.frame_length(self._exactly(codec.LENGTH.size))
+        length = protocol.frame_length(self._exactly(protocol.LENGTH.size))
         try:
-            return codec.decode_from_supervisor(self._exactly(length))
-        except codec.BadFrame as error:
+            return protocol.decode_from_supervisor(self._exactly(length))
+        except protocol.BadFrame as error:
             raise PipeClosed(str(error)) from error
 
     def part(self, name: str, size: int) -> io.BufferedReader:

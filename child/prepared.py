@@ -12,9 +12,10 @@ from child.models.model import Rows
 from child.parts import Source
 from child.rows import layout
 from jobs import planner
-from jobs.codec import Layout, ModelInfo, Span
 from jobs.errors import AdditivityFailed
 from jobs.options import Options
+from jobs.records import Layout, ModelInfo
+from jobs.spans import Span
 
 if TYPE_CHECKING:
     from child.explainers import Explainer

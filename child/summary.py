@@ -10,8 +10,8 @@ import msgspec
 import numpy as np
 
 from child.models.model import Rows
-from jobs import codec
-from jobs.codec import Layout, ModelInfo, Partial
+from jobs import protocol
+from jobs.records import Layout, ModelInfo, Partial
 
 TOP_FEATURES = 20
 _decoder = msgspec.msgpack.Decoder(Partial)
@@ -50,10 +50,10 @@ def _share(part: Partial) -> float:
 
 def read_partials(file: BinaryIO) -> Iterator[Partial]:
     """The frames of a part, one at a time. Raises EOFError when the last one is cut off."""
-    while header := file.read(codec.LENGTH.size):
-        if len(header) < codec.LENGTH.size:
+    while header := file.read(protocol.LENGTH.size):
+        if len(header) < protocol.LENGTH.size:
             raise EOFError("the partials end inside a frame")
-        length = codec.frame_length(header)
+        length = protocol.frame_length(header)
         body = file.read(length)
         if len(body) < length:
             raise EOFError("the partials end inside a frame")

@@ -14,8 +14,9 @@ from child.pipe import Pipe, PipeClosed
 from child.prepared import Prepared
 from child.rows import layout, open_table
 from child.stack import NeedsFullStack, UnreadableEnsemble, is_lean
-from jobs.codec import Converted, Load, ModelInfo, Ready, Unsuited
 from jobs.errors import UnreadableModel
+from jobs.protocol import Converted, Load, Ready, Unsuited
+from jobs.records import ModelInfo
 from shaptrees import ensemble
 from shaptrees.ensemble import About, Ensemble
 

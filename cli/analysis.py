@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import click
 
 from cli.client import Client, Document
+from jobs.formats import DATA_FORMATS
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 EXISTING = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -48,7 +49,7 @@ class OptionPair(click.ParamType[tuple[str, Any]]):
 _OPTIONS = (
     click.option("--model", type=EXISTING, help="Model file: XGBoost JSON or UBJSON, LightGBM text, CBM, skops."),
     click.option("--model-id", help="Instead of --model: a model that the service knows by this name."),
-    click.option("--data", type=EXISTING, required=True, help="Rows to explain: CSV with a header, NPY or JSON."),
+    click.option("--data", type=EXISTING, required=True, help=f"Rows to explain: {DATA_FORMATS}."),
     click.option("--background", type=EXISTING, help="Typical rows, for explainers that need a background."),
     click.option("--interactions", is_flag=True, help="SHAP interaction values (tree models)."),
     click.option("--explainer", help="auto, tree, linear, permutation or kernel."),

@@ -11,8 +11,8 @@ import redis
 
 from cli.tables import in_mb
 from jobs import keys, store_policy
+from jobs.access import ADVICE
 from jobs.connection import DENIED
-from jobs.reach import ADVICE
 from jobs.settings import Settings
 
 PINGS = 20

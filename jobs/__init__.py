@@ -8,10 +8,11 @@ The house from the front door inwards:
 - `errors`: every problem a user can meet, with its code and HTTP status.
 - `formats`: which file format some first bytes are.
 - `planner`: how rows are cut into chunks, and how many bytes a chunk will need.
-- `codec`: the messages between supervisor and child; the one place that fixes their bytes.
-- `keys`: the Redis schema; `scripts/`: one atomic Lua script a file; `blobs`: bytes in pieces, in Redis or in
-  `objects`, an object store;
-  `records`: what is read back; `store`: every operation on a job;
-  `registry`: registered models.
+- `spans`: where a chunk's rows lie in the data; `protocol`: the messages between supervisor and child, and their bytes.
+- `connection`: clients of Redis, and what its errors mean; `access`: whether it lets us in at all.
+- `keys`: the Redis schema; `scripts/`: one atomic Lua script a file; `records`: what is kept, typed.
+- `blobs`: bytes in pieces, in Redis or in `object_store`.
+- `store`: what callers do with jobs; `queue`: what supervisors do with chunks; `registered`: models with a name.
+- `overview` and `history`: what operators see; `audit`: contradictions in the store, and how they are mended.
 - `logs`: structured logging for every process; `version`: of this package.
 """

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from jobs import keys
-from jobs.codec import PIECE_BYTES
 from jobs.connection import RedisClient, RedisConnectionError, RedisError
+from jobs.protocol import PIECE_BYTES
 from jobs.records import Blob
 from jobs.scripts import source
 from jobs.settings import InvalidSettings, Settings
@@ -116,7 +116,7 @@ def open_blobs(settings: Settings, redis: RedisClient) -> BlobStore:
     """The store that the settings name. An object store's library costs memory, and is imported for it alone."""
     if settings.blob_url is None:
         return RedisBlobs(redis)
-    from jobs.objects import ObjectBlobs, open_store
+    from jobs.object_store import ObjectBlobs, open_store
 
     return ObjectBlobs(redis, open_store(settings.blob_url))
 
@@ -125,7 +125,7 @@ def check_blobs(settings: Settings) -> None:
     """Write, read and delete something where BLOB_URL points. Raises InvalidSettings with the reason."""
     if settings.blob_url is None:
         return
-    from jobs.objects import open_store, probe
+    from jobs.object_store import open_store, probe
 
     try:
         probe(open_store(settings.blob_url))

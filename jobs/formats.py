@@ -4,18 +4,76 @@ Does not read the files: see `child.rows` and `child.models`.
 """
 
 import re
+from collections.abc import Callable
 from enum import StrEnum
 
 SNIFF_BYTES = 4096
 """How many first bytes are enough to tell."""
+_FOREIGN = (
+    (b"PAR1", "a Parquet file"),
+    (b"\x1f\x8b", "a gzip file"),
+    (b"BZh", "a bzip2 file"),
+    (b"\xfd7zXZ", "an xz file"),
+    (b"\x28\xb5\x2f\xfd", "a Zstandard file"),
+    (b"\xd0\xcf\x11\xe0", "an old Excel workbook"),
+    (b"\x89HDF", "an HDF5 file"),
+    (b"%PDF", "a PDF file"),
+    (b"ARROW1", "an Arrow file"),
+    (b"Obj\x01", "an Avro file"),
+    (b"\xff\xfe", "UTF-16 text (save it as UTF-8)"),
+    (b"\xfe\xff", "UTF-16 text (save it as UTF-8)"),
+    (b"PK\x03\x04", "a ZIP archive (an Excel workbook, or an NPZ file)"),
+)
+_PICKLES = (re.compile(rb"\x80[\x02-\x05]"), re.compile(rb"\x78[\x01\x5e\x9c\xda]"))
+
+
+def _foreign(head: bytes) -> str | None:
+    return next((name for magic, name in _FOREIGN if head.startswith(magic)), None)
+
+
+def _is_npy(head: bytes) -> bool:
+    return head.startswith(b"\x93NUMPY")
+
+
+def _is_json(head: bytes) -> bool:
+    return head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] in (b"{", b"[")
+
+
+def _is_text(head: bytes) -> bool:
+    return not _no_table(head)
+
+
+def _no_table(head: bytes) -> str:
+    """A few words on what a file is that holds no table of ours; none for text."""
+    if any(pickle.match(head) for pickle in _PICKLES):
+        return "a pickle file"
+    return _foreign(head) or ("a binary file of an unknown kind" if b"\x00" in head else "")
 
 
 class DataFormat(StrEnum):
-    """Rows of a table."""
+    """Rows of a table: a format's name, what messages call it, and whether some first bytes look like it.
 
-    NPY = "npy"
-    CSV = "csv"
-    JSON = "json"
+    The first that fits is meant, so text, which anything may be, comes last. The readers are a table of the same names
+    in `child.rows`.
+    """
+
+    NPY = "npy", "NPY", _is_npy
+    JSON = "json", "JSON", _is_json
+    CSV = "csv", "CSV with a header", _is_text
+
+    label: str
+    looks_like: Callable[[bytes], bool]
+
+    def __new__(cls, name: str, label: str, looks_like: Callable[[bytes], bool]) -> "DataFormat":
+        member = str.__new__(cls, name)
+        member._value_ = name
+        member.label = label
+        member.looks_like = looks_like
+        return member
+
+
+DATA_FORMATS = ", ".join(sorted(found.label for found in DataFormat))
+"""All of them, for messages."""
 
 
 class ModelFormat(StrEnum):
@@ -29,39 +87,9 @@ class ModelFormat(StrEnum):
     PICKLE = "pickle"
 
 
-_FOREIGN = (
-    (b"PAR1", "a Parquet file"),
-    (b"\x1f\x8b", "a gzip file"),
-    (b"BZh", "a bzip2 file"),
-    (b"\xfd7zXZ", "an xz file"),
-    (b"\x28\xb5\x2f\xfd", "a Zstandard file"),
-    (b"\xd0\xcf\x11\xe0", "an old Excel workbook"),
-    (b"\x89HDF", "an HDF5 file"),
-    (b"%PDF", "a PDF file"),
-    (b"ARROW1", "an Arrow file"),
-    (b"Obj\x01", "an Avro file"),
-    (b"PK\x03\x04", "a ZIP archive (an Excel workbook, or an NPZ file)"),
-)
-_PICKLES = (re.compile(rb"\x80[\x02-\x05]"), re.compile(rb"\x78[\x01\x5e\x9c\xda]"))
-
-
 def sniff_data(head: bytes) -> DataFormat | str:
     """The format of a data file from its first bytes, or a few words on what it is instead."""
-    if head.startswith(b"\x93NUMPY"):
-        return DataFormat.NPY
-    foreign = _foreign(head)
-    if foreign:
-        return foreign
-    text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
-    if text[:1] in (b"{", b"["):
-        return DataFormat.JSON
-    if any(pickle.match(head) for pickle in _PICKLES):
-        return "a pickle file"
-    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return "UTF-16 text (save it as UTF-8)"
-    if b"\x00" in head:
-        return "a binary file of an unknown kind"
-    return DataFormat.CSV
+    return next((found for found in DataFormat if found.looks_like(head)), None) or _no_table(head)
 
 
 def sniff_model(head: bytes) -> ModelFormat | str:
@@ -79,7 +107,3 @@ def sniff_model(head: bytes) -> ModelFormat | str:
     if any(pickle.match(head) for pickle in _PICKLES) or head.startswith(b"\x1f\x8b"):
         return ModelFormat.PICKLE
     return _foreign(head) or "a file of an unknown kind"
-
-
-def _foreign(head: bytes) -> str | None:
-    return next((name for magic, name in _FOREIGN if head.startswith(magic)), None)

@@ -16,7 +16,7 @@
     shap:blob:<id>                  hash    piece number -> bytes of an upload, "readers:<piece>" -> unfinished chunks;
                                             with BLOB_URL no bytes, but "objects" -> 1
                                             of a registered model also "registered", "users" (jobs), "info" (JSON)
-    shap:models                     hash    name -> JSON record, see `registry.Registered`
+    shap:models                     hash    name -> JSON record, see `registered.RegisteredModel`
     shap:job:<id>                   hash    the job record, see `records.Job`
     shap:job:<id>:chunks            hash    chunk id -> JSON record, see `records.Chunk`
     shap:job:<id>:pending           list    chunk ids that wait for a slot

@@ -14,13 +14,13 @@ import msgspec
 
 from jobs import keys
 from jobs.blobs import BlobGone, BlobStore, RedisBlobs
-from jobs.codec import Layout, ModelInfo, Partial, Span, Spans
-from jobs.codec import encode as encode_frame
 from jobs.connection import BLOCK_S, OutOfMemoryError, RedisClient
 from jobs.errors import StorageFull
 from jobs.outcomes import Attempt
-from jobs.records import Chunk, Job, JobError, job_from_hash, json_text
+from jobs.protocol import encode as encode_frame
+from jobs.records import Chunk, Job, JobError, Layout, ModelInfo, Partial, job_from_hash, json_text
 from jobs.scripts import bare, source
+from jobs.spans import Span, Spans
 
 EXPIRED_AT_ONCE = 200
 """Leases looked at in one go by a rescue."""
@@ -48,7 +48,7 @@ class Lease(msgspec.Struct, kw_only=True):
         return job_from_hash(self.fields)
 
 
-class Follows(msgspec.Struct, kw_only=True):
+class Decision(msgspec.Struct, kw_only=True):
     """What follows from an attempt that did not succeed."""
 
     action: Literal["retry", "halve", "fail"]
@@ -172,7 +172,7 @@ class Queue:
         return True
 
     async def settle(
-        self, lease: Lease, attempt: Attempt | None, follows: Follows, *, expired_only: bool = False
+        self, lease: Lease, attempt: Attempt | None, decision: Decision, *, expired_only: bool = False
     ) -> bool:
         """Account for an attempt that did not succeed: back into the queue, or the end of its job.
 
@@ -186,8 +186,8 @@ class Queue:
                 lease.token,
                 "" if attempt is None else json_text(attempt),
                 self._job_ttl_s,
-                json_text({"action": follows.action, "counts": follows.counts, "chunks": follows.chunks}),
-                "" if follows.error is None else json_text(follows.error),
+                json_text({"action": decision.action, "counts": decision.counts, "chunks": decision.chunks}),
+                "" if decision.error is None else json_text(decision.error),
                 "expired" if expired_only else "",
             )
         )

@@ -9,8 +9,8 @@ from typing import Any, Literal
 
 import msgspec
 
-from jobs.codec import Layout, ModelInfo, Span
 from jobs.options import Options
+from jobs.spans import Span
 from jobs.states import ENDED, ChunkState, JobState
 
 
@@ -63,6 +63,58 @@ class Chunk(msgspec.Struct, kw_only=True, omit_defaults=False):
 
 
 OPEN = Chunk(id="open", kind="open")
+
+
+class ModelInfo(msgspec.Struct, kw_only=True, frozen=True):
+    """What a child found out about a model, and how it will be explained."""
+
+    family: str
+    """xgboost, lightgbm, catboost or scikit-learn."""
+    name: str
+    """The estimator's class name, as the user knows it."""
+    n_features: int
+    features: list[str] | None
+    """None where the model was fitted without names."""
+    outputs: list[str]
+    """A name for each explained output; for classifiers the class labels."""
+    base_values: list[float]
+    """One for each output. For sampling explainers the mean prediction over the background."""
+    explainer: str
+    """tree, linear, permutation or kernel."""
+    engine: str
+    """What computes the values, e.g. `shap.TreeExplainer (path-dependent)`."""
+    reason: str
+    """Why this explainer, in a sentence."""
+    explains: str
+    """What the values add up to: `margin`, `probability`, `prediction`, ..."""
+
+
+class Layout(msgspec.Struct, kw_only=True, frozen=True):
+    """What the opening child found out about the data, handed to the children of each chunk."""
+
+    format: str
+    columns: list[str]
+    """The data's columns in the data's order."""
+    features: list[str]
+    """The same in the model's order: the order of the values."""
+    order: list[int] | None = None
+    """features[i] = columns[order[i]]; None when they are in order already."""
+    detail: dict[str, Any] = {}
+    """For the reader of this format: dtype, row bytes, ..."""
+
+
+class Partial(msgspec.Struct, kw_only=True):
+    """What the summary needs of one chunk."""
+
+    rows: int
+    abs_sum: list[list[float]]
+    """(features, outputs): the sum of |SHAP value| over the rows. For interactions, of |row sums|."""
+    value_sum: list[list[float]]
+    """(features, outputs): the signed sum, for the direction of an effect."""
+    largest_error: float
+    """The largest |base + sum of values - the model's own output|."""
+    tolerance: float
+    """What was allowed for it."""
 
 
 class JobError(msgspec.Struct, kw_only=True, omit_defaults=True):

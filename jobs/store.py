@@ -17,7 +17,7 @@ from jobs.options import Options
 from jobs.outcomes import Attempt
 from jobs.overview import FORGET_S
 from jobs.records import OPEN, Blob, Input, Job, job_from_hash, json_text
-from jobs.registry import Registry
+from jobs.registered import RegisteredModels
 from jobs.scripts import source
 from jobs.states import JobState
 
@@ -31,7 +31,7 @@ class Store:
     def __init__(self, redis: RedisClient, *, job_ttl_s: int, blobs: BlobStore | None = None) -> None:
         self.redis = redis
         self.blobs = blobs or RedisBlobs(redis)
-        self.models = Registry(redis)
+        self.models = RegisteredModels(redis)
         self.job_ttl_s = job_ttl_s
         self._submit = redis.register_script(source("submit"))
         self._cancel = redis.register_script(source("cancel"))

@@ -12,11 +12,11 @@ import sys
 import structlog
 import uvloop
 
+from jobs.access import ADVICE
 from jobs.blobs import check_blobs, open_blobs
 from jobs.connection import connect, connect_blocking
 from jobs.logs import configure
 from jobs.queue import Queue
-from jobs.reach import ADVICE
 from jobs.settings import InvalidSettings, Settings, load_settings
 from supervisor.children.memory import NoRoom
 from supervisor.children.spawner import ForkserverLost

@@ -14,9 +14,10 @@ import numpy.typing as npt
 
 from child.parts import Source
 from child.rows import csv_file, json_file, npy_file
-from jobs.codec import Layout, Span, Spans
 from jobs.errors import NoRows, UnsupportedMediaType
-from jobs.formats import SNIFF_BYTES, DataFormat, sniff_data
+from jobs.formats import DATA_FORMATS, SNIFF_BYTES, DataFormat, sniff_data
+from jobs.records import Layout
+from jobs.spans import Span, Spans
 
 Rows = npt.NDArray[np.float64]
 """(rows, columns); NaN is a missing value."""
@@ -53,7 +54,7 @@ def open_table(source: Source, per_chunk: int) -> Table:
     if found is None:
         raise NoRows(field=source.field)
     if not isinstance(found, DataFormat):
-        raise UnsupportedMediaType(field=source.field, found=found, supported="CSV, JSON, NPY")
+        raise UnsupportedMediaType(field=source.field, found=found, supported=DATA_FORMATS)
     columns, width, spans, detail = _FORMATS[found].scan(source, per_chunk)
     if not spans:
         raise NoRows(field=source.field)

@@ -16,8 +16,10 @@ import numpy.typing as npt
 from child.parts import Source
 from child.rows import cells
 from child.rows.cutter import Cutter
-from jobs.codec import PIECE_BYTES, Layout, Span, Spans
 from jobs.errors import BadHeader, NoHeader, NoRows, NotUtf8
+from jobs.protocol import PIECE_BYTES
+from jobs.records import Layout
+from jobs.spans import Span, Spans
 
 if TYPE_CHECKING:
     from child.rows import Rows

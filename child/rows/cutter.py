@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from jobs import planner
-from jobs.codec import Spans
 from jobs.errors import TooManyChunks
+from jobs.spans import Spans
 
 
 class Cutter:

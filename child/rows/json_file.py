@@ -14,8 +14,10 @@ import msgspec
 from child.parts import Source
 from child.rows import cells
 from child.rows.cutter import Cutter
-from jobs.codec import PIECE_BYTES, Layout, Span, Spans
 from jobs.errors import BadHeader, BadRecord, MalformedJson, NoRows, NoTable, NotUtf8, RaggedRow
+from jobs.protocol import PIECE_BYTES
+from jobs.records import Layout
+from jobs.spans import Span, Spans
 
 if TYPE_CHECKING:
     from child.rows import Rows

@@ -10,8 +10,9 @@ import numpy as np
 
 from child.parts import Source
 from child.rows import Rows, Table, read_rows
-from jobs.codec import Layout, Span
 from jobs.errors import FeatureCount, FeatureNames, InfiniteValue, MissingValue
+from jobs.records import Layout
+from jobs.spans import Span
 
 SHOWN_NAMES = 10
 LARGEST = np.finfo(np.float32).max

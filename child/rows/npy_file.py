@@ -11,8 +11,9 @@ from numpy.lib import format as npy
 from child.parts import Source
 from child.rows.cutter import Cutter
 from jobs import planner
-from jobs.codec import Layout, Span, Spans
 from jobs.errors import BadNpy
+from jobs.records import Layout
+from jobs.spans import Span, Spans
 
 if TYPE_CHECKING:
     from child.rows import Rows

@@ -9,7 +9,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from jobs.codec import PIECE_BYTES
+from jobs.protocol import PIECE_BYTES
 from jobs.states import CHUNK_TRANSITIONS, JOB_TRANSITIONS
 
 

@@ -1,5 +1,5 @@
 -- Comes before every script on a job: names for its KEYS, the transition tables, and the steps that scripts share.
--- JOB_NEXT and CHUNK_NEXT are written in front of this from jobs/states.py, PIECE_BYTES from jobs/codec.py.
+-- JOB_NEXT and CHUNK_NEXT are written in front of this from jobs/states.py, PIECE_BYTES from jobs/protocol.py.
 local K = {
   job = KEYS[1], chunks = KEYS[2], pending = KEYS[3], attempts = KEYS[4], values = KEYS[5], results = KEYS[6],
   partials = KEYS[7], ready = KEYS[8], leases = KEYS[9], token = KEYS[10], jobs = KEYS[11], outcomes = KEYS[12],

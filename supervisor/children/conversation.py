@@ -5,8 +5,8 @@ The child asks for bytes and is answered; everything else it says is given to th
 
 from collections.abc import AsyncIterator
 
-from jobs.codec import BadFrame, Converted, Data, Done, Failed, FromChild, Plan, Read, Ready, Unsuited, Values
 from jobs.outcomes import Outcome
+from jobs.protocol import BadFrame, Converted, Data, Done, Failed, FromChild, Plan, Read, Ready, Unsuited, Values
 from supervisor.children.inputs import Parts, read_part
 from supervisor.children.pipe import Pipe
 from supervisor.children.spawner import Child

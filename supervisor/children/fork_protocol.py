@@ -1,7 +1,7 @@
 """What a supervisor and its forking processes say to each other. Used at both ends of a control socket.
 
 Commands carry descriptors and have a fixed size, so that each is received together with its descriptors; events are
-frames. Does not cover what a child says of its work: see `jobs.codec`.
+frames. Does not cover what a child says of its work: see `jobs.protocol`.
 """
 
 import struct

@@ -16,7 +16,7 @@ import msgspec
 
 from jobs import errors
 from jobs.blobs import BlobStore
-from jobs.codec import PIECE_BYTES
+from jobs.protocol import PIECE_BYTES
 from jobs.queue import Queue
 from jobs.records import Blob, Chunk, Input
 

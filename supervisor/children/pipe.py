@@ -8,7 +8,7 @@ import contextlib
 import os
 import socket
 
-from jobs.codec import LENGTH, FromChild, FromSupervisor, decode_from_child, encode, frame_length
+from jobs.protocol import LENGTH, FromChild, FromSupervisor, decode_from_child, encode, frame_length
 
 STDERR_BYTES = 4096
 
@@ -31,7 +31,7 @@ class Pipe:
             await self._writer.drain()
 
     async def receive(self) -> FromChild | None:
-        """The next message; None when the child has closed its end. Raises jobs.codec.BadFrame."""
+        """The next message; None when the child has closed its end. Raises jobs.protocol.BadFrame."""
         try:
             header = await self._reader.readexactly(LENGTH.size)
             return decode_from_child(await self._reader.readexactly(frame_length(header)))

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import structlog
 
-from jobs.codec import Converted, Load, Ready, Unsuited
 from jobs.errors import NoRoomForLibraries
+from jobs.protocol import Converted, Load, Ready, Unsuited
 from jobs.records import Job
 from supervisor.children.budget import Budget, Reservation
 from supervisor.children.ensembles import Ensembles

@@ -10,9 +10,9 @@ import socket
 
 import msgspec
 
-from jobs.codec import Converted, Failed, FromChild, Load, ModelInfo, Read, Ready, Unsuited
 from jobs.outcomes import Outcome
-from jobs.records import Job, json_text
+from jobs.protocol import Converted, Failed, FromChild, Load, Read, Ready, Unsuited
+from jobs.records import Job, ModelInfo, json_text
 from supervisor.children.budget import Reservation
 from supervisor.children.conversation import serve_reads
 from supervisor.children.fork_protocol import Warm

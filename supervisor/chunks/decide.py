@@ -9,7 +9,7 @@ import msgspec
 
 from jobs.outcomes import Evidence, row_of
 from jobs.planner import halves
-from jobs.queue import Follows
+from jobs.queue import Decision
 from jobs.records import Chunk, JobError
 from supervisor.chunks.judge import Verdict
 
@@ -28,7 +28,7 @@ def decide(
     loading: bool = False,
     draining: bool = False,
     narrow: bool = False,
-) -> Follows:
+) -> Decision:
     """What follows from an attempt that did not succeed. `loading`: it did not get past the model. `narrow`: it ran
     out of memory under a narrow cap, and the next one will have a whole one.
     """
@@ -40,27 +40,27 @@ def decide(
     splits = chunk.kind == "rows" and chunk.last > chunk.first and not loading
     last_attempt = chunk.attempts + 1 >= max_attempts
     if narrow and not last_attempt:
-        return Follows(action="retry", counts="attempts")
+        return Decision(action="retry", counts="attempts")
     if row.halve == "afresh" and splits:
-        return Follows(action="halve", counts="attempts", chunks=_halved(chunk, attempts=0))
+        return Decision(action="halve", counts="attempts", chunks=_halved(chunk, attempts=0))
     if last_attempt or not row.retry:
         return _fail(verdict, _with_evidence(chunk, detail, evidence, loading=loading))
     if row.halve and splits:
-        return Follows(action="halve", counts="attempts", chunks=_halved(chunk, attempts=chunk.attempts + 1))
-    return Follows(action="retry", counts="attempts")
+        return Decision(action="halve", counts="attempts", chunks=_halved(chunk, attempts=chunk.attempts + 1))
+    return Decision(action="retry", counts="attempts")
 
 
-def _after_loss(chunk: Chunk, verdict: Verdict, evidence: Evidence, *, most: int, draining: bool) -> Follows:
+def _after_loss(chunk: Chunk, verdict: Verdict, evidence: Evidence, *, most: int, draining: bool) -> Decision:
     """The chunk is not to blame, unless it takes its supervisor down again and again."""
     if draining:
-        return Follows(action="retry", counts="")
+        return Decision(action="retry", counts="")
     if chunk.crashes + 1 >= most:
         return _fail(verdict, _with_evidence(chunk, {}, evidence, loading=False), counts="crashes")
-    return Follows(action="retry", counts="crashes")
+    return Decision(action="retry", counts="crashes")
 
 
-def _fail(verdict: Verdict, detail: dict[str, Any], counts: Any = "attempts") -> Follows:
-    return Follows(
+def _fail(verdict: Verdict, detail: dict[str, Any], counts: Any = "attempts") -> Decision:
+    return Decision(
         action="fail", counts=counts, error=JobError(code=verdict.code, message=verdict.message, detail=detail)
     )
 

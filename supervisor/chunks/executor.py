@@ -12,12 +12,12 @@ from typing import Any
 import structlog
 
 from jobs.blobs import BlobGone
-from jobs.codec import Close, Done, Explain, Failed, Layout, ModelInfo, Open, Plan, Request, Values
 from jobs.connection import RedisError
 from jobs.errors import InputLost, Problem
 from jobs.outcomes import MEMORY_OUTCOMES, Attempt, Evidence, Outcome
+from jobs.protocol import Close, Done, Explain, Failed, Open, Plan, Request, Values
 from jobs.queue import Lease, Queue
-from jobs.records import Job, row_bytes
+from jobs.records import Job, Layout, ModelInfo, row_bytes
 from jobs.settings import Settings
 from supervisor.children.conversation import LastWord, results
 from supervisor.children.inputs import Parts, job_parts, partials_part, sizes

@@ -9,9 +9,9 @@ import signal
 
 import msgspec
 
-from jobs.codec import Done, Failed, Ready
 from jobs.out_of_memory import says_out_of_memory
 from jobs.outcomes import MACHINE_FULL, OUTCOMES, PARENT_LOST, Outcome, row_of
+from jobs.protocol import Done, Failed, Ready
 from supervisor.children.fork_protocol import Exited
 
 NEAR_CAP = 0.9

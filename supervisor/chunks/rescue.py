@@ -10,7 +10,7 @@ from collections.abc import Container
 import structlog
 
 from jobs.outcomes import Attempt, Evidence, Outcome
-from jobs.queue import Follows, Lease, Queue
+from jobs.queue import Decision, Lease, Queue
 from supervisor.chunks.decide import decide
 from supervisor.chunks.judge import Verdict
 
@@ -59,7 +59,7 @@ async def give_back(queue: Queue, drawn: list[Lease], broken_off: list[Lease], *
     """
     count = await _settle(queue, broken_off, _BROKEN_OFF, max_attempts=max_attempts)
     for lease in drawn:
-        count += await queue.settle(lease, None, Follows(action="retry", counts=""))
+        count += await queue.settle(lease, None, Decision(action="retry", counts=""))
         log.warning("lease_returned", job_id=lease.job_id, chunk=lease.chunk.id)
     return count
 

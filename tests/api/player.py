@@ -8,11 +8,12 @@ from redis.asyncio import Redis
 
 from jobs import history
 from jobs.blobs import open_blobs
-from jobs.codec import PIECE_BYTES, Layout, ModelInfo, Partial, Span
 from jobs.outcomes import Attempt, Evidence, Outcome
-from jobs.queue import Follows, Lease, Queue
-from jobs.records import JobError
+from jobs.protocol import PIECE_BYTES
+from jobs.queue import Decision, Lease, Queue
+from jobs.records import JobError, Layout, ModelInfo, Partial
 from jobs.settings import Settings
+from jobs.spans import Span
 from jobs.store import Store
 
 PARTIAL = Partial(rows=1, abs_sum=[[1.0]], value_sum=[[1.0]], largest_error=0.0, tolerance=1e-6)
@@ -89,7 +90,7 @@ class Player:
         async def play(queue: Queue) -> None:
             for lease in await queue.own():
                 lost = attempt(lease.chunk.id, Outcome.SUPERVISOR_LOST)
-                assert await queue.settle(lease, lost, Follows(action="retry", counts="crashes"))
+                assert await queue.settle(lease, lost, Decision(action="retry", counts="crashes"))
 
         self.act(play)
 
@@ -97,7 +98,7 @@ class Player:
         async def play(queue: Queue) -> None:
             lease = await queue.lease(job_id)
             assert lease
-            follows = Follows(action="fail", counts="attempts", error=error)
+            follows = Decision(action="fail", counts="attempts", error=error)
             await queue.settle(lease, attempt("open", Outcome.REFUSED, **more), follows)
 
         self.act(play)

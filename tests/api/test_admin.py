@@ -5,7 +5,7 @@ import os
 from starlette.testclient import TestClient
 
 from jobs.outcomes import Evidence, Outcome
-from jobs.queue import Follows
+from jobs.queue import Decision
 from jobs.records import JobError
 from tests.api.conftest import MakeClient
 from tests.api.player import Player, attempt
@@ -56,7 +56,7 @@ def test_kills_and_failures(client: TestClient, submitted: str, player: Player) 
     lease = player.lease(submitted)
     evidence = Evidence(signal="SIGKILL", stderr='Traceback (most recent call last):\n  File "x.py", line 1, in f\nbad')
     killed = attempt("open", Outcome.OOM_KILLED, evidence=evidence)
-    follows = Follows(action="fail", counts="attempts", error=JobError(code="oom_killed", message="Killed."))
+    follows = Decision(action="fail", counts="attempts", error=JobError(code="oom_killed", message="Killed."))
     player.act(lambda queue: queue.settle(lease, killed, follows))
     document = client.get("/admin/memory").json()
     assert document["kills"]["oom_killed"] == 1

@@ -10,7 +10,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from jobs import keys
-from jobs.codec import PIECE_BYTES
+from jobs.protocol import PIECE_BYTES
 from tests.api.conftest import MODEL, MakeClient, Web, files
 from tests.api.player import Player
 from tests.api.test_process import MIB, check_memory, job_id_of, many_rows, post, run, submission

@@ -14,7 +14,7 @@ import pytest
 
 from jobs import keys
 from jobs.blobs import BATCH_BYTES
-from jobs.codec import PIECE_BYTES
+from jobs.protocol import PIECE_BYTES
 from tests.api.conftest import CSV, MODEL, Web
 from tests.api.player import Player
 

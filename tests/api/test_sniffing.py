@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from api import npy
 from api.sniffing import DataSniffer, ModelSniffer, Sniffer
-from jobs.codec import PIECE_BYTES
 from jobs.errors import (
     BadNpy,
     EmptyPart,
@@ -22,6 +21,7 @@ from jobs.errors import (
     Problem,
     UnsupportedMediaType,
 )
+from jobs.protocol import PIECE_BYTES
 
 
 def npy_bytes(array: np.ndarray, version: tuple[int, int] | None = None) -> bytes:

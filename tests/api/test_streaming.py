@@ -10,7 +10,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from jobs.outcomes import Outcome
-from jobs.queue import Follows, Lease
+from jobs.queue import Decision, Lease
 from jobs.records import JobError
 from tests.api.conftest import CSV, MODEL, Web, files
 from tests.api.player import Player, attempt
@@ -102,7 +102,7 @@ def fail_while_leased(player: Player, job_id: str) -> None:
 
     async def play(queue: Any) -> None:
         held = next(lease for lease in await queue.own() if lease.chunk.id == "4-5")
-        follows = Follows(action="fail", counts="attempts", error=JobError(code="crashed", message="m"))
+        follows = Decision(action="fail", counts="attempts", error=JobError(code="crashed", message="m"))
         assert await queue.settle(held, attempt("4-5", Outcome.CRASHED), follows)
 
     player.act(play)

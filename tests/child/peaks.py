@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 import child
-from jobs.codec import Done, Explain, Plan
+from jobs.protocol import Done, Explain, Plan
 from shaptrees import levels
 from tests.child.support import Heard, Supervisor
 

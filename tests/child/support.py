@@ -11,24 +11,11 @@ from typing import Any
 import numpy as np
 
 import child
-from jobs import codec, planner
-from jobs.codec import (
-    Close,
-    Data,
-    Done,
-    Explain,
-    Failed,
-    Layout,
-    Load,
-    ModelInfo,
-    Open,
-    Plan,
-    Read,
-    Ready,
-    Span,
-    Values,
-)
+from jobs import planner, protocol
 from jobs.options import Options
+from jobs.protocol import Close, Data, Done, Explain, Failed, Load, Open, Plan, Read, Ready, Values
+from jobs.records import Layout, ModelInfo
+from jobs.spans import Span
 
 CAP = 512 * 1024 * 1024
 
@@ -82,17 +69,17 @@ class Supervisor:
 
     def _listen(self, ours: socket.socket, request: Any, heard: Heard) -> None:
         file = ours.makefile("rwb")
-        file.write(codec.encode(request))
+        file.write(protocol.encode(request))
         file.flush()
-        while header := file.read(codec.LENGTH.size):
-            message = codec.decode_from_child(file.read(codec.frame_length(header)))
+        while header := file.read(protocol.LENGTH.size):
+            message = protocol.decode_from_child(file.read(protocol.frame_length(header)))
             if not isinstance(message, Read):
                 heard.messages.append(message)
                 continue
             heard.reads += 1
             heard.longest_read = max(heard.longest_read, message.length)
             content = self.parts[message.part]
-            file.write(codec.encode(Data(content[message.offset : message.offset + message.length])))
+            file.write(protocol.encode(Data(content[message.offset : message.offset + message.length])))
             file.flush()
 
     def load(self, *, into: Path | None = None, ensemble: Path | None = None, **options: Any) -> Heard:

@@ -13,8 +13,8 @@ from sklearn.ensemble import (
 from sklearn.linear_model import LogisticRegression
 from sklearn.svm import SVC
 
-from jobs import codec, planner
-from jobs.codec import PIECE_BYTES, Done, Plan, Values
+from jobs import planner, protocol
+from jobs.protocol import PIECE_BYTES, Done, Plan, Values
 from tests.child.support import (
     Supervisor,
     csv_bytes,
@@ -34,7 +34,7 @@ def all_chunks(supervisor, batch_size, halve=False):
     plan = opened.one(Plan)
     spans = [half for span in plan.spans for half in halves(span)] if halve else plan.spans
     chunks = [supervisor.explain(plan.layout, span) for span in spans]
-    partials = b"".join(codec.encode(chunk.one(Done).partial) for chunk in chunks)
+    partials = b"".join(protocol.encode(chunk.one(Done).partial) for chunk in chunks)
     return np.concatenate([chunk.values() for chunk in chunks]), plan, partials
 
 

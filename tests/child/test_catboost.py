@@ -9,7 +9,7 @@ import pytest
 import shap
 
 from child import stack
-from jobs.codec import Done, Failed, Unsuited
+from jobs.protocol import Done, Failed, Unsuited
 from tests.child.support import Supervisor, explained, npy, refusal
 
 catboost = pytest.importorskip("catboost", reason="the extra catboost is not installed")

@@ -24,7 +24,7 @@ from sklearn.svm import SVC
 
 from child.explainers import trees
 from child.models import conversion
-from jobs.codec import Done
+from jobs.protocol import Done
 from shaptrees import engine
 from tests.child.support import Supervisor, csv_bytes, explained, npy, refusal, skops_bytes
 

@@ -55,7 +55,7 @@ def test_a_child_at_its_cap_still_reports():
     code = """
 import resource, sys, numpy as np
 from sklearn.ensemble import RandomForestRegressor
-from jobs.codec import Failed
+from jobs.protocol import Failed
 from tests.child.support import Supervisor, npy, skops_bytes
 x = np.zeros((400_000, 8)); x[:, 0] = np.arange(400_000)
 s = Supervisor({"model": skops_bytes(RandomForestRegressor(3, max_depth=3).fit(x[:100], x[:100, 0])), "data": npy(x)})

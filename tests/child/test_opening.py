@@ -8,8 +8,9 @@ import pytest
 from sklearn.svm import SVC
 
 from child import memory, opening
-from jobs import codec, planner
-from jobs.codec import Done, Plan, Values
+from jobs import planner, protocol
+from jobs.protocol import Done, Plan, Values
+from jobs.spans import Span
 from tests.child.support import (
     Supervisor,
     csv_bytes,
@@ -73,7 +74,7 @@ def test_the_pace_is_taken_with_as_many_rows_as_go_side_by_side(rows_per_pass, e
         read=lambda source, span, found: np.zeros((span.rows, 2)),
         explain=lambda rows, first: explained.append(len(rows)),
     )
-    span = codec.Span(first=0, last=999, span_first=0, start=0, end=1)
+    span = Span(first=0, last=999, span_first=0, start=0, end=1)
     assert opening._pace(None, span, None, prepared) > 1_000
     assert explained == expected
 
@@ -88,7 +89,7 @@ def test_a_dry_run_tells_what_its_own_child_took_where_that_is_more(samples, mon
         }
     )
     supervisor.load(max_evals=11)
-    monkeypatch.setattr(memory, "report", lambda start: codec.MemoryReport(peak_bytes=77 * 2**20))
+    monkeypatch.setattr(memory, "report", lambda start: protocol.MemoryReport(peak_bytes=77 * 2**20))
     assert supervisor.open(dry_run=True).one(Done).summary["bytes_per_chunk"] == 77 * 2**20
 
 

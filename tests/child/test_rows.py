@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from child.parts import Source
 from child.rows import csv_file, json_file, open_table, read_rows
 from jobs import errors, planner
-from jobs.codec import PIECE_BYTES, Layout
+from jobs.protocol import PIECE_BYTES
+from jobs.records import Layout
 from tests.child.support import csv_bytes, halves, json_bytes, npy, records_bytes
 
 COLUMNS = ["a", "b", "c"]

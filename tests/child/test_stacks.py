@@ -14,7 +14,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassif
 from sklearn.linear_model import LogisticRegression
 
 from child import stack
-from jobs.codec import Converted, Done, Failed, Unsuited
+from jobs.protocol import Converted, Done, Failed, Unsuited
 from tests.child.support import Supervisor, explained, npy, skops_bytes
 from tests.child.test_models import LIGHT_EDITS, XGB_EDITS, edited
 
@@ -227,7 +227,7 @@ def look():
 resident = look()
 warm = set(sys.modules)
 from pathlib import Path
-from jobs.codec import Converted, Done
+from jobs.protocol import Converted, Done
 from tests.child.support import Supervisor
 place = Path({str(tmp_path)!r})
 rows = (place / "rows.npy").read_bytes()

@@ -25,7 +25,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 
-from jobs.codec import Done
+from jobs.protocol import Done
 from tests.child.support import explained, npy, skops_bytes
 
 CLOSE = {"rtol": 0, "atol": 1e-9}

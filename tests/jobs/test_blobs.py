@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from jobs import keys, objects
+from jobs import keys, object_store
 from jobs.blobs import BlobGone, BlobsAway, BlobStore, BlobWriter, check_blobs, open_blobs
-from jobs.codec import PIECE_BYTES
+from jobs.protocol import PIECE_BYTES
 from jobs.settings import InvalidSettings, Settings, load_settings
 from tests.jobs.conftest import Bench
 from tests.jobs.test_store import finish, lease, opened, span
@@ -53,7 +53,7 @@ def blobs(bench: Bench) -> BlobStore:
 async def names(bench: Bench) -> list[str]:
     """Everything that lies in the object store."""
     store = getattr(bench.store.blobs, "_store", None)
-    return sorted([found["path"] async for page in objects.obstore.list(store) for found in page]) if store else []
+    return sorted([found["path"] async for page in object_store.obstore.list(store) for found in page]) if store else []
 
 
 async def kept(bench: Bench) -> int:

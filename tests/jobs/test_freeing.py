@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 
 from jobs.blobs import BlobGone
-from jobs.codec import PIECE_BYTES, Span
 from jobs.outcomes import Outcome
-from jobs.queue import Follows, Lease
+from jobs.protocol import PIECE_BYTES
+from jobs.queue import Decision, Lease
 from jobs.records import Chunk
+from jobs.spans import Span
 from tests.jobs.conftest import Bench
 from tests.jobs.test_store import attempt, finish, lease, opened
 
@@ -74,7 +75,7 @@ async def test_both_halves_of_a_chunk_read_all_its_bytes(bench: Bench) -> None:
     whole = await lease(bench, job_id)
     span = whole.chunk.span
     halves = [Chunk.of_span(Span(first=row, last=row, span_first=0, start=span.start, end=span.end)) for row in (0, 1)]
-    after = Follows(action="halve", counts="attempts", chunks=halves)
+    after = Decision(action="halve", counts="attempts", chunks=halves)
     await bench.queue.settle(whole, attempt("0-1", Outcome.MEMORY_CAP), after)
     held = await leases(bench, job_id)
     await finish(bench, held["1-1"], b"bbbbbbbb")
@@ -86,7 +87,7 @@ async def test_both_halves_of_a_chunk_read_all_its_bytes(bench: Bench) -> None:
 async def test_a_chunk_that_is_tried_again_finds_its_rows(bench: Bench) -> None:
     job_id = await planned(bench, 1, 2)
     held = await lease(bench, job_id)
-    await bench.queue.settle(held, attempt("0-0", Outcome.CRASHED), Follows(action="retry", counts="attempts"))
+    await bench.queue.settle(held, attempt("0-0", Outcome.CRASHED), Decision(action="retry", counts="attempts"))
     assert await left(bench, job_id) == [0, 1]
     stale, fresh = held, await lease(bench, job_id)
     await finish(bench, fresh, b"aaaaaaaa")

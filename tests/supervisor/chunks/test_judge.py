@@ -4,8 +4,8 @@ import signal
 
 import pytest
 
-from jobs.codec import Done, Failed, MemoryReport
 from jobs.outcomes import MACHINE_FULL, Outcome
+from jobs.protocol import Done, Failed, MemoryReport
 from supervisor.children.fork_protocol import Exited
 from supervisor.chunks.judge import Ending, judge
 

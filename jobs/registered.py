@@ -1,4 +1,4 @@
-"""Registered models: uploads with a name, kept until they are deleted. Used by the web process.
+"""RegisteredModel models: uploads with a name, kept until they are deleted. Used by the web process.
 
 A job that names one uses its bytes like an upload of its own and counts as their user, so that deleting or replacing a
 model disturbs no job. Does not cover the operator's files, which are no uploads.
@@ -9,14 +9,13 @@ import time
 import msgspec
 
 from jobs import errors, keys
-from jobs.codec import ModelInfo
 from jobs.connection import RedisClient
 from jobs.formats import ModelFormat
-from jobs.records import Blob, json_text
+from jobs.records import Blob, ModelInfo, json_text
 from jobs.scripts import source
 
 
-class Registered(msgspec.Struct, kw_only=True, frozen=True):
+class RegisteredModel(msgspec.Struct, kw_only=True, frozen=True):
     """A registered model's record. `created_at`: seconds since the epoch."""
 
     name: str
@@ -25,7 +24,7 @@ class Registered(msgspec.Struct, kw_only=True, frozen=True):
     created_at: float
 
 
-class Registry:
+class RegisteredModels:
     """The models, over one Redis client."""
 
     def __init__(self, redis: RedisClient) -> None:
@@ -33,28 +32,28 @@ class Registry:
         self._register = redis.register_script(source("register"))
         self._unregister = redis.register_script(source("unregister"))
 
-    async def put(self, name: str, blob: Blob, found: ModelFormat) -> tuple[Registered, bool]:
+    async def put(self, name: str, blob: Blob, found: ModelFormat) -> tuple[RegisteredModel, bool]:
         """Register an upload that is complete; also whether the name is new. Raises StorageUnavailable."""
-        model = Registered(name=name, format=found, blob=blob, created_at=time.time())
+        model = RegisteredModel(name=name, format=found, blob=blob, created_at=time.time())
         status = await self._register(keys=[keys.MODELS], args=["", name, json_text(model), blob.id])
         if status == b"gone":
             raise errors.StorageUnavailable()
         return model, status == b"created"
 
-    async def get(self, name: str) -> Registered | None:
+    async def get(self, name: str) -> RegisteredModel | None:
         raw = await self._redis.hget(keys.MODELS, name)
-        return msgspec.json.decode(raw, type=Registered) if raw else None
+        return msgspec.json.decode(raw, type=RegisteredModel) if raw else None
 
-    async def all(self) -> list[Registered]:
+    async def all(self) -> list[RegisteredModel]:
         """By name."""
-        found = [msgspec.json.decode(raw, type=Registered) for raw in await self._redis.hvals(keys.MODELS)]
+        found = [msgspec.json.decode(raw, type=RegisteredModel) for raw in await self._redis.hvals(keys.MODELS)]
         return sorted(found, key=lambda model: model.name)
 
     async def delete(self, name: str) -> bool:
         """False when there is no such model."""
         return bool(await self._unregister(keys=[keys.MODELS], args=["", name]))
 
-    async def info(self, model: Registered) -> ModelInfo | None:
+    async def info(self, model: RegisteredModel) -> ModelInfo | None:
         """What the first child that loaded it found out; None before."""
         raw = await self._redis.hget(keys.blob(model.blob.id), "info")
         return msgspec.json.decode(raw, type=ModelInfo) if raw else None

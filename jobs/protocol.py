@@ -6,115 +6,19 @@ neither side ever holds a file. Does not cover sockets: `child.pipe` is one end,
 """
 
 import struct
-import sys
-from array import array
-from collections.abc import Iterable, Iterator
-from itertools import chain
 from typing import Any
 
 import msgspec
 
 from jobs.options import Options
+from jobs.records import Layout, ModelInfo, Partial
+from jobs.spans import Span, Spans
 
 LENGTH = struct.Struct(">I")
 MAX_FRAME_BYTES = 8 * 1024 * 1024
-PLACE = struct.Struct("<QQ")
 PIECE_BYTES = 256 * 1024 - 64
 """Uploads, results and what a child reads at once are cut into pieces of this size: with its header one fits a size
 class of Redis's allocator, which would otherwise round it up by a quarter."""
-
-
-class Span(msgspec.Struct, kw_only=True, frozen=True, array_like=True):
-    """Rows `first` to `last` (inclusive, from 0), found in bytes `start` to `end` (exclusive) of the data.
-
-    Row `span_first` is the one that begins at `start`: a halved chunk keeps its parent's bytes and skips rows.
-    """
-
-    first: int
-    last: int
-    span_first: int
-    start: int
-    end: int
-
-    @property
-    def rows(self) -> int:
-        return self.last - self.first + 1
-
-    @property
-    def chunk_id(self) -> str:
-        return f"{self.first}-{self.last}"
-
-
-class Spans(msgspec.Struct, kw_only=True, frozen=True):
-    """The spans of all chunks of `rows` rows, `per_chunk` in each but the last: a sequence that makes a Span when it is
-    asked for one, as a job may have tens of thousands.
-    """
-
-    rows: int
-    per_chunk: int
-    places: bytes
-    """Start and end of each, as PLACE."""
-
-    @classmethod
-    def at(cls, rows: int, per_chunk: int, places: Iterable[tuple[int, int]]) -> "Spans":
-        packed = array("Q", chain.from_iterable(places))
-        if sys.byteorder == "big":
-            packed.byteswap()
-        return cls(rows=rows, per_chunk=per_chunk, places=packed.tobytes())
-
-    def __post_init__(self) -> None:
-        if self.rows < 0 or self.per_chunk < 1 or len(self.places) != PLACE.size * -(-self.rows // self.per_chunk):
-            raise ValueError("rows and places do not go together")
-
-    def __len__(self) -> int:
-        return len(self.places) // PLACE.size
-
-    def __getitem__(self, number: int) -> Span:
-        first = range(0, self.rows, self.per_chunk)[number]
-        start, end = PLACE.unpack_from(self.places, first // self.per_chunk * PLACE.size)
-        last = min(first + self.per_chunk, self.rows) - 1
-        return Span(first=first, last=last, span_first=first, start=start, end=end)
-
-    def __iter__(self) -> Iterator[Span]:
-        return map(self.__getitem__, range(len(self)))
-
-
-class ModelInfo(msgspec.Struct, kw_only=True, frozen=True):
-    """What a child found out about a model, and how it will be explained."""
-
-    family: str
-    """xgboost, lightgbm, catboost or scikit-learn."""
-    name: str
-    """The estimator's class name, as the user knows it."""
-    n_features: int
-    features: list[str] | None
-    """None where the model was fitted without names."""
-    outputs: list[str]
-    """A name for each explained output; for classifiers the class labels."""
-    base_values: list[float]
-    """One for each output. For sampling explainers the mean prediction over the background."""
-    explainer: str
-    """tree, linear, permutation or kernel."""
-    engine: str
-    """What computes the values, e.g. `shap.TreeExplainer (path-dependent)`."""
-    reason: str
-    """Why this explainer, in a sentence."""
-    explains: str
-    """What the values add up to: `margin`, `probability`, `prediction`, ..."""
-
-
-class Layout(msgspec.Struct, kw_only=True, frozen=True):
-    """What the opening child found out about the data, handed to the children of each chunk."""
-
-    format: str
-    columns: list[str]
-    """The data's columns in the data's order."""
-    features: list[str]
-    """The same in the model's order: the order of the values."""
-    order: list[int] | None = None
-    """features[i] = columns[order[i]]; None when they are in order already."""
-    detail: dict[str, Any] = {}
-    """For the reader of this format: dtype, row bytes, ..."""
 
 
 class MemoryReport(msgspec.Struct, kw_only=True, frozen=True):
@@ -224,20 +128,6 @@ class Values(msgspec.Struct, tag=True):
     """A piece of the chunk's values: float64, little-endian, C order, (rows, features[, features][, outputs])."""
 
     data: bytes
-
-
-class Partial(msgspec.Struct, kw_only=True):
-    """What the summary needs of one chunk."""
-
-    rows: int
-    abs_sum: list[list[float]]
-    """(features, outputs): the sum of |SHAP value| over the rows. For interactions, of |row sums|."""
-    value_sum: list[list[float]]
-    """(features, outputs): the signed sum, for the direction of an effect."""
-    largest_error: float
-    """The largest |base + sum of values - the model's own output|."""
-    tolerance: float
-    """What was allowed for it."""
 
 
 class Done(msgspec.Struct, tag=True, kw_only=True):

@@ -8,23 +8,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.codec import (
+from jobs.planner import MAX_CHUNKS
+from jobs.protocol import (
     LENGTH,
     MAX_FRAME_BYTES,
     BadFrame,
     Failed,
-    Layout,
     Plan,
     Read,
-    Span,
-    Spans,
     Values,
     decode_from_child,
     decode_from_supervisor,
     encode,
     frame_length,
 )
-from jobs.planner import MAX_CHUNKS
+from jobs.records import Layout
+from jobs.spans import Spans
 
 
 @pytest.mark.parametrize(
@@ -66,18 +65,6 @@ def test_a_supervisor_does_not_take_orders() -> None:
 def test_a_frame_beyond_all_measure_is_refused_before_it_is_read() -> None:
     with pytest.raises(BadFrame):
         frame_length(LENGTH.pack(MAX_FRAME_BYTES + 1))
-
-
-def test_spans_are_made_when_they_are_asked_for() -> None:
-    spans = Spans.at(5, 2, [(10, 30), (30, 50), (50, 60)])
-    found = [
-        Span(first=a, last=b, span_first=a, start=start, end=end)
-        for a, b, start, end in ((0, 1, 10, 30), (2, 3, 30, 50), (4, 4, 50, 60))
-    ]
-    assert (list(spans), len(spans), spans[-1]) == (found, 3, found[-1])
-    assert not Spans.at(0, 2, [])
-    with pytest.raises(IndexError):
-        spans[3]
 
 
 @pytest.mark.parametrize(("rows", "per_chunk"), [(7, 2), (4, 2), (5, 0), (-1, 2), (2**62, 2)])

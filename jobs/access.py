@@ -13,7 +13,7 @@ _PROBE = "return redis.call('EXISTS', KEYS[1])"
 ADVICE = "Correct user and password in REDIS_URL, or what that user may do: it needs all commands on shap:*."
 
 
-def denial(settings: Settings) -> str | None:
+def access_denied(settings: Settings) -> str | None:
     """Why Redis refuses us: a wrong password, or commands that this user may not run; None when it does not."""
     client = redis.Redis.from_url(settings.redis_url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S)
     try:

@@ -20,8 +20,8 @@ from obstore.store import ObjectStore, from_url
 
 from jobs import keys
 from jobs.blobs import UPLOAD_TTL_S, BlobGone, BlobsAway, Bytes
-from jobs.codec import PIECE_BYTES
 from jobs.connection import RedisClient
+from jobs.protocol import PIECE_BYTES
 from jobs.records import Blob
 from jobs.states import JobState
 
