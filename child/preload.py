@@ -47,11 +47,10 @@ FULL = (
     "sklearn.svm",
     "sklearn.tree",
     "skops.io",
+    "encodings.cp437",  # of the names in a skops file, which is a ZIP file
     "xgboost",
     "lightgbm",
     "shap",
-    "child.explainers.linear",
-    "child.explainers.sampling",
     "child.models.conversion",
     "child.models.lightgbm_model",
     "child.models.pickle_file",
@@ -81,12 +80,19 @@ def warm(stack: Stack) -> None:
     """
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
-    for module in LEAN if stack == "lean" else FULL:
+    for module in LEAN if stack == "lean" else (*FULL, *_explainers()):
         importlib.import_module(module)
     declare(stack)
     threads = thread_count()
     if threads != 1:
         raise NotWarm(f"{threads} threads after the imports; a fork would keep only one of them")
+
+
+def _explainers() -> list[str]:
+    """Known only now, as their registry imports numpy, which reads ENVIRONMENT."""
+    from child.explainers.kinds import KINDS
+
+    return [kind.module for kind in KINDS]
 
 
 def thread_count() -> int:

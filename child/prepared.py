@@ -18,8 +18,8 @@ from jobs.records import Layout, ModelInfo
 from jobs.spans import Span
 
 if TYPE_CHECKING:
-    from child.explainers import Explainer
     from child.explainers.additivity import Miss
+    from child.explainers.explainer import Explainer
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,9 +5,11 @@ ends the process with PipeClosed, as there is nobody left to tell.
 """
 
 import socket
-from typing import TYPE_CHECKING
 
 from child import failure, memory, models
+from child.explainers.choose import choose, may_be_lean
+from child.explainers.kinds import Kind
+from child.explainers.subject import Subject
 from child.models.model import Model, Rows
 from child.parts import Parts
 from child.pipe import Pipe, PipeClosed
@@ -18,10 +20,7 @@ from jobs.errors import UnreadableModel
 from jobs.protocol import Converted, Load, Ready, Unsuited
 from jobs.records import ModelInfo
 from shaptrees import ensemble
-from shaptrees.ensemble import About, Ensemble
-
-if TYPE_CHECKING:
-    from child.explainers import Explainer
+from shaptrees.ensemble import Ensemble
 
 WHOLE = 2**62
 """More rows than any background: it is read as one span."""
@@ -70,45 +69,47 @@ def _mapped(path: str) -> Ensemble:
 
 
 def _from_ensemble(request: Load, parts: Parts, found: Ensemble) -> Prepared:
-    from child import explainers
-
-    reason = explainers.choose_lean(found, request.options, has_background=parts.has_background)
-    explainer = explainers.ExactTrees(found, request.options, _background(parts, found.about))
-    return _prepared(request, found.about, explainer, "tree", reason)
+    subject = _subject(request, parts, found)
+    return _build(subject, *choose(subject), parts)
 
 
 def _convert(request: Load, parts: Parts) -> None:
     """Read a model without its library, and write its trees. What stands against explaining them is said first."""
-    from child import explainers
-
-    options = request.options
-    if not explainers.wants_trees(options):
-        raise NeedsFullStack(f"the job asked for explainer={options.explainer}")
+    if not may_be_lean(request.options):
+        raise NeedsFullStack(f"the job asked for explainer={request.options.explainer}")
     if not request.into:
         raise NeedsFullStack("there is no file to write its trees to")
     found = models.read_trees(parts.source("model"), trusted=request.trusted)
-    explainers.choose_lean(found, options, has_background=parts.has_background)
+    choose(_subject(request, parts, found))
     ensemble.write(found, request.into)
 
 
 def _load(request: Load, parts: Parts) -> Prepared | None:
     """Load a model with its library; its trees are compared with it before anyone explains them."""
-    from child import explainers
     from child.models import conversion
 
     model = models.load(parts.source("model"), trusted=request.trusted)
-    kind, reason, found = explainers.choose_full(model, request.options, has_background=parts.has_background)
-    if found:
-        conversion.compare(found, model)
-        if request.into:
-            ensemble.write(found, request.into)
-            return None
+    subject = _subject(request, parts, model)
+    kind, reason = choose(subject)
+    if kind.stack == "full":
+        subject = subject.without_trees()
+        return _build(subject, kind, reason, parts)
+    found = subject.trees
+    assert isinstance(found, Ensemble)
+    conversion.compare(found, model)
+    if not request.into:
         return _from_ensemble(request, parts, found)
-    explainer = explainers.build(kind, model, request.options, _background(parts, model))
-    return _prepared(request, model, explainer, kind, reason)
+    ensemble.write(found, request.into)
+    return None
 
 
-def _prepared(request: Load, model: "Model | About", explainer: "Explainer", kind: str, reason: str) -> Prepared:
+def _subject(request: Load, parts: Parts, found: Model | Ensemble) -> Subject:
+    return Subject(found=found, options=request.options, has_background=parts.has_background)
+
+
+def _build(subject: Subject, kind: Kind, reason: str, parts: Parts) -> Prepared:
+    model = subject.about
+    explainer = kind.code.build(subject, _background(parts, model))
     info = ModelInfo(
         family=model.family,
         name=model.name,
@@ -116,12 +117,12 @@ def _prepared(request: Load, model: "Model | About", explainer: "Explainer", kin
         features=model.features,
         outputs=explainer.output.names,
         base_values=explainer.base_values,
-        explainer=kind,
+        explainer=kind.name,
         engine=explainer.engine,
         reason=reason,
         explains=explainer.explains,
     )
-    return Prepared(options=request.options, model=model, explainer=explainer, info=info)
+    return Prepared(options=subject.options, model=model, explainer=explainer, info=info)
 
 
 def _background(parts: Parts, model: layout.Wanted) -> Rows | None:

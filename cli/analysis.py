@@ -13,6 +13,7 @@ import click
 
 from cli.client import Client, Document
 from jobs.formats import DATA_FORMATS
+from jobs.options import EXPLAINERS
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 EXISTING = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -52,7 +53,7 @@ _OPTIONS = (
     click.option("--data", type=EXISTING, required=True, help=f"Rows to explain: {DATA_FORMATS}."),
     click.option("--background", type=EXISTING, help="Typical rows, for explainers that need a background."),
     click.option("--interactions", is_flag=True, help="SHAP interaction values (tree models)."),
-    click.option("--explainer", help="auto, tree, linear, permutation or kernel."),
+    click.option("--explainer", help=f"One of {', '.join(EXPLAINERS)}."),
     click.option("--batch-size", help="The most rows in a chunk: a number, or auto."),
     click.option("--option", "pairs", type=OptionPair(), multiple=True, help="Any other option, e.g. seed=7."),
 )

@@ -1,10 +1,12 @@
 """What a caller may ask of one job: validated at the door, carried to the child unchanged."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 import msgspec
 
 ExplainerName = Literal["auto", "tree", "linear", "permutation", "kernel"]
+EXPLAINERS: tuple[ExplainerName, ...] = get_args(ExplainerName)
+"""What `explainer` may be. All but `auto` have a row in `child.explainers.kinds`, and all are named in README.md."""
 ModelOutput = Literal["auto", "raw", "probability"]
 Positive = Annotated[int, msgspec.Meta(ge=1)]
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from child.explainers import Explainer
+from child.explainers.explainer import Explainer
 from child.models.model import Rows
 
 

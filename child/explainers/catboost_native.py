@@ -6,6 +6,7 @@ symmetric (of which 1.2.10 gives wrong values for some grown by Lossguide): perm
 
 import numpy as np
 
+from child.explainers.subject import Subject
 from child.models import catboost_model
 from child.models.model import Model, Rows
 from jobs.options import Options
@@ -15,20 +16,20 @@ COPIES = 4
 """Of rows and of values: CatBoost's own vectors, the array made of them, ours, and the additivity check's."""
 
 
-def obstacle(model: Model, options: Options, *, has_background: bool) -> str | None:
-    """Why CatBoost does not explain this in this way, to follow "as"; None when it does."""
-    if options.model_output == "probability":
-        return f"CatBoost explains the raw output of {model.name}, not its probabilities"
-    if not model.estimator._object._is_oblivious():
+def obstacle(subject: Subject) -> str | None:
+    """See `kinds.Code`."""
+    if subject.options.model_output == "probability":
+        return f"CatBoost explains the raw output of {subject.model.name}, not its probabilities"
+    if not subject.model.estimator._object._is_oblivious():
         return "CatBoost's own values of trees that are not symmetric do not always add up to its output"
-    if has_background:
+    if subject.has_background:
         return "CatBoost's own values are path-dependent and take no background"
     return None
 
 
-def reason(name: str) -> str:
-    """Why it is explained by CatBoost."""
-    return f"{name} is made of trees, which CatBoost itself explains exactly."
+def build(subject: Subject, background: Rows | None) -> "CatBoostTrees":  # noqa: ARG001
+    """Takes no background: see `obstacle`."""
+    return CatBoostTrees(subject.model, subject.options)
 
 
 class CatBoostTrees:

@@ -8,22 +8,30 @@ import shap
 from sklearn.linear_model._base import LinearClassifierMixin, LinearModel
 from sklearn.linear_model._stochastic_gradient import BaseSGDRegressor
 
+from child.explainers.subject import Subject
 from child.models.model import Model, Rows
 from jobs import planner
 from jobs.planner import FLOAT_BYTES
 
 COPIES = 1.8
 """Of values, that shap and the additivity check make: measured."""
-KINDS = (LinearModel, LinearClassifierMixin, BaseSGDRegressor)
+LINEAR = (LinearModel, LinearClassifierMixin, BaseSGDRegressor)
 
 
-def obstacle(model: Model, model_output: str) -> str | None:
-    """Why this model is not explained as a linear one; None when it is."""
-    if not isinstance(model.estimator, KINDS) or not hasattr(model.estimator, "coef_"):
-        return f"{model.name} is not one of scikit-learn's linear models"
-    if model_output == "probability":
+def obstacle(subject: Subject) -> str | None:
+    """See `kinds.Code`."""
+    estimator = subject.model.estimator
+    if not isinstance(estimator, LINEAR) or not hasattr(estimator, "coef_"):
+        return f"{subject.model.name} is not one of scikit-learn's linear models"
+    if subject.options.model_output == "probability":
         return "the probability of a linear model is not linear"
     return None
+
+
+def build(subject: Subject, background: Rows | None) -> "LinearShap":
+    """Raises nothing."""
+    assert background is not None
+    return LinearShap(subject.model, background)
 
 
 class LinearShap:

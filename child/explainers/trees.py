@@ -1,7 +1,6 @@
 """Trees through our own engine: exact, path-dependent without a background and interventional with one.
 
-Used in templates and children, lean ones too: needs numpy and the kernel. Where there is an obstacle, another
-explainer may do.
+Used in templates and children, lean ones too: needs numpy and the kernel. Does not read models: see `subject`.
 """
 
 from collections.abc import Callable
@@ -9,14 +8,15 @@ from functools import partial
 
 import numpy as np
 
+from child.explainers.subject import Subject
 from child.models.model import Output, Rows
 from jobs import planner
 from jobs.errors import BackgroundRequired
 from jobs.options import Options
 from jobs.planner import FLOAT_BYTES
 from shaptrees import engine
-from shaptrees.arrays import Link
-from shaptrees.ensemble import Ensemble
+from shaptrees.arrays import Link, Trees
+from shaptrees.ensemble import About, Ensemble
 
 COLUMN_COPIES = 1.75
 """Of a block's rows, as the engine reads them: measured, as all of these."""
@@ -26,8 +26,12 @@ RELATIVE_ERROR = 1e-9
 """Values and output are both in double precision, from the same arrays."""
 
 
-def obstacle(ensemble: Ensemble, options: Options) -> str | None:
-    """Why the engine cannot explain this in this way, to follow "as"; None when it can."""
+def obstacle(subject: Subject) -> str | None:
+    """See `kinds.Code`."""
+    return subject.trees if isinstance(subject.trees, str) else _obstacle(subject.trees, subject.options)
+
+
+def _obstacle(ensemble: Ensemble, options: Options) -> str | None:
     about = ensemble.about
     if options.model_output != "probability" or about.native == "probability":
         return None
@@ -40,6 +44,19 @@ def obstacle(ensemble: Ensemble, options: Options) -> str | None:
     return None
 
 
+def build(subject: Subject, background: Rows | None) -> "ExactTrees":
+    """Raises BackgroundRequired, for probabilities that follow from a margin."""
+    assert isinstance(subject.trees, Ensemble)
+    return ExactTrees(subject.trees, subject.options, background)
+
+
+def reason(name: str, _: str) -> str:
+    """Why trees are explained by the engine, and by which of its implementations."""
+    level, why = engine.chosen()
+    how = f", in NumPy, as {why}" if level == engine.NUMPY else ""
+    return f"{name} is made of trees, which are explained exactly and fast{how}."
+
+
 class ExactTrees:
     """Exact values of an ensemble of trees."""
 
@@ -47,35 +64,43 @@ class ExactTrees:
     rows_per_pass = planner.ROWS_PER_PASS
 
     def __init__(self, ensemble: Ensemble, options: Options, background: Rows | None) -> None:
-        trees, native = ensemble.trees, ensemble.about.native
-        self._features, outputs = trees.features, trees.outputs
-        self._cells = outputs * self._features ** (2 if options.interactions else 1)
-        self._per_block = planner.rows_per_block(self._features, outputs, interactions=options.interactions)
-        plain = VALUE_COPIES if background is None else BACKGROUND_COPIES
-        self._value_copies = PAIR_COPIES if options.interactions else plain
-        self.explains = "probability" if options.model_output == "probability" else native
-        if background is None and self.explains != native:
-            raise BackgroundRequired(explainer="tree (model_output=probability)", model=ensemble.about.name)
+        trees, about, is_plain = ensemble.trees, ensemble.about, background is None
+        self.explains = _explains(about, options, has_background=not is_plain)
         self.output = Output(
-            call=partial(ensemble.predict, self.explains), names=ensemble.about.outputs[self.explains][-trees.outputs :]
+            call=partial(ensemble.predict, self.explains), names=about.outputs[self.explains][-trees.outputs :]
         )
         level, _ = engine.chosen()
-        self._fixed_bytes = engine.fixed_bytes(background=background is not None)
-        self.engine = f"exact trees ({level})" if background is None else f"exact trees against a background ({level})"
-        self._values, expected = _engine_call(ensemble, options, background, raw=self.explains == native)
+        self.engine = f"exact trees ({level})" if is_plain else f"exact trees against a background ({level})"
+        self._row_bytes = FLOAT_BYTES * trees.features
+        self._work_bytes = _work_bytes(trees, is_plain=is_plain, interactions=options.interactions)
+        self._fixed_bytes = engine.fixed_bytes(background=not is_plain)
+        self._per_block = planner.rows_per_block(trees.features, trees.outputs, interactions=options.interactions)
+        self._values, expected = _engine_call(ensemble, options, background, raw=self.explains == about.native)
         self.base_values = [float(value) for value in np.atleast_1d(expected)]
 
     def needs_bytes(self, rows: int) -> int:
         """See `Explainer.needs_bytes`: the rows, read and arranged, and one block of values with what makes them."""
-        row_bytes = FLOAT_BYTES * self._features
-        block = FLOAT_BYTES * self._cells * self._value_copies + row_bytes * COLUMN_COPIES
-        whole = -(-min(rows, self._per_block) // planner.ROWS_PER_PASS) * planner.ROWS_PER_PASS
-        return planner.chunk_bytes(rows, row_bytes, int(whole * block) + self._fixed_bytes)
+        whole_passes = -(-min(rows, self._per_block) // self.rows_per_pass) * self.rows_per_pass
+        return planner.chunk_bytes(rows, self._row_bytes, int(whole_passes * self._work_bytes) + self._fixed_bytes)
 
     def explain(self, rows: Rows, first: int) -> Rows:  # noqa: ARG002
         """See `Explainer.explain`; does not depend on `first`."""
         values: Rows = self._values(rows)
         return values[..., None] if len(self.base_values) == 1 else values
+
+
+def _explains(about: About, options: Options, *, has_background: bool) -> str:
+    explains = "probability" if options.model_output == "probability" else about.native
+    if explains != about.native and not has_background:
+        raise BackgroundRequired(explainer="tree (model_output=probability)", model=about.name)
+    return explains
+
+
+def _work_bytes(trees: Trees, *, is_plain: bool, interactions: bool) -> float:
+    """What the engine takes for one row of a block: its columns, and its values with what makes them."""
+    plain = VALUE_COPIES if is_plain else BACKGROUND_COPIES
+    cells = trees.outputs * trees.features ** (2 if interactions else 1)
+    return FLOAT_BYTES * (cells * (PAIR_COPIES if interactions else plain) + trees.features * COLUMN_COPIES)
 
 
 def _engine_call(
@@ -89,10 +114,3 @@ def _engine_call(
         return partial(values, trees), ensemble.expected_value
     against = engine.Background(trees, background, model_output="raw" if raw else "probability")
     return against.interactions if options.interactions else against.values, against.expected_value
-
-
-def reason(name: str) -> str:
-    """Why trees are explained by the engine, and by which of its implementations."""
-    level, why = engine.chosen()
-    how = f", in NumPy, as {why}" if level == engine.NUMPY else ""
-    return f"{name} is made of trees, which are explained exactly and fast{how}."

@@ -51,9 +51,9 @@ def test_cutting_and_halving_never_change_values(samples, forest, file_format):
 
 @pytest.mark.parametrize("explainer", ["permutation", "kernel"])
 def test_sampled_values_do_not_depend_on_the_cut(samples, explainer, monkeypatch):
-    from child.explainers import sampling
+    from child.explainers import permutation
 
-    monkeypatch.setattr(sampling, "BLOCK_ROWS", 6)  # so that chunks begin inside blocks and cross them
+    monkeypatch.setattr(permutation, "ROWS_PER_SEED", 6)  # so that chunks begin inside groups and cross them
     model = skops_bytes(SVC().fit(samples.x, samples.two))
     background = samples.x[30:40].copy()
     background[:, 2] = samples.x[4, 2]  # a constant column that one row shares

@@ -15,7 +15,7 @@ from cli.failures import Failure
 from cli.main import cli
 from cli.processes import module_environment
 from cli.stack import Stack
-from jobs.options import Options
+from jobs.options import EXPLAINERS, Options
 from jobs.outcomes import Outcome
 from jobs.settings import Settings
 
@@ -61,6 +61,11 @@ def test_every_option_is_in_the_table():
         assert field.name in table
         if field.default is not None:
             assert table[field.name].strip("`") == str(field.default).lower()
+
+
+def test_every_explainer_is_named_with_its_option():
+    line = next(line for line in section("What goes in").splitlines() if line.startswith("| `explainer` |"))
+    assert {name for name in EXPLAINERS if f"`{name}`" in line} == set(EXPLAINERS)
 
 
 def test_every_outcome_is_in_the_table():

@@ -1,0 +1,48 @@
+"""What is to be explained: a model, as far as it was read, and how the job asked for it. Used in templates."""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from child.models.model import Model
+from jobs.errors import UnsupportedModel
+from jobs.options import Options
+from shaptrees.ensemble import About, Ensemble
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """A model that its library has loaded, or its trees alone."""
+
+    found: Model | Ensemble
+    options: Options
+    has_background: bool
+
+    @property
+    def about(self) -> Model | About:
+        return self.found.about if isinstance(self.found, Ensemble) else self.found
+
+    @property
+    def is_loaded(self) -> bool:
+        """Whether `model` is there."""
+        return isinstance(self.found, Model)
+
+    @property
+    def model(self) -> Model:
+        assert isinstance(self.found, Model)
+        return self.found
+
+    @cached_property
+    def trees(self) -> Ensemble | str:
+        """The model's arrays; or why it has none, to follow "as"."""
+        if isinstance(self.found, Ensemble):
+            return self.found
+        from child.models import conversion
+
+        try:
+            return conversion.convert(self.found)
+        except UnsupportedModel as error:
+            return str(error.detail["reason"])
+
+    def without_trees(self) -> "Subject":
+        """The same, to be explained by other means: arrays that nobody asks for take memory."""
+        return replace(self)
