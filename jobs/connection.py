@@ -26,8 +26,8 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from jobs.settings import Settings
 
 COMMAND_TIMEOUT_S = 5.0
-EBB_S = 1.0
-"""Connections that nobody has needed for so long are closed,"""
+IDLE_S = 1.0
+"""Connections that were idle for so long are closed,"""
 KEPT_CONNECTIONS = 2
 """but for so many."""
 BLOCK_S = 1.0
@@ -86,40 +86,40 @@ def connect_blocking(settings: Settings) -> RedisClient:
     return _client(settings, Retry(NoBackoff(), 0))
 
 
-class _EbbingPool(ConnectionPool):
-    """Closes what a crowd of commands has opened, when it is over: redis-py's own pool keeps everything.
+class _ShrinkingPool(ConnectionPool):
+    """Closes idle connections: redis-py's own pool keeps whatever a crowd of commands has opened.
 
     It hands out the connection that came back last, so those that nobody needs lie at the bottom.
     """
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self._unneeded = 0
-        """How many have lain there ever since the last ebb."""
-        self._ebb: asyncio.TimerHandle | None = None
+        self._idle = 0
+        """How many have not been handed out since the last look."""
+        self._next_look: asyncio.TimerHandle | None = None
         self._closing: set[asyncio.Task[None]] = set()
 
     def get_available_connection(self) -> Any:
         found = super().get_available_connection()  # type: ignore[no-untyped-call]
-        self._unneeded = min(self._unneeded, len(self._available_connections))
-        if self._ebb is None:
-            self._ebb = asyncio.get_running_loop().call_later(EBB_S, self._recede)
+        self._idle = min(self._idle, len(self._available_connections))
+        if self._next_look is None:
+            self._next_look = asyncio.get_running_loop().call_later(IDLE_S, self._close_idle)
         return found
 
-    def _recede(self) -> None:
-        idle = self._available_connections
-        count = min(self._unneeded, max(0, len(idle) - KEPT_CONNECTIONS))
-        for connection in idle[:count]:
+    def _close_idle(self) -> None:
+        free = self._available_connections
+        count = min(self._idle, max(0, len(free) - KEPT_CONNECTIONS))
+        for connection in free[:count]:
             self._closing.add(closing := asyncio.create_task(connection.disconnect()))
             closing.add_done_callback(self._closing.discard)
-        del idle[:count]
-        self._unneeded = len(idle)
-        more = len(idle) > KEPT_CONNECTIONS
-        self._ebb = asyncio.get_running_loop().call_later(EBB_S, self._recede) if more else None
+        del free[:count]
+        self._idle = len(free)
+        more = len(free) + len(self._in_use_connections) > KEPT_CONNECTIONS  # what is in use comes back
+        self._next_look = asyncio.get_running_loop().call_later(IDLE_S, self._close_idle) if more else None
 
 
 def _client(settings: Settings, retry: Retry) -> RedisClient:
-    pool = _EbbingPool.from_url(
+    pool = _ShrinkingPool.from_url(
         settings.redis_url,
         retry_on_error=[ReadOnlyError],  # a connection to what is now a replica must be given up
         health_check_interval=settings.redis_health_check_interval,
