@@ -1,0 +1,89 @@
+"""Problems of the rows, or of a background's. Raised by children, some already at the door."""
+
+from jobs.errors.problem import Problem
+
+
+class NotUtf8(Problem):
+    """{field} is not UTF-8 text (byte {position}). Save it as UTF-8."""
+
+    code, status = "not_utf8", 422
+
+
+class NoTable(Problem):
+    """{field}: the JSON holds no table: {reason}. Send {{"columns": [...], "data": [[...], ...]}}, a list of records \
+or a list of lists."""
+
+    code, status = "no_table", 422
+
+
+class NoHeader(Problem):
+    """{field} is CSV without a header: its first line holds only numbers ({line}). Put the column names there."""
+
+    code, status = "no_header", 422
+
+
+class BadHeader(Problem):
+    """{field}: the header is not usable: {reason}"""
+
+    code, status = "bad_header", 422
+
+
+class BadNpy(Problem):
+    """{field}: the NPY header is not usable: {reason}"""
+
+    code, status = "bad_npy", 422
+
+
+class NoRows(Problem):
+    """{field} has no rows."""
+
+    code, status = "no_rows", 422
+
+
+class RaggedRow(Problem):
+    """{field}: row {row} has {found} cells, the header has {expected}."""
+
+    code, status = "ragged_row", 422
+
+
+class NotNumeric(Problem):
+    """{field}: row {row}, column {column}: {value} is not a number. Encode text columns before submitting."""
+
+    code, status = "not_numeric", 422
+
+
+class InfiniteValue(Problem):
+    """{field}: row {row}, column {column} is infinite, or too large for 32-bit floats, in which most models compute. \
+Only finite numbers and missing values can be explained."""
+
+    code, status = "infinite_value", 422
+
+
+class MissingValue(Problem):
+    """{field}: row {row}, column {column} is missing, and {model} does not take missing values. Fill it in first."""
+
+    code, status = "missing_value", 422
+
+
+class BadRecord(Problem):
+    """{field}: row {row} does not have the columns of the first row: {reason}"""
+
+    code, status = "bad_record", 422
+
+
+class TooManyChunks(Problem):
+    """{rows} rows in chunks of {batch_size} make {chunks} chunks, more than the {limit} allowed: raise batch_size."""
+
+    code, status = "too_many_chunks", 422
+
+
+class FeatureCount(Problem):
+    """{field} has {found} columns, the model has {expected} features."""
+
+    code, status = "feature_count", 422
+
+
+class FeatureNames(Problem):
+    """{field}: the columns do not match the model's features. Missing: {missing}. Not known to the model: {unknown}."""
+
+    code, status = "feature_names", 422

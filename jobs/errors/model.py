@@ -1,0 +1,55 @@
+"""Problems of the model, and of a model with what was asked of it. Raised by children."""
+
+from jobs.errors.problem import Problem
+
+
+class UnreadableModel(Problem):
+    """The model ({format}) cannot be read: {reason}"""
+
+    code, status = "unreadable_model", 422
+
+
+class UntrustedTypes(Problem):
+    """The skops file holds types that this service does not load: {types}. Only scikit-learn's own estimators are \
+loaded; for others, let the operator place the model in TRUSTED_MODEL_DIR."""
+
+    code, status = "untrusted_types", 422
+
+
+class UnsupportedModel(Problem):
+    """{model} cannot be explained: {reason}"""
+
+    code, status = "unsupported_model", 422
+
+
+class MissingExtra(Problem):
+    """{model} needs a library that this service was installed without: the operator installs it with \
+`pip install shap-supervisor[{extra}]`."""
+
+    code, status = "missing_extra", 422
+
+
+class UnsupportedCombination(Problem):
+    """{asked} does not go with {model}: {reason}"""
+
+    code, status = "unsupported_combination", 422
+
+
+class ConversionFailed(Problem):
+    """The trees of {model}, read into arrays, miss its own output by up to {largest_error:.3g} (allowed: \
+{tolerance:.3g}), so they are not explained. With a background, `explainer: permutation` explains any model."""
+
+    code, status = "conversion", 422
+
+
+class BackgroundRequired(Problem):
+    """The {explainer} explainer for {model} needs a background: send some typical rows (about 100) as `background`."""
+
+    code, status = "background_required", 422
+
+
+class AdditivityFailed(Problem):
+    """Base value plus SHAP values miss the model's own output by up to {largest_error:.3g} (allowed: \
+{tolerance:.3g}), so these values cannot be right. To have them anyway, submit with `check_additivity: false`."""
+
+    code, status = "additivity", 422

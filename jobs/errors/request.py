@@ -1,0 +1,155 @@
+"""Problems of a request. Raised by the web process at the door."""
+
+from jobs.errors.problem import Problem
+
+
+class MalformedRequest(Problem):
+    """The request could not be read: {reason}"""
+
+    code, status = "malformed_request", 400
+
+
+class MalformedJson(Problem):
+    """{field} is not valid JSON: {reason}"""
+
+    code, status = "malformed_json", 400
+
+
+class EmptyPart(Problem):
+    """{field} is empty. Send the file's content."""
+
+    code, status = "empty_body", 400
+
+
+class MissingPart(Problem):
+    """{field} is missing. {way_out}"""
+
+    code, status = "missing_part", 400
+
+
+class UnexpectedPart(Problem):
+    """The part {field} {reason}."""
+
+    code, status = "unexpected_part", 400
+
+
+class ModelChoice(Problem):
+    """Send either `model` (a file) or `model_id` (a model that the service knows), and only one of them: got {got}."""
+
+    code, status = "model_choice", 400
+
+
+class InvalidOptions(Problem):
+    """The options are not valid: {reason}"""
+
+    code, status = "invalid_options", 422
+
+
+class InvalidParameter(Problem):
+    """The parameter {field} is not valid: {reason}"""
+
+    code, status = "invalid_parameter", 400
+
+
+class Unauthorized(Problem):
+    """This route needs the header `Authorization: Bearer <token>` with {token}."""
+
+    code, status = "unauthorized", 401
+
+
+class Forbidden(Problem):
+    """The token that was sent is not {token}."""
+
+    code, status = "forbidden", 403
+
+
+class NotFound(Problem):
+    """There is nothing at {path}."""
+
+    code, status = "not_found", 404
+
+
+class MethodNotAllowed(Problem):
+    """{method} is not allowed here; allowed: {allowed}."""
+
+    code, status = "method_not_allowed", 405
+
+
+class UnknownJob(Problem):
+    """There is no job {job_id}: it never was, or it ended more than JOB_TTL_S ago."""
+
+    code, status = "unknown_job", 404
+
+
+class UnknownModel(Problem):
+    """There is no model named {model_id}. Known models: {known}."""
+
+    code, status = "unknown_model", 404
+
+
+class ModelNameTaken(Problem):
+    """{name} is the name of an operator's model file; choose another one."""
+
+    code, status = "model_name_taken", 409
+
+
+class NotReady(Problem):
+    """The job is {state}; its result is not ready yet. Ask again, ask with `?stream=true` for values as they \
+come, or use `Prefer: wait=N` on submission."""
+
+    code, status = "not_ready", 409
+
+
+class NoResult(Problem):
+    """The job is {state} and has no result. {reason}"""
+
+    code, status = "no_result", 409
+
+
+class ResultExpired(Problem):
+    """The result of job {job_id} has expired; results are kept for {ttl_s} seconds after the end of a job."""
+
+    code, status = "result_expired", 410
+
+
+class NotAcceptable(Problem):
+    """No format in Accept can be given; available: {available}."""
+
+    code, status = "not_acceptable", 406
+
+
+class TooLarge(Problem):
+    """{field} is larger than the {limit_bytes} bytes allowed. {way_out}"""
+
+    code, status = "too_large", 413
+
+
+class TooSlow(Problem):
+    """Nothing, or next to nothing, of the request's body has come for {silence_s} seconds."""
+
+    code, status = "too_slow", 408
+
+
+class Busy(Problem):
+    """Too many uploads are coming in at once; nothing was accepted, try again."""
+
+    code, status = "busy", 503
+
+
+class UnsupportedMediaType(Problem):
+    """{field}: {found} is not supported. Supported: {supported}."""
+
+    code, status = "unsupported_media_type", 415
+
+
+class PickleRefused(Problem):
+    """{field} is a pickle (or joblib) file. Loading it runs code, so it is not accepted as an upload: save the model \
+with skops (`skops.io.dump`), as XGBoost JSON or LightGBM text, or let the operator place it in TRUSTED_MODEL_DIR."""
+
+    code, status = "pickle_refused", 415
+
+
+class IdempotencyMismatch(Problem):
+    """The Idempotency-Key was used before with another request; its job is {job_id}."""
+
+    code, status = "idempotency_mismatch", 422
