@@ -29,9 +29,8 @@ from api.health import redis_memory
 from api.representation import without_traceback
 from api.resources import resources
 from api.responses import JsonResponse
-from jobs import history
+from jobs import heartbeats, history, overview
 from jobs.outcomes import DEATHS
-from jobs.overview import overview
 from jobs.settings import MIB, Settings
 
 KILLS = sorted(DEATHS)
@@ -41,8 +40,8 @@ _STATM = Path("/proc/self/statm")
 async def memory(request: Request) -> Response:
     """GET /admin/memory."""
     house = resources(request)
-    snapshots = await house.store.snapshots()
-    outcomes = await house.store.outcomes()
+    snapshots = await heartbeats.snapshots(house.redis)
+    outcomes = await overview.outcomes(house.redis)
     names = [str(snapshot["name"]) for snapshot in snapshots]
     histories = {name: await history.read(house.redis, name) for name in names}
     return JsonResponse(
@@ -53,7 +52,7 @@ async def memory(request: Request) -> Response:
             "web": {"pid": os.getpid(), "rss_bytes": rss_bytes()},
             "supervisors": snapshots,
             "kills": {outcome.value: outcomes.get(outcome.value, 0) for outcome in KILLS},
-            "last_failures": [_failure(failure) for failure in await house.store.failures()],
+            "last_failures": [_failure(failure) for failure in await overview.failures(house.redis)],
             "redis": await redis_memory(house.redis),
             "history": history.merged(histories),
         }
@@ -62,7 +61,7 @@ async def memory(request: Request) -> Response:
 
 async def queue(request: Request) -> Response:
     """GET /admin/queue: jobs that wait, leases and their owners, supervisors; see `jobs.overview`."""
-    return JsonResponse(await overview(resources(request).redis))
+    return JsonResponse(await overview.of_queue(resources(request).redis))
 
 
 def rss_bytes() -> int:

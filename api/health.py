@@ -13,10 +13,8 @@ from starlette.responses import Response
 
 from api.resources import resources
 from api.responses import HealthResponse, JsonResponse
-from jobs import store_policy
+from jobs import heartbeats, overview, store_policy
 from jobs.connection import UNAVAILABLE, NoPermissionError, RedisClient, RedisError
-from jobs.overview import overview
-from jobs.store import Store
 from jobs.version import VERSION
 
 CHECK_S = 1.5
@@ -40,7 +38,7 @@ async def readyz(request: Request) -> Response:
     try:
         async with asyncio.timeout(CHECK_S):
             await house.redis.ping()
-            missing = [] if _working(await house.store.snapshots()) else ["supervisors"]
+            missing = [] if _working(await heartbeats.snapshots(house.redis)) else ["supervisors"]
     except (RedisError, OSError):
         missing = ["redis"]
     return HealthResponse({"status": FAIL if missing else PASS, "missing": missing}, 503 if missing else 200)
@@ -51,7 +49,7 @@ async def health(request: Request) -> Response:
     house = resources(request)
     try:
         async with asyncio.timeout(CHECK_S):
-            checks = await _checks(house.redis, house.store)
+            checks = await _checks(house.redis)
     except (RedisError, OSError) as error:
         checks = {"redis": {"status": FAIL, "output": str(error) or "no answer in time"}}
     found = {check["status"] for check in checks.values()}
@@ -60,15 +58,15 @@ async def health(request: Request) -> Response:
     return HealthResponse(document, 503 if status == FAIL else 200)
 
 
-async def _checks(redis: RedisClient, store: Store) -> dict[str, Check]:
+async def _checks(redis: RedisClient) -> dict[str, Check]:
     start = time.perf_counter()
     await redis.ping()
     latency = time.perf_counter() - start
-    queue = await overview(redis)
+    queue = await overview.of_queue(redis)
     return {
         "redis": {"status": PASS, "latency_seconds": round(latency, 4)},
         "eviction": _eviction((await redis_memory(redis))["policy"]),
-        "supervisors": _supervisors(await store.snapshots(), queue["supervisors"]),
+        "supervisors": _supervisors(await heartbeats.snapshots(redis), queue["supervisors"]),
         "queue": _queue(queue),
         "rescue": _rescue(queue),
     }

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from api.admin import rss_bytes
 from api.health import redis_memory
 from api.resources import resources
-from jobs.overview import overview
+from jobs import heartbeats, overview
 
 MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 PREFIX = "shap_supervisor_"
@@ -23,8 +23,8 @@ Sample = tuple[dict[str, str], float | None]
 async def metrics(request: Request) -> Response:
     """All metrics, those of the store included."""
     house = resources(request)
-    queue, outcomes = await overview(house.redis), await house.store.outcomes()
-    snapshots, memory = await house.store.snapshots(), await redis_memory(house.redis)
+    queue, outcomes = await overview.of_queue(house.redis), await overview.outcomes(house.redis)
+    snapshots, memory = await heartbeats.snapshots(house.redis), await redis_memory(house.redis)
     text = "".join([*_of_queue(queue), *_of_outcomes(outcomes), *_of_supervisors(snapshots), *_of_web(memory)])
     return Response(text, media_type=MEDIA_TYPE)
 

@@ -6,6 +6,7 @@ Does not load them: only children do, from their supervisor's directory.
 import re
 from pathlib import Path
 
+from jobs import heartbeats
 from jobs.errors import InvalidParameter, UnknownModel
 from jobs.records import Input
 from jobs.settings import Settings
@@ -51,7 +52,7 @@ def _known_here(directory: Path) -> set[str]:
 
 async def _known_there(store: Store) -> set[str] | None:
     """What the supervisors say that they have; None without any supervisor."""
-    snapshots = await store.snapshots()
+    snapshots = await heartbeats.snapshots(store.redis)
     return {name for snapshot in snapshots for name in snapshot.get("trusted_models", ())} if snapshots else None
 
 

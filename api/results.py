@@ -81,7 +81,7 @@ async def respond(request: Request, job: Job, media_type: str) -> Response:
         headers["Content-Length"] = str(length)
     if request.method != "HEAD" and job.ended and table.values_bytes <= BATCH_BYTES:
         return Response(await _whole(store, table, writer), headers=headers, media_type=media_type)
-    if job.ended and not await store.has_values(job.job_id):
+    if job.ended and not await store.results.exist(job.job_id):
         raise _expired(store, job.job_id)
     if request.method == "HEAD":
         return Response(headers=headers, media_type=media_type)
@@ -105,7 +105,7 @@ async def stream(
     store: Store, table: Table, writer: Writer, more: Callable[[], Awaitable[bool]] | None = None
 ) -> AsyncIterator[bytes]:
     """The answer's bytes. Whatever fails on the way must end the connection: half a result is none."""
-    pieces = store.values(table.job_id, row_bytes=table.row_bytes, first=table.first, last=table.last, more=more)
+    pieces = store.results.read(table.job_id, row_bytes=table.row_bytes, first=table.first, last=table.last, more=more)
     yield writer.begin()
     async with aclosing(pieces):  # type: ignore[type-var]  # it is a generator
         async for batch in batches(pieces, table.line_values * FLOAT_BYTES, table.values_bytes):

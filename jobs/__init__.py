@@ -4,15 +4,18 @@ The house from the front door inwards:
 
 - `settings`: the environment, read and validated once.
 - `options`: what a caller may ask of one job.
-- `states`: job and chunk states with their transition tables; `outcomes`: how an attempt can end.
+- `states`: job and chunk states with their transition tables.
+- `outcomes`: how an attempt can end; `out_of_memory`: the words that tell that one ended for want of memory.
 - `errors`: every problem a user can meet, with its code and HTTP status.
 - `formats`: which file format some first bytes are.
 - `planner`: how rows are cut into chunks, and how many bytes a chunk will need.
 - `spans`: where a chunk's rows lie in the data; `protocol`: the messages between supervisor and child, and their bytes.
-- `connection`: clients of Redis, and what its errors mean; `access`: whether it lets us in at all.
+- `connection`: clients of Redis, and what its errors mean; `access`: whether it lets us in at all; `store_policy`:
+  whether it would evict what we keep.
 - `keys`: the Redis schema; `scripts/`: one atomic Lua script a file; `records`: what is kept, typed.
 - `blobs`: bytes in pieces, in Redis or in `object_store`.
-- `store`: what callers do with jobs; `queue`: what supervisors do with chunks; `registered`: models with a name.
+- `store`: what callers do with jobs; `results`: the values they fetch; `registered`: models with a name.
+- `queue`: what supervisors do with chunks; `heartbeats`: that they are alive.
 - `overview` and `history`: what operators see; `audit`: contradictions in the store, and how they are mended.
 - `logs`: structured logging for every process; `version`: of this package.
 """

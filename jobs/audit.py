@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from jobs import keys
+from jobs.heartbeats import FORGET_S
 from jobs.records import json_text
 from jobs.scripts import source
 from jobs.states import ENDED
@@ -39,10 +40,6 @@ MEANINGS = {
     "silent_supervisor": "listed without a heartbeat",
 }
 """Every finding by its code."""
-
-
-SILENT_S = 300.0
-"""A supervisor that is silent for less is still news for operators."""
 
 
 class Finding(NamedTuple):
@@ -131,7 +128,7 @@ class Audit:
         return [Finding(code, name.decode()) for name in names]
 
     def _silent_supervisors(self) -> list[Finding]:
-        long_ago = self._redis.time()[0] - SILENT_S
+        long_ago = self._redis.time()[0] - FORGET_S
         names = [name.decode() for name in self._redis.zrangebyscore(keys.SUPERVISORS, "-inf", long_ago)]
         silent = [name for name in names if not self._redis.exists(keys.snapshot(name))]
         if silent and self._apply:

@@ -1,13 +1,13 @@
-"""What operators see of the queue: jobs that wait, leases and their owners, supervisors. Used by the web process.
+"""What operators see: waiting jobs, leases and their owners, supervisors, how attempts ended. Used in the web process.
 
-Looks and changes nothing. All ages are by Redis's clock. A document has
+Looks and changes nothing. All ages are by Redis's clock. `of_queue` answers
 
     jobs          the next LISTED_JOBS in rotation: {job_id, status, pending, leased, age_s, waiting_s}
     jobs_total    how many jobs have pending chunks
     leases        the LISTED_LEASES that expire first: {job_id, chunk, owner, attempts, crashes, seconds_left};
                   below zero it is overdue for rescue
     leases_total  how many chunks are leased
-    supervisors   {name, heard_s_ago, leased}; those that died without a word stay for FORGET_S
+    supervisors   {name, heard_s_ago, leased}; those that died without a word stay for heartbeats.FORGET_S
 
 `waiting_s` is how long a job has had pending chunks and nobody who works on any of its chunks; 0 while somebody does.
 """
@@ -21,10 +21,9 @@ from jobs.connection import RedisClient
 from jobs.records import Chunk
 
 LISTED_JOBS, LISTED_LEASES = 100, 1000
-FORGET_S = 300.0
 
 
-async def overview(redis: RedisClient) -> dict[str, Any]:
+async def of_queue(redis: RedisClient) -> dict[str, Any]:
     """The document, in two round trips."""
     async with redis.pipeline(transaction=False) as pipe:
         pipe.time()
@@ -49,6 +48,17 @@ async def overview(redis: RedisClient) -> dict[str, Any]:
         "leases_total": leases_total,
         "supervisors": [_supervisor(heard, leased, now) for heard, leased in zip(supervisors, lists, strict=True)],
     }
+
+
+async def outcomes(redis: RedisClient) -> dict[str, int]:
+    """Attempts by outcome, over all jobs."""
+    counts = await redis.hgetall(keys.OUTCOMES)
+    return {name.decode(): int(count) for name, count in counts.items()}
+
+
+async def failures(redis: RedisClient) -> list[dict[str, Any]]:
+    """The last attempts that did not succeed, newest first, each with its job_id."""
+    return [msgspec.json.decode(raw) for raw in await redis.lrange(keys.FAILURES, 0, -1)]
 
 
 async def _details(

@@ -24,7 +24,6 @@ from jobs.spans import Span, Spans
 
 EXPIRED_AT_ONCE = 200
 """Leases looked at in one go by a rescue."""
-
 PAGE = 500
 """Chunks asked for at once where a job may have many."""
 FULL_PATIENCE_S, FULL_RETRY_S = 30.0, 0.5
@@ -231,30 +230,6 @@ class Queue:
     async def own(self) -> list[Lease]:
         """Everything in the list of this supervisor's name, of this incarnation and of others."""
         return await self._leases(await self.redis.lrange(keys.leased(self.supervisor), 0, -1))
-
-    async def heartbeat(self, snapshot: dict[str, Any], *, ttl_s: float) -> dict[str, Any] | None:
-        """Publish what the web process shows of this supervisor; returns what stood there before under its name."""
-        seconds, _ = await self.redis.time()
-        async with self.redis.pipeline(transaction=False) as pipe:
-            pipe.set(
-                keys.snapshot(self.supervisor),
-                json_text(snapshot),
-                px=int(ttl_s * 1000),
-                get=True,
-            )
-            pipe.zadd(keys.SUPERVISORS, {self.supervisor: seconds})
-            before, _ = await pipe.execute()
-        return msgspec.json.decode(before) if before else None
-
-    async def predecessor(self) -> dict[str, Any] | None:
-        """The snapshot that stands under our name."""
-        raw = await self.redis.get(keys.snapshot(self.supervisor))
-        return msgspec.json.decode(raw) if raw else None
-
-    async def sign_off(self) -> None:
-        """The last act of a supervisor that shuts down in order."""
-        await self.redis.unlink(keys.snapshot(self.supervisor))
-        await self.redis.zrem(keys.SUPERVISORS, self.supervisor)
 
     async def _chunk_names(self, job_id: str, first: int, count: int) -> list[str]:
         """Committed chunks in the order of the rows."""

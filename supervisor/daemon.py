@@ -16,6 +16,7 @@ import structlog
 
 from jobs import history
 from jobs.connection import RedisClient, RedisError
+from jobs.heartbeats import Heartbeats
 from jobs.outcomes import Outcome
 from jobs.queue import Lease, Queue
 from jobs.settings import Settings
@@ -65,6 +66,7 @@ class Daemon:
         self._settings = settings
         self._queue = queue
         self._redis = redis
+        self._heartbeats = Heartbeats(redis, queue.supervisor)
         self._burst = burst
         self._work_module = work_module
         self._signals: asyncio.Queue[signal.Signals] = asyncio.Queue()
@@ -134,7 +136,7 @@ class Daemon:
         with contextlib.suppress(RedisError, TimeoutError):
             async with asyncio.timeout(LEAVE_S):
                 await self._return_leases()
-                await self._queue.sign_off()
+                await self._heartbeats.stop()
         log.info("supervisor_stopped", supervisor=self._queue.supervisor)
 
     async def _obey_signals(self) -> None:
@@ -224,7 +226,7 @@ class Daemon:
             pass
 
     async def _ask_for_predecessor(self) -> bool:
-        self._predecessor.heard(await self._queue.predecessor(), time.monotonic())
+        self._predecessor.heard(await self._heartbeats.last(), time.monotonic())
         return True
 
     async def _adopt_list(self) -> int:
@@ -303,7 +305,7 @@ class Daemon:
             started_at=self._started_at,
             draining=self._stopping.is_set(),
         )
-        before = await self._queue.heartbeat(state, ttl_s=SNAPSHOT_TTL_S)
+        before = await self._heartbeats.beat(state, ttl_s=SNAPSHOT_TTL_S)
         known = self._predecessor.name_conflict
         self._predecessor.heard(before, time.monotonic())
         if self._predecessor.name_conflict and self._predecessor.name_conflict != known:

@@ -8,6 +8,7 @@ from redis.asyncio import Redis
 
 from jobs import history
 from jobs.blobs import open_blobs
+from jobs.heartbeats import Heartbeats
 from jobs.outcomes import Attempt, Evidence, Outcome
 from jobs.protocol import PIECE_BYTES
 from jobs.queue import Decision, Lease, Queue
@@ -63,7 +64,8 @@ class Player:
         return asyncio.run(whole())
 
     def heartbeat(self, **snapshot: Any) -> None:
-        self.act(lambda queue: queue.heartbeat({"name": "played", "draining": False, **snapshot}, ttl_s=60))
+        said = {"name": "played", "draining": False, **snapshot}
+        self.act(lambda queue: Heartbeats(queue.redis, queue.supervisor).beat(said, ttl_s=60))
 
     def remember(self, **point: int) -> None:
         self.act(lambda queue: history.record(queue.redis, "played", 0, point))

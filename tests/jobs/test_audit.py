@@ -8,11 +8,12 @@ import pytest
 import redis
 
 from jobs.audit import MEANINGS, Audit
+from jobs.heartbeats import Heartbeats
 from jobs.states import JobState
 from supervisor.chunks.rescue import rescue
 from tests.jobs.conftest import Bench
-from tests.jobs.picture import DUMP, Picture, check
-from tests.jobs.test_store import finish, lease, opened, span
+from tests.jobs.invariants import DUMP, Picture, check
+from tests.jobs.steps import finish, lease, opened, span
 
 pytestmark = pytest.mark.anyio
 Break = Callable[[Any, str], Any]
@@ -72,7 +73,7 @@ class Broken:
         await opened(self.bench, job_id, span(0, 4), span(5, 9), span(10, 14))
         await finish(self.bench, await lease(self.bench, job_id), b"aaaaaaaa")
         await lease(self.bench, job_id)
-        await self.bench.queue.heartbeat({"name": "sup"}, ttl_s=60)
+        await Heartbeats(self.bench.redis, "sup").beat({"name": "sup"}, ttl_s=60)
         assert self.codes() == []
         return job_id
 
@@ -138,7 +139,7 @@ async def test_a_job_that_nobody_summed_up_is_closed(broken: Broken) -> None:
     await opened(broken.bench, job_id, span(0, 4), span(5, 9))
     for _ in range(2):
         await finish(broken.bench, await lease(broken.bench, job_id), b"aaaaaaaa")
-    await broken.bench.queue.heartbeat({"name": "sup"}, ttl_s=60)
+    await Heartbeats(broken.bench.redis, "sup").beat({"name": "sup"}, ttl_s=60)
     broken.client.hdel(f"shap:job:{job_id}:chunks", "close")
     broken.client.delete(f"shap:job:{job_id}:pending", "shap:ready")
     broken.check_mending({"not_closed"})

@@ -13,7 +13,7 @@ from jobs.blobs import BlobGone, BlobsAway, BlobStore, BlobWriter, check_blobs, 
 from jobs.protocol import PIECE_BYTES
 from jobs.settings import InvalidSettings, Settings, load_settings
 from tests.jobs.conftest import Bench
-from tests.jobs.test_store import finish, lease, opened, span
+from tests.jobs.steps import finish, lease, opened, span
 from tests.s3 import BUCKET, S3
 
 pytestmark = pytest.mark.anyio
@@ -90,7 +90,7 @@ async def test_a_jobs_whole_life(bench: Bench, blobs: BlobStore) -> None:
         assert await finish(bench, await lease(bench, job_id), value)
     assert await kept(bench) == 1, "the last piece has no rows, and stays to the end"
     assert await finish(bench, await lease(bench, job_id), b"", {"top": 1})
-    found = [piece async for piece in bench.store.values(job_id, row_bytes=8, first=half - 2, last=half + 1)]
+    found = [piece async for piece in bench.store.results.read(job_id, row_bytes=8, first=half - 2, last=half + 1)]
     assert b"".join(found) == b"a" * 16 + b"b" * 16
     await blobs.sweep()
     assert await kept(bench) == 0
@@ -101,7 +101,7 @@ async def test_values_end_with_their_job(bench: Bench, blobs: BlobStore) -> None
     held = await opened(bench, job_id, span(0, 4))
     assert await finish(bench, held, b"aaaaaaaa", {"top": 1})
     await blobs.sweep()
-    assert [piece async for piece in bench.store.values(job_id, row_bytes=8, first=0, last=4)]
+    assert [piece async for piece in bench.store.results.read(job_id, row_bytes=8, first=0, last=4)]
     await bench.redis.delete(keys.SWEEP)
     await bench.store.forget_values(job_id)
     await blobs.sweep()
@@ -156,6 +156,21 @@ class TestObjects:
 
     async def test_an_empty_store_can_be_swept(self, blobs: BlobStore) -> None:
         assert await blobs.sweep() == 0
+
+
+async def test_blobs_are_read_back_at_any_offset(bench: Bench) -> None:
+    content = os.urandom(2 * PIECE_BYTES + 1000)
+    writer = BlobWriter(bench.store.blobs)
+    for start in range(0, len(content), 70_001):
+        await writer.write(content[start : start + 70_001])
+    blob = await writer.finish()
+    assert blob.size == len(content)
+    for offset, length in ((0, 10), (PIECE_BYTES - 5, 10), (2 * PIECE_BYTES + 990, 100), (len(content), 5), (3, 0)):
+        assert await bench.store.blobs.read(blob, offset, length) == content[offset : offset + length]
+    assert 0 < await bench.redis.ttl(f"shap:blob:{blob.id}") <= 3600
+    await writer.discard()
+    with pytest.raises(BlobGone):
+        await bench.store.blobs.read(blob, 0, 1)
 
 
 async def test_a_store_that_refuses(s3: S3, valkey_url: str) -> None:

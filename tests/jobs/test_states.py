@@ -5,10 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.scripts import source
 from jobs.states import CHUNK_TRANSITIONS, ENDED, JOB_TRANSITIONS, ChunkState, JobState
-
-SCRIPTS = ("submit", "lease", "renew", "plan", "put_values", "finish", "settle", "cancel")
 
 
 def test_every_state_has_a_row() -> None:
@@ -26,19 +23,6 @@ def test_every_state_can_be_reached_and_left_for_an_end() -> None:
                 todo += table[state]
         assert reached == set(table)
     assert {JobState.FINISHED, JobState.FAILED, JobState.CANCELLED} == ENDED
-
-
-@pytest.mark.parametrize("name", SCRIPTS)
-def test_scripts_begin_with_their_shebang_and_carry_the_tables(name: str) -> None:
-    lines = source(name).splitlines()
-    assert lines[0].startswith("#!lua")
-    assert "finished = true" in lines[1]
-    assert lines[2].startswith("local CHUNK_NEXT")
-
-
-@pytest.mark.parametrize("name", ["lease", "renew", "plan", "finish", "settle", "cancel"])
-def test_scripts_that_end_things_run_in_a_full_redis(name: str) -> None:
-    assert source(name).startswith("#!lua flags=allow-oom")
 
 
 @pytest.mark.parametrize(("title", "table"), [("## Job", JOB_TRANSITIONS), ("## Chunk", CHUNK_TRANSITIONS)])

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from jobs import heartbeats
 from jobs.outcomes import Attempt, Outcome
 from jobs.settings import MIB
 from jobs.states import JobState
@@ -84,7 +85,7 @@ def balloon(small: Machine) -> Iterator[Balloon]:
 
 async def nearly_full(service: Service, expected: bool) -> None:
     async def told() -> bool:
-        return [state["nearly_full"] for state in await service.store.snapshots()] == [expected]
+        return [state["nearly_full"] for state in await heartbeats.snapshots(service.redis)] == [expected]
 
     await service.until(told)
 

@@ -100,9 +100,8 @@ class Service:
         return found
 
     async def values(self, job: Job) -> list[float]:
-        raw = b"".join(
-            [piece async for piece in self.store.values(job.job_id, row_bytes=8, first=0, last=(job.rows or 1) - 1)]
-        )
+        pieces = self.store.results.read(job.job_id, row_bytes=8, first=0, last=(job.rows or 1) - 1)
+        raw = b"".join([piece async for piece in pieces])
         return [value for (value,) in struct.iter_unpack("<d", raw)]
 
 

@@ -1,4 +1,7 @@
-"""The data of a job leaves Redis chunk by chunk, as results are committed: in any order, halved, retried, shared."""
+"""The scripts' texts; and what they do beside their answers.
+
+The data of a job leaves Redis chunk by chunk, as results are committed: in any order, halved, retried, shared.
+"""
 
 from itertools import pairwise
 from typing import Any
@@ -10,13 +13,28 @@ from jobs.outcomes import Outcome
 from jobs.protocol import PIECE_BYTES
 from jobs.queue import Decision, Lease
 from jobs.records import Chunk
+from jobs.scripts import source
 from jobs.spans import Span
 from tests.jobs.conftest import Bench
-from tests.jobs.test_store import attempt, finish, lease, opened
+from tests.jobs.steps import attempt, finish, lease, opened
 
 pytestmark = pytest.mark.anyio
 
 P = PIECE_BYTES
+SCRIPTS = ("submit", "lease", "renew", "plan", "put_values", "finish", "settle", "cancel")
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_scripts_begin_with_their_shebang_and_carry_the_tables(name: str) -> None:
+    lines = source(name).splitlines()
+    assert lines[0].startswith("#!lua")
+    assert "finished = true" in lines[1]
+    assert lines[2].startswith("local CHUNK_NEXT")
+
+
+@pytest.mark.parametrize("name", ["lease", "renew", "plan", "finish", "settle", "cancel"])
+def test_scripts_that_end_things_run_in_a_full_redis(name: str) -> None:
+    assert source(name).startswith("#!lua flags=allow-oom")
 
 
 def spans(*ends: float) -> list[Span]:

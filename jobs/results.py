@@ -1,0 +1,83 @@
+"""The values of committed chunks, in the order of the rows. Used by the web process.
+
+Does not write them: see `queue`; nor where they lie: see `blobs`.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+from jobs import errors, keys
+from jobs.blobs import BlobStore
+from jobs.connection import RedisClient
+
+READ_AHEAD = 64
+"""Chunk results listed at once while values are streamed."""
+
+
+class Results:
+    """Over one Redis client and the store of the values."""
+
+    def __init__(self, redis: RedisClient, blobs: BlobStore, *, job_ttl_s: int) -> None:
+        self._redis = redis
+        self._blobs = blobs
+        self._job_ttl_s = job_ttl_s
+
+    async def exist(self, job_id: str) -> bool:
+        return bool(await self._redis.exists(keys.results(job_id)))
+
+    async def forget(self, job_id: str) -> None:
+        """Only for a job that has ended: see `Store.forget_values`."""
+        await self._redis.unlink(keys.values(job_id), keys.results(job_id))
+
+    async def read(
+        self, job_id: str, *, row_bytes: int, first: int, last: int, more: Callable[[], Awaitable[bool]] | None = None
+    ) -> AsyncIterator[bytes]:
+        """The values of rows `first` to `last` (inclusive), in order, a piece at a time.
+
+        `row_bytes` is the size of one row's values. They end early where a chunk is missing, unless `more` is given:
+        it waits a moment and tells whether the job is still under way. Before a wait comes an empty piece. Raises
+        ResultExpired when a piece has gone.
+        """
+        row, under_way = first, more is not None
+        while row <= last:
+            before = row
+            for chunk_first, chunk_last, token in await self._committed(job_id, row):
+                if chunk_first > row or row > last:
+                    break
+                skip = (row - chunk_first) * row_bytes
+                stop = (min(last, chunk_last) - chunk_first + 1) * row_bytes
+                async for piece in self._chunk_values(job_id, f"{chunk_first}-{chunk_last}", token, skip, stop):
+                    yield piece
+                row = chunk_last + 1
+            if row == before:
+                if not under_way:
+                    return
+                yield b""
+                under_way = bool(more and await more())
+
+    async def _committed(self, job_id: str, row: int) -> list[tuple[int, int, int]]:
+        """First row, last row and token of the committed chunk that holds a row, and of some that come after it."""
+        async with self._redis.pipeline(transaction=False) as pipe:
+            pipe.zrevrangebyscore(keys.results(job_id), row, "-inf", 0, 1)
+            pipe.zrangebyscore(keys.results(job_id), f"({row}", "+inf", 0, READ_AHEAD)
+            holding, following = await pipe.execute()
+        found = [_chunk_of(entry) for entry in [*holding, *following]]
+        return [chunk for chunk in found if chunk[1] >= row]
+
+    async def _chunk_values(self, job_id: str, chunk: str, token: int, skip: int, stop: int) -> AsyncIterator[bytes]:
+        """Bytes `skip` to `stop` of one chunk's values."""
+        offset = number = 0
+        while offset < stop:
+            piece = await self._blobs.get_values(job_id, chunk, token, number)
+            if piece is None:
+                raise errors.ResultExpired(job_id=job_id, ttl_s=self._job_ttl_s)
+            wanted = piece[max(skip - offset, 0) : stop - offset]
+            offset, number = offset + len(piece), number + 1
+            if wanted:
+                yield wanted
+
+
+def _chunk_of(entry: bytes) -> tuple[int, int, int]:
+    """First row, last row and token of an entry in the results."""
+    chunk, token = entry.decode().split(":")
+    first, last = chunk.split("-")
+    return int(first), int(last), int(token)

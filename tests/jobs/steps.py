@@ -1,0 +1,76 @@
+"""What both sides of the store do with a job, in short: for the tests of this room."""
+
+from jobs.outcomes import Attempt, Evidence, Outcome
+from jobs.protocol import encode
+from jobs.queue import Lease
+from jobs.records import Layout, ModelInfo, Partial
+from jobs.spans import Span
+from tests.jobs.conftest import Bench
+
+MODEL = ModelInfo(
+    family="f",
+    name="n",
+    n_features=1,
+    features=None,
+    outputs=["y"],
+    base_values=[0.0],
+    explainer="tree",
+    engine="e",
+    reason="r",
+    explains="margin",
+)
+LAYOUT = Layout(format="npy", columns=["x"], features=["x"])
+PARTIAL = Partial(rows=1, abs_sum=[[1.0]], value_sum=[[1.0]], largest_error=0.0, tolerance=1.0)
+
+
+FRAME = encode(PARTIAL)
+
+
+def attempt(chunk: str, outcome: Outcome = Outcome.SUCCEEDED, peak: int = 0) -> Attempt:
+    return Attempt(chunk=chunk, attempt=1, outcome=outcome, supervisor="sup", evidence=Evidence(peak_bytes=peak))
+
+
+def span(first: int, last: int) -> Span:
+    return Span(first=first, last=last, span_first=first, start=8 * first, end=8 * (last + 1))
+
+
+async def lease(bench: Bench, job_id: str) -> Lease:
+    found = await bench.queue.lease(job_id)
+    assert found
+    return found
+
+
+async def opened(bench: Bench, job_id: str, *spans: Span) -> Lease:
+    """Lease and plan a job; with one span the lease goes on as that chunk's."""
+    held = await lease(bench, job_id)
+    goes_on = len(spans) == 1
+    assert await bench.queue.plan(
+        held,
+        model=MODEL,
+        layout=LAYOUT,
+        rows=spans[-1].last + 1,
+        spans=list(spans),
+        cap_bytes=7,
+        attempt=None if goes_on else attempt("open"),
+    )
+    return held
+
+
+async def finish(bench: Bench, held: Lease, value: bytes, summary: dict[str, int] | None = None) -> bool:
+    await bench.queue.put_values(held, 0, value * held.chunk.span.rows)
+    partial = PARTIAL if held.chunk.kind == "rows" else None
+    return await bench.queue.finish(held, attempt(held.chunk.id), partial, summary)
+
+
+async def places(bench: Bench, job_id: str) -> dict[str, list[str]]:
+    """Where each chunk is: lists, leases and results. Every living chunk must be in exactly one list."""
+    redis = bench.redis
+    owned = [key async for key in redis.scan_iter("shap:supervisor:*:leased")]
+    members = [member.decode() for key in owned for member in await redis.lrange(key, 0, -1)]
+    return {
+        "pending": [raw.decode() for raw in await redis.lrange(f"shap:job:{job_id}:pending", 0, -1)],
+        "leased": [member.split("/")[1] for member in members if member.startswith(job_id)],
+        "leases": [raw.decode().split("/")[1] for raw in await redis.zrange("shap:leases", 0, -1)],
+        "results": [raw.decode().split(":")[0] for raw in await redis.zrange(f"shap:job:{job_id}:results", 0, -1)],
+        "ready": [raw.decode() for raw in await redis.lrange("shap:ready", 0, -1)],
+    }

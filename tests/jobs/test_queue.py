@@ -1,0 +1,184 @@
+"""What supervisors do with chunks, on a real Valkey: every operation, and what a stale token may not do."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from jobs.blobs import BlobGone
+from jobs.outcomes import Outcome
+from jobs.queue import Decision
+from jobs.records import Chunk, JobError
+from jobs.states import ChunkState, JobState
+from tests.jobs.conftest import Bench
+from tests.jobs.steps import FRAME, PARTIAL, attempt, finish, lease, opened, places, span
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_a_jobs_whole_life(bench: Bench) -> None:
+    job_id = await bench.submit()
+    assert (await bench.store.job(job_id)).state is JobState.QUEUED
+    assert await bench.queue.next_job() == job_id
+    await opened(bench, job_id, span(0, 4), span(5, 9))
+    job = await bench.store.job(job_id)
+    assert (job.state, job.rows, job.chunks, job.cap_bytes) == (JobState.STARTED, 10, 2, 7)
+    second, first = await lease(bench, job_id), await lease(bench, job_id)
+    assert await bench.queue.lease(job_id) is None
+    assert await finish(bench, first, b"bbbbbbbb")
+    assert await finish(bench, second, b"aaaaaaaa")
+    assert (await places(bench, job_id))["results"] == ["0-4", "5-9"]
+    close = await lease(bench, job_id)
+    assert close.chunk.kind == "close"
+    assert await bench.queue.partial_sizes(job_id) == [len(FRAME)] * 2
+    assert await bench.queue.partials(job_id, 0, 2) == FRAME * 2
+    assert await finish(bench, close, b"", {"top": 1})
+    job = await bench.store.job(job_id)
+    assert (job.state, job.summary, job.attempts) == (JobState.FINISHED, {"top": 1}, 4)
+    found = b"".join([piece async for piece in bench.store.results.read(job_id, row_bytes=8, first=3, last=6)])
+    assert found == b"a" * 16 + b"b" * 16
+    assert await places(bench, job_id) == {
+        "pending": [],
+        "leased": [],
+        "leases": [],
+        "results": ["0-4", "5-9"],
+        "ready": [],
+    }
+
+
+async def test_who_sums_up_a_job_that_has_ended_hears_that_its_partials_are_gone(bench: Bench) -> None:
+    job_id = await bench.submit()
+    await opened(bench, job_id, span(0, 4), span(5, 9))
+    for held in (await lease(bench, job_id), await lease(bench, job_id)):
+        assert await finish(bench, held, b"aaaaaaaa")
+    await lease(bench, job_id)
+    assert await bench.store.cancel(job_id) is JobState.CANCELLED
+    with pytest.raises(BlobGone):
+        await bench.queue.partials(job_id, 0, 2)
+
+
+async def test_a_small_job_goes_on_under_the_same_token(bench: Bench) -> None:
+    job_id = await bench.submit()
+    held = await opened(bench, job_id, span(0, 4))
+    assert held.chunk.id == "0-4"
+    assert (await places(bench, job_id))["leased"] == ["0-4"]
+    assert await finish(bench, held, b"aaaaaaaa", {"top": 1})
+    assert (await bench.store.job(job_id)).state is JobState.FINISHED
+
+
+async def test_a_stale_token_changes_nothing(bench: Bench) -> None:
+    job_id = await bench.submit()
+    await opened(bench, job_id, span(0, 4), span(5, 9))
+    stale = await lease(bench, job_id)
+    retry = Decision(action="retry", counts="crashes")
+    assert await bench.queue.settle(stale, attempt("0-4", Outcome.SUPERVISOR_LOST), retry)
+    fresh = await lease(bench, job_id)
+    assert (fresh.chunk.id, fresh.token > stale.token) == (stale.chunk.id, True)
+    before = await bench.redis.dump(f"shap:job:{job_id}"), await places(bench, job_id)
+    fail = Decision(action="fail", counts="attempts", error=JobError(code="c", message="m"))
+    assert not await bench.queue.renew(stale)
+    assert not await bench.queue.put_values(stale, 0, b"x")
+    assert not await bench.queue.finish(stale, attempt("0-4"), PARTIAL, None)
+    assert not await bench.queue.settle(stale, attempt("0-4"), fail)
+    assert (await bench.redis.dump(f"shap:job:{job_id}"), await places(bench, job_id)) == before
+    assert await finish(bench, fresh, b"aaaaaaaa")
+    assert not await finish(bench, fresh, b"aaaaaaaa"), "a duplicate commit"
+
+
+async def test_values_of_an_attempt_that_failed_are_dropped(bench: Bench) -> None:
+    job_id = await bench.submit()
+    await opened(bench, job_id, span(0, 4), span(5, 9))
+    held = await lease(bench, job_id)
+    for number in range(3):
+        await bench.queue.put_values(held, number, b"x")
+    await bench.queue.settle(held, attempt("0-4", Outcome.CRASHED), Decision(action="retry", counts="attempts"))
+    assert not await bench.redis.exists(f"shap:job:{job_id}:values")
+
+
+async def test_halving_puts_both_halves_in_front(bench: Bench) -> None:
+    job_id = await bench.submit()
+    await opened(bench, job_id, span(0, 3), span(4, 7))
+    held = await lease(bench, job_id)
+    halves = [Chunk.of_span(span(0, 1)), Chunk.of_span(span(2, 3))]
+    after = Decision(action="halve", counts="attempts", chunks=halves)
+    assert await bench.queue.settle(held, attempt("0-3", Outcome.MEMORY_CAP, peak=99), after)
+    assert (await places(bench, job_id))["pending"] == ["0-1", "2-3", "4-7"]
+    job = await bench.store.job(job_id)
+    assert (job.chunks, job.attempts, job.peak_bytes) == (3, 2, 99)
+
+
+async def test_a_failed_job_leaves_no_chunk_and_no_upload(bench: Bench) -> None:
+    job_id = await bench.submit()
+    await opened(bench, job_id, span(0, 4), span(5, 9), span(10, 14))
+    done, bad = await lease(bench, job_id), await lease(bench, job_id)
+    await finish(bench, done, b"aaaaaaaa")
+    fail = Decision(action="fail", counts="attempts", error=JobError(code="crashed", message="m"))
+    assert await bench.queue.settle(bad, attempt("5-9", Outcome.CRASHED), fail)
+    job = await bench.store.job(job_id)
+    assert (job.state, job.error and job.error.code) == (JobState.FAILED, "crashed")
+    assert set(map(tuple, (await places(bench, job_id)).values())) == {()}
+    assert not await bench.redis.keys("shap:blob:*")
+    for key in await bench.redis.keys(f"shap:job:{job_id}*"):
+        assert await bench.redis.ttl(key) > 0
+    assert not await bench.store.results.exist(job_id)
+
+
+async def test_scripts_that_were_sent_twice_do_what_one_would_have_done(bench: Bench) -> None:
+    """redis-py sends again when a reply is lost."""
+    for name in ("_submit", "_cancel"):
+        setattr(bench.store, name, twice(getattr(bench.store, name)))
+    scripts = bench.queue._scripts
+    for name in set(scripts) - {"lease"}:
+        scripts[name] = twice(scripts[name])
+    job_id = await bench.submit(key="k")
+    assert (await places(bench, job_id))["pending"] == ["open"]
+    held = await opened(bench, job_id, span(0, 4))
+    assert held.chunk.id == "0-4"
+    await bench.queue.put_values(held, 0, b"a" * 40)
+    retry = Decision(action="retry", counts="attempts")
+    await bench.queue.settle(held, attempt("0-4", Outcome.RAISED), retry)
+    assert (await places(bench, job_id))["pending"] == ["0-4"]
+    await finish(bench, await lease(bench, job_id), b"aaaaaaaa", {"top": 1})
+    job = await bench.store.job(job_id)
+    assert (job.state, job.attempts, job.rows_done) == (JobState.FINISHED, 2, 5)
+
+
+def twice(script: Any) -> Any:
+    async def call(**arguments: Any) -> Any:
+        await script(**arguments)
+        return await script(**arguments)
+
+    return call
+
+
+async def test_only_an_expired_lease_can_be_rescued(bench: Bench) -> None:
+    job_id = await bench.submit()
+    held = await lease(bench, job_id)
+    lost, retry = attempt("open", Outcome.SUPERVISOR_LOST), Decision(action="retry", counts="crashes")
+    assert (await bench.queue.expired())[0] == []
+    assert not await bench.queue.settle(held, lost, retry, expired_only=True)
+    await bench.redis.zadd("shap:leases", {f"{job_id}/open": 1})
+    assert [found.chunk.id for found in (await bench.queue.expired())[0]] == ["open"]
+    assert await bench.queue.renew(held)
+    assert (await bench.queue.expired())[0] == []
+    await bench.redis.zadd("shap:leases", {f"{job_id}/open": 1})
+    assert await bench.queue.settle(held, lost, retry, expired_only=True)
+    assert (await bench.store.job(job_id)).crashes == 1
+
+
+async def test_jobs_take_turns(bench: Bench) -> None:
+    ids = [await bench.submit() for _ in range(2)]
+    assert {await bench.queue.next_job(), await bench.queue.next_job()} == set(ids)
+
+
+async def test_every_chunk_is_in_one_place_whatever_two_supervisors_do(bench: Bench) -> None:
+    """Two supervisors lease at the same time: no chunk goes to both."""
+    job_id = await bench.submit()
+    await opened(bench, job_id, *(span(row, row) for row in range(40)))
+    other = bench.supervisor("other")
+    found = await asyncio.gather(*(queue.lease(job_id) for _ in range(20) for queue in (bench.queue, other)))
+    ids = [held.chunk.id for held in found if held]
+    assert len(ids) == len(set(ids)) == 40
+    assert len({held.token for held in found if held}) == 40
+    chunks = await bench.redis.hvals(f"shap:job:{job_id}:chunks")
+    assert sum(ChunkState.LEASED.value.encode() in chunk for chunk in chunks) == 40
