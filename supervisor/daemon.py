@@ -25,10 +25,11 @@ from supervisor.children.limits import cores, find_limit
 from supervisor.children.memory import share_out
 from supervisor.children.pool import ProcessPool
 from supervisor.children.stacks import Stack
-from supervisor.chunks.executor import Executor, Run
+from supervisor.chunks.executor import Executor
 from supervisor.chunks.leases import HeldLeases
 from supervisor.chunks.predecessor import Predecessor
 from supervisor.chunks.rescue import adopt, give_back, rescue
+from supervisor.chunks.run import Run
 from supervisor.redis_link import LONGEST_PAUSE_S, RedisLink
 from supervisor.snapshot import point, snapshot
 from supervisor.store_check import warn_of_redis

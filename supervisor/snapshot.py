@@ -11,7 +11,7 @@ from jobs.version import VERSION
 from supervisor.children.inputs import trusted_models
 from supervisor.children.pool import ProcessPool
 from supervisor.children.stacks import Stack
-from supervisor.chunks.executor import Run
+from supervisor.chunks.run import Run
 
 
 def snapshot(

@@ -1,0 +1,53 @@
+"""What an attempt's end asks for, played without a store. The pipeline as a whole: see `tests/supervisor`."""
+
+from typing import Any, cast
+
+import pytest
+from redis.exceptions import ConnectionError
+
+from jobs.outcomes import Attempt
+from jobs.protocol import Failed
+from jobs.queue import Decision, Lease
+from jobs.settings import Settings
+from supervisor.chunks.executor import Executor
+from supervisor.chunks.judge import Ending
+from supervisor.redis_link import RedisLink
+from tests.supervisor.chunks.test_run import run_of
+
+pytestmark = pytest.mark.anyio
+
+
+class Pool:
+    """The next child gets a whole cap, which is only said once."""
+
+    def __init__(self) -> None:
+        self.narrow = True
+
+    def widen(self, key: str) -> bool:
+        was, self.narrow = self.narrow, False
+        return was
+
+
+class Queue:
+    supervisor = "sup"
+
+    def __init__(self) -> None:
+        self.settled: list[Decision] = []
+
+    async def settle(self, lease: Lease, attempt: Attempt, decision: Decision) -> bool:
+        self.settled.append(decision)
+        if len(self.settled) == 1:
+            raise ConnectionError
+        return True
+
+
+async def test_what_has_to_be_written_twice_is_the_same_both_times() -> None:
+    queue, run = Queue(), run_of()
+    run.pool = cast("Any", Pool())
+
+    async def sleep(seconds: float) -> None: ...
+
+    executor = Executor(cast("Any", queue), Settings(), RedisLink("redis://there", sleep=sleep))
+    ending = Ending(message=Failed(kind="memory", code="memory_cap", message="MemoryError"))
+    await executor._commit(run, ending)
+    assert [decision.action for decision in queue.settled] == ["retry", "retry"]

@@ -1,0 +1,117 @@
+"""The state of one attempt: what stops it, and whether everything has arrived. Children are played."""
+
+from typing import Any, cast
+
+import pytest
+
+from jobs.options import Options
+from jobs.outcomes import Outcome
+from jobs.protocol import Done, Failed, MemoryReport, Plan
+from jobs.queue import Lease
+from jobs.records import OPEN, Chunk, Job, Partial
+from jobs.spans import Spans
+from jobs.states import JobState
+from supervisor.children.watch import Sample
+from supervisor.chunks import run as runs
+from supervisor.chunks.run import Run
+from tests.supervisor.scripted import LAYOUT, MODEL, PARTIAL
+
+ROWS = Chunk(id="2-4", kind="rows", first=2, last=4)
+
+
+class Child:
+    """In the place of a process."""
+
+    def __init__(self) -> None:
+        self.killed: list[Outcome] = []
+        self.closed = False
+
+    def kill(self, reason: Outcome) -> None:
+        self.killed.append(reason)
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def run_of(chunk: Chunk = ROWS, *, dry_run: bool = False) -> Run:
+    options = Options(dry_run=dry_run)
+    job = Job(job_id="j", state=JobState.STARTED, created_at=0.0, options=options, inputs={}, blobs=[])
+    job.model, job.layout = MODEL, LAYOUT
+    return Run(Lease(job_id="j", chunk=chunk), job, cast("Any", None))
+
+
+def spawned(run: Run) -> Child:
+    child = Child()
+    run.spawned(cast("Any", child), Sample(cap_bytes=1))
+    return child
+
+
+def test_who_is_stopped_loses_its_child() -> None:
+    run = run_of()
+    child = spawned(run)
+    assert child.killed == []
+    run.stop(Outcome.TIMED_OUT)
+    run.stop(Outcome.CANCELLED)
+    assert child.killed == [Outcome.TIMED_OUT] * 2, "the first reason counts"
+
+
+def test_who_was_stopped_before_gets_no_further_child() -> None:
+    run = run_of()
+    run.stop(Outcome.CANCELLED)
+    assert spawned(run).killed == [Outcome.CANCELLED]
+
+
+def test_in_the_end_nothing_is_left_of_it() -> None:
+    run = run_of()
+    run.end()
+    child = spawned(run)
+    run.end()
+    assert child.killed
+    assert child.closed
+    assert run.sample.cap_bytes == 1
+
+
+def test_a_kill_by_the_kernel_counts_from_the_beginning_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    kills = [3]
+    monkeypatch.setattr(runs, "oom_kills", lambda: kills[0])
+    run = run_of()
+    assert not run.kernel_killed
+    kills[0] = 4
+    assert run.kernel_killed
+    assert 0.0 < run.seconds < 60.0
+
+
+def done(partial: Partial | None = None, summary: dict[str, Any] | None = None) -> Done:
+    return Done(memory=MemoryReport(), partial=partial, summary=summary)
+
+
+@pytest.mark.parametrize(
+    ("value_bytes", "message", "complete"),
+    [
+        (24, done(PARTIAL), True),
+        (23, done(PARTIAL), False),
+        (25, done(PARTIAL), False),
+        (24, done(), False),
+        (24, Failed(kind="raised", code="raised", message=""), False),
+        (24, None, False),
+    ],
+)
+def test_rows_are_complete_with_every_value_and_their_partial(value_bytes: int, message: Any, complete: bool) -> None:
+    run = run_of(ROWS)
+    run.value_bytes = value_bytes
+    assert run.is_complete(message) is complete
+
+
+def test_a_job_is_opened_with_a_plan() -> None:
+    run = run_of(OPEN)
+    assert not run.is_complete(done(summary={"rows": 3}))
+    run.plan = Plan(layout=LAYOUT, spans=Spans.at(0, 1, []))
+    assert not run.is_complete(done())
+    run.plan = Plan(layout=LAYOUT, spans=Spans.at(2, 1, [(0, 1), (1, 2)]))
+    assert run.is_complete(done())
+
+
+def test_a_dry_run_and_the_end_of_a_job_are_complete_with_a_summary() -> None:
+    for run in (run_of(OPEN, dry_run=True), run_of(Chunk(id="close", kind="close"))):
+        assert not run.is_complete(done())
+        assert run.is_complete(done(summary={}))
