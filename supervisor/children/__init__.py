@@ -1,6 +1,7 @@
 """Children: forked, capped, watched, and gone. Runs in the supervisor, but for `forkserver`, a process of its own.
 
-- `pool`: everything that is forked, and the memory it shares; `budget`, `memory`, `limits`: that memory.
+- `pool`: everything that is forked, and the memory it shares; `loader`: how a model gets into it; `caps`,
+  `stack_choice`: what the pool decides, as pure functions; `budget`, `memory`, `limits`: that memory.
 - `forkserver`: the process that forks; `fork_protocol`: what is said to it; `spawner`: our end of that; `stacks`: the
   two forkservers that there are, kept up.
 - `templates`: those of them that hold a loaded model.

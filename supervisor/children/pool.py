@@ -3,36 +3,31 @@
 Two forkservers: the lean one (numpy and the tree kernel) is always up; the full one (shap, scikit-learn, ...) takes
 several times as much, so it is there only while jobs need it, and counted while it is. A template lives under the same
 cap as its children, for its limit is theirs: model and chunk together must fit. Idle ones go when they are old, or
-when their memory is wanted.
+when their memory is wanted. Does not decide by itself how large a cap is (`caps`), nor in which stack a model is
+loaded (`stack_choice`).
 """
 
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable
-from pathlib import Path
+from collections.abc import AsyncIterator
 
 import structlog
 
-from jobs.errors import NoRoomForLibraries
-from jobs.protocol import Converted, Load, Ready, Unsuited
 from jobs.records import Job
 from supervisor.children.budget import Budget, Reservation
+from supervisor.children.caps import Libraries, NarrowCaps, are_spared, cap_bytes, need_bytes
 from supervisor.children.ensembles import Ensembles
-from supervisor.children.inputs import Parts, sizes
-from supervisor.children.memory import SMALLEST_CAP_BYTES, Plan, mb
+from supervisor.children.inputs import Parts
+from supervisor.children.loader import Loader, OnSpawn, Wanted
+from supervisor.children.memory import Plan
 from supervisor.children.spawner import Child, StackName
+from supervisor.children.stack_choice import StackChoice
 from supervisor.children.stacks import Stack
-from supervisor.children.templates import Loading, Template, template_key, wait_for_exit
+from supervisor.children.templates import Template, template_key
 from supervisor.children.watch import Sample, Watch
 
 log = structlog.get_logger()
-
-MOST_REMEMBERED = 1_000
-SPARED_S = 5.0
-"""An idle full forkserver is kept for so long from those that fit beside it, if one after another."""
-OnSpawn = Callable[[Child, Sample], None]
-"""Told of the process that loads a model: whoever asked for it sees to its end."""
 
 
 class ProcessPool:
@@ -44,17 +39,10 @@ class ProcessPool:
         self.full = Stack(work_module, "full")
         self.budget = Budget(plan.budget_bytes)
         self.watch = Watch(plan.limit, self.budget, [lean, self.full])
-        self._ensembles = ensembles
-        self._eager = eager
-        """A child waits ahead where forking takes long: faster, for a little more memory."""
+        self._loader = Loader(ensembles, StackChoice(), self.watch, eager=eager)
+        self._narrow_caps = NarrowCaps()
         self._templates: dict[str, Template] = {}
         self._locks: dict[str, asyncio.Lock] = {}
-        self._unsuited: dict[str, bool] = {}
-        """Templates that the lean stack cannot be; True when it was given arrays."""
-        self._narrow: set[str] = set()
-        """Templates under a cap that is not a whole one, and could be."""
-        self._wide: set[str] = set()
-        """Templates that did not fit a narrow cap."""
         self._retired: list[Template] = []
         """Replaced, and gone as soon as nobody uses them."""
         self._loading_full = 0
@@ -97,6 +85,18 @@ class ProcessPool:
         finally:
             room.shrink(0)
 
+    def watched(self, template: Template, child: Child) -> Sample:
+        """From now on a template's child is watched."""
+        return self.watch.add(child, template.base, template.cap_bytes, inherited_bytes=template.growth_bytes)
+
+    def widen(self, key: str) -> bool:
+        """Its child ran out of memory. If that was under a narrow cap, the next one gets a whole one."""
+        if not self._narrow_caps.widen(key):
+            return False
+        if template := self._templates.pop(key, None):
+            self._retired.append(template)
+        return True
+
     # --- what goes -----------------------------------------------------------------------------------------------
 
     async def evict(self, idle_s: float) -> None:
@@ -109,7 +109,7 @@ class ProcessPool:
             self._retired.remove(template)
             template.close()
         self._locks = {key: lock for key, lock in self._locks.items() if key in self._templates or lock.locked()}
-        self._narrow &= self._templates.keys() | self._locks.keys()
+        self._narrow_caps.forget_all_but(self._templates.keys() | self._locks.keys())
         if not self._full_is_idle:
             self._full_used = now
         elif now - self._full_used >= idle_s:
@@ -126,39 +126,6 @@ class ProcessPool:
 
     # --- admission -----------------------------------------------------------------------------------------------
 
-    def watched(self, template: Template, child: Child) -> Sample:
-        """From now on a template's child is watched."""
-        return self.watch.add(child, template.base, template.cap_bytes, inherited_bytes=template.growth_bytes)
-
-    def widen(self, key: str) -> bool:
-        """Its child ran out of memory. If that was under a narrow cap, the next one gets a whole one."""
-        template = self._templates.get(key)
-        if key not in self._narrow:
-            return False
-        self._narrow.discard(key)
-        if len(self._wide) >= MOST_REMEMBERED:
-            self._wide.clear()
-        self._wide.add(key)
-        if template:
-            self._retired.append(self._templates.pop(key))
-        return True
-
-    def _cap_bytes(self, stack: StackName, key: str | None) -> int:
-        """What a new child of this stack may add to its forkserver. Raises NoRoomForLibraries.
-
-        Beside a full forkserver caps are narrow where its room is missing, rather than that it goes and comes again.
-        """
-        held = self.full.reservation.size if self.full.reservation else 0
-        left = self.plan.budget_bytes - max(self.full.expected_bytes, held)
-        enough = left >= min(self.plan.cap_bytes, SMALLEST_CAP_BYTES)
-        if stack == "lean":
-            narrow = self.full.reservation is not None and enough and key not in self._wide
-            return min(self.plan.cap_bytes, left) if narrow else self.plan.cap_bytes
-        if not enough:
-            arithmetic = f"{self.plan.arithmetic}; scikit-learn and shap take {mb(self.full.expected_bytes)} of it"
-            raise NoRoomForLibraries(left=mb(max(0, left)), arithmetic=arithmetic)
-        return min(self.plan.cap_bytes, left)
-
     async def _admit(self, stack: StackName, key: str | None) -> Reservation:
         """Room for a child, and for what it needs that is not there yet; then the forkserver is up, too."""
         room = await self.budget.take(lambda: self._need(stack, key), lambda: self._make_room(stack, key))
@@ -168,22 +135,29 @@ class ProcessPool:
 
     def _need(self, stack: StackName, key: str | None) -> int:
         template = self._living(key)
-        need = template.cap_bytes - template.growth_bytes if template else self._cap_bytes(stack, key)
-        return need + (self.full.expected_bytes if stack == "full" and self.full.reservation is None else 0)
+        child = template.cap_bytes - template.growth_bytes if template else self._cap_bytes(stack, key)
+        return need_bytes(self._libraries, stack, child)
+
+    def _cap_bytes(self, stack: StackName, key: str | None) -> int:
+        return cap_bytes(self.plan, self._libraries, stack, whole=self._narrow_caps.outgrown(key))
+
+    @property
+    def _libraries(self) -> Libraries:
+        reservation = self.full.reservation
+        return Libraries(self.full.expected_bytes, reservation.size if reservation else None)
 
     async def _make_room(self, stack: StackName, key: str | None) -> bool:
         idle = [(t.idle_since, name) for name, t in self._templates.items() if not t.users and name != key]
         if idle:
             self._drop(min(idle)[1])
             return True
-        if stack == "lean" and self._full_is_idle:
-            held = self.full.reservation.size if self.full.reservation else 0
-            fits_beside = held + self._cap_bytes(stack, key) <= self.budget.total
-            if fits_beside and time.monotonic() - self._full_used < SPARED_S:
-                return False  # what runs will end sooner than the libraries could be back
-            await self._let_full_go()
-            return True
-        return False
+        if stack == "full" or not self._full_is_idle:
+            return False
+        idle_s = time.monotonic() - self._full_used
+        if are_spared(self.plan, self._libraries, self._cap_bytes(stack, key), idle_s):
+            return False
+        await self._let_full_go()
+        return True
 
     @property
     def _full_is_idle(self) -> bool:
@@ -197,12 +171,12 @@ class ProcessPool:
         log.info("forkserver_let_go", stack="full")
         await self.full.down()
 
-    # --- loading -------------------------------------------------------------------------------------------------
+    # --- templates -----------------------------------------------------------------------------------------------
 
-    async def _find_or_load(self, wanted: "Wanted") -> tuple[Template, Reservation]:
+    async def _find_or_load(self, wanted: Wanted) -> tuple[Template, Reservation]:
         """Lean where that is possible, full otherwise; a model that a full one has converted is lean again."""
         while True:
-            stack = self._stack(wanted)
+            stack = self._loader.stack(wanted)
             room = await self._admit(stack, wanted.key)
             self._loading_full += stack == "full"
             try:
@@ -216,62 +190,16 @@ class ProcessPool:
                 self._loading_full -= stack == "full"
             room.shrink(0)
 
-    def _stack(self, wanted: "Wanted") -> StackName:
-        given_arrays = self._unsuited.get(wanted.key)
-        if given_arrays is None:
-            return "lean"
-        return "full" if given_arrays or self._ensembles.find(wanted.parts) is None else "lean"
-
-    async def _load(self, stack: StackName, wanted: "Wanted", room: Reservation) -> Template | None:
-        """A template; None when this was only a step towards one."""
+    async def _load(self, stack: StackName, wanted: Wanted, room: Reservation) -> Template | None:
+        """A template, held from now on; None when this was only a step towards one."""
         forkserver = await (self.lean if stack == "lean" else self.full).up()
-        cap_bytes = min(room.size, self._cap_bytes(stack, wanted.key))
-        arrays = self._ensembles.find(wanted.parts)
-        into = None if arrays else self._ensembles.place()
-        try:
-            child, control = await forkserver.spawner.fork("template", cap_bytes)
-            assert control is not None
-            wanted.on_spawn(child, self.watch.add(child, forkserver.warm, cap_bytes))
-            (self._narrow.add if stack == "lean" and cap_bytes < self.plan.cap_bytes else self._narrow.discard)(
-                wanted.key
-            )
-            with Loading(child, control) as loading:
-                request = wanted.request(arrays if stack == "lean" else None, into)
-                answer = await loading.ask(request, wanted.parts)
-                if isinstance(answer, Ready):
-                    warm, spare = await loading.keep(), self._eager and stack == "full"
-                    template = Template(
-                        stack, loading, answer.model, base=forkserver.warm, warm=warm, cap_bytes=cap_bytes, spare=spare
-                    )
-                    return self._hold(wanted.key, template, room)
-                await wait_for_exit(child)
-                self._remember(wanted, answer, given=arrays, into=into)
-                return None
-        finally:
-            if into:
-                into.unlink(missing_ok=True)
-
-    def _hold(self, key: str, template: Template, room: Reservation) -> Template:
-        template.reservation = room.split(template.growth_bytes)
-        self._templates[key] = template
-        self.watch.rest(template.child)
-        log.info("template_loaded", stack=template.stack, pid=template.child.pid, model=template.model.name)
+        cap = min(room.size, self._cap_bytes(stack, wanted.key))
+        self._narrow_caps.note(wanted.key, narrow=stack == "lean" and cap < self.plan.cap_bytes)
+        template = await self._loader.load(stack, forkserver, wanted, cap)
+        if template:
+            template.reservation = room.split(template.growth_bytes)
+            self._templates[wanted.key] = template
         return template
-
-    def _remember(
-        self, wanted: "Wanted", answer: Converted | Unsuited, *, given: Path | None, into: Path | None
-    ) -> None:
-        if isinstance(answer, Unsuited) and answer.unreadable:
-            log.warning("ensemble_unreadable", job_id=wanted.job.job_id, reason=answer.reason)
-            self._ensembles.forget(wanted.parts)
-        elif isinstance(answer, Unsuited):
-            log.info("lean_unsuited", job_id=wanted.job.job_id, reason=answer.reason)
-            self._unsuited[wanted.key] = given is not None
-            while len(self._unsuited) > MOST_REMEMBERED:
-                del self._unsuited[next(iter(self._unsuited))]
-        elif into:
-            path = self._ensembles.keep(wanted.parts, into)
-            log.info("model_converted", job_id=wanted.job.job_id, size_bytes=path.stat().st_size)
 
     def _living(self, key: str | None) -> Template | None:
         template = self._templates.get(key or "")
@@ -282,23 +210,3 @@ class ProcessPool:
 
     def _drop(self, key: str) -> None:
         self._templates.pop(key).close()
-
-
-class Wanted:
-    """A template that an attempt needs."""
-
-    def __init__(self, key: str, job: Job, parts: Parts, *, trusted: bool, on_spawn: OnSpawn) -> None:
-        self.key = key
-        self.job = job
-        self.parts = {name: part for name, part in parts.items() if name != "data"}
-        self.on_spawn = on_spawn
-        self._trusted = trusted
-
-    def request(self, arrays: Path | None, into: Path | None) -> Load:
-        return Load(
-            options=self.job.options,
-            sizes=sizes(self.parts),
-            trusted=self._trusted,
-            ensemble=str(arrays) if arrays else None,
-            into=str(into) if into else None,
-        )

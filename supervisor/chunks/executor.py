@@ -161,7 +161,7 @@ class Executor:
         return await self._queue.finish(run.lease, attempt, ending.message.partial, ending.message.summary)
 
     async def _settle(self, run: Run, verdict: Verdict, attempt: Attempt, *, narrow: bool) -> bool:
-        follows = decide(
+        decision = decide(
             run.lease.chunk,
             verdict,
             attempt.evidence,
@@ -171,7 +171,7 @@ class Executor:
             draining=self.draining,
             narrow=narrow,
         )
-        return await self._queue.settle(run.lease, attempt, follows)
+        return await self._queue.settle(run.lease, attempt, decision)
 
     async def _commit_plan(self, run: Run, plan: Plan, attempt: Attempt | None) -> bool:
         assert run.model

@@ -190,7 +190,9 @@ def _times_before(script: dict[str, Any], name: str) -> int:
     if "scratch" not in script:
         return 0
     played = len(list(Path(script["scratch"]).glob(f"{name}.*")))
-    (Path(script["scratch"]) / f"{name}.{played}").write_text(str(os.getpid()))
+    unfinished = Path(script["scratch"]) / f".{name}.{played}"
+    unfinished.write_text(str(os.getpid()))
+    unfinished.rename(unfinished.with_name(f"{name}.{played}"))  # who finds it finds the pid in it
     return played
 
 

@@ -1,0 +1,100 @@
+"""Loads a model into a forked process, which becomes a template or turns the model into arrays. In the supervisor.
+
+Does not choose the stack (`stack_choice`), nor find the room (`pool`).
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import structlog
+
+from jobs.protocol import Converted, Load, Ready, Unsuited
+from jobs.records import Job
+from supervisor.children.ensembles import Ensembles
+from supervisor.children.inputs import Parts, sizes
+from supervisor.children.spawner import Child, StackName
+from supervisor.children.stack_choice import StackChoice
+from supervisor.children.stacks import RunningForkserver
+from supervisor.children.templates import Loading, Template, wait_for_exit
+from supervisor.children.watch import Sample, Watch
+
+log = structlog.get_logger()
+
+OnSpawn = Callable[[Child, Sample], None]
+"""Told of the process that loads a model: whoever asked for it sees to its end."""
+
+
+class Wanted:
+    """A template that an attempt needs."""
+
+    def __init__(self, key: str, job: Job, parts: Parts, *, trusted: bool, on_spawn: OnSpawn) -> None:
+        self.key = key
+        self.job = job
+        self.parts = {name: part for name, part in parts.items() if name != "data"}
+        self.on_spawn = on_spawn
+        self._trusted = trusted
+
+    def request(self, arrays: Path | None, into: Path | None) -> Load:
+        return Load(
+            options=self.job.options,
+            sizes=sizes(self.parts),
+            trusted=self._trusted,
+            ensemble=str(arrays) if arrays else None,
+            into=str(into) if into else None,
+        )
+
+
+class Loader:
+    """Forks, asks, and remembers what it was told. `eager`: a child waits ahead where forking takes long."""
+
+    def __init__(self, ensembles: Ensembles, choice: StackChoice, watch: Watch, *, eager: bool) -> None:
+        self._ensembles = ensembles
+        self._choice = choice
+        self._watch = watch
+        self._eager = eager
+
+    def stack(self, wanted: Wanted) -> StackName:
+        """Where this one is to be loaded next."""
+        return self._choice.stack(wanted.key, lambda: self._ensembles.find(wanted.parts) is not None)
+
+    async def load(
+        self, stack: StackName, forkserver: RunningForkserver, wanted: Wanted, cap_bytes: int
+    ) -> Template | None:
+        """A template; None when this was only a step towards one. Raises LoadFailed, ForkserverLost."""
+        arrays = self._ensembles.find(wanted.parts)
+        into = None if arrays else self._ensembles.place()
+        try:
+            child, control = await forkserver.spawner.fork("template", cap_bytes)
+            assert control is not None
+            wanted.on_spawn(child, self._watch.add(child, forkserver.warm, cap_bytes))
+            with Loading(child, control) as loading:
+                request = wanted.request(arrays if stack == "lean" else None, into)
+                answer = await loading.ask(request, wanted.parts)
+                if isinstance(answer, Ready):
+                    return await self._template(stack, forkserver, loading, answer, cap_bytes)
+                await wait_for_exit(child)
+                self._remember(wanted, answer, given=arrays, into=into)
+                return None
+        finally:
+            if into:
+                into.unlink(missing_ok=True)
+
+    async def _template(
+        self, stack: StackName, forkserver: RunningForkserver, loading: Loading, answer: Ready, cap_bytes: int
+    ) -> Template:
+        warm = await loading.keep()
+        self._watch.rest(loading.child)
+        log.info("template_loaded", stack=stack, pid=loading.child.pid, model=answer.model.name)
+        spare = self._eager and stack == "full"
+        return Template(stack, loading, answer.model, base=forkserver.warm, warm=warm, cap_bytes=cap_bytes, spare=spare)
+
+    def _remember(self, wanted: Wanted, answer: Converted | Unsuited, *, given: Path | None, into: Path | None) -> None:
+        if isinstance(answer, Unsuited) and answer.unreadable:
+            log.warning("ensemble_unreadable", job_id=wanted.job.job_id, reason=answer.reason)
+            self._ensembles.forget(wanted.parts)
+        elif isinstance(answer, Unsuited):
+            log.info("lean_unsuited", job_id=wanted.job.job_id, reason=answer.reason)
+            self._choice.unsuited(wanted.key, given_arrays=given is not None)
+        elif into:
+            path = self._ensembles.keep(wanted.parts, into)
+            log.info("model_converted", job_id=wanted.job.job_id, size_bytes=path.stat().st_size)
