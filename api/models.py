@@ -3,7 +3,7 @@
 A model's document has
 
     name, source        source: registered, or operator for the files in TRUSTED_MODEL_DIR (no more is known of those)
-    format              xgboost-json, xgboost-ubj, lightgbm-text or skops
+    format              of jobs.formats.ModelFormat, as pickles are refused
     sha256, size_bytes, created_at
     family, model, features, outputs    null until a first job has loaded it
 
@@ -57,7 +57,9 @@ async def put(request: Request) -> Response:
         blob = await _receive(request, submission, house)
         head = await house.store.blobs.read(blob, 0, SNIFF_BYTES)
         submission.handed_over = True  # from here on the bytes may be a model's, even if the reply gets lost
-        model, is_new = await house.store.models.put(name, blob, ModelFormat(sniff_model(head)))
+        found = sniff_model(head)
+        assert isinstance(found, ModelFormat)  # it was judged as it came in
+        model, is_new = await house.store.models.put(name, blob, found)
     return JsonResponse(_document(model, None), 201 if is_new else 200, {"Location": f"/models/{name}"})
 
 

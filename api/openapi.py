@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.responses import JsonResponse
-from jobs.formats import DATA_FORMATS
+from jobs.formats import DATA_FORMATS, MODEL_FORMATS
 from jobs.states import JobState
 from jobs.version import VERSION
 
@@ -63,7 +63,7 @@ SUBMISSION = _object(
     model={
         "type": "string",
         "format": "binary",
-        "description": "XGBoost JSON or UBJSON, LightGBM text, CatBoost CBM, or skops",
+        "description": MODEL_FORMATS,
     },
     model_id={
         "type": "string",

@@ -11,10 +11,9 @@ import msgspec
 
 from api import npy
 from jobs.errors import BadNpy, EmptyPart, MalformedJson, NoHeader, PickleRefused, UnsupportedMediaType
-from jobs.formats import DATA_FORMATS, SNIFF_BYTES, DataFormat, ModelFormat, sniff_data, sniff_model
+from jobs.formats import DATA_FORMATS, MODEL_FORMATS, SNIFF_BYTES, DataFormat, ModelFormat, sniff_data, sniff_model
 from jobs.protocol import PIECE_BYTES
 
-MODEL_FORMATS = "XGBoost JSON or UBJSON, LightGBM text, CatBoost CBM, skops"
 SHOWN_CHARS = 80
 
 
@@ -49,7 +48,7 @@ class ModelSniffer:
         self._settled = True
         found = sniff_model(self._head)
         if found is ModelFormat.PICKLE:
-            raise PickleRefused(field=self._field)
+            raise PickleRefused(field=self._field, supported=MODEL_FORMATS)
         if not isinstance(found, ModelFormat):
             raise UnsupportedMediaType(field=self._field, found=found, supported=MODEL_FORMATS)
 

@@ -65,17 +65,15 @@ def _engine(task: Task, level: str) -> Explain:
 
 
 def _trees(task: Task) -> Any:
-    from shaptrees.readers.lightgbm import from_lightgbm
-    from shaptrees.readers.sklearn import from_sklearn
-    from shaptrees.readers.xgboost import from_xgboost
+    from shaptrees.readers import lightgbm, sklearn, xgboost
 
     path = uploaded(task.directory, task.model)
     match path.suffix:
         case ".json":
-            return from_xgboost(path.read_bytes())
+            return xgboost.read(path.read_bytes()).trees
         case ".txt":
-            return from_lightgbm(path.read_bytes())
-    return from_sklearn(fitted(task.directory, task.model))
+            return lightgbm.read(path.read_bytes()).trees
+    return sklearn.convert(fitted(task.directory, task.model)).trees
 
 
 def _shap(task: Task) -> Explain:

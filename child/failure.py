@@ -6,8 +6,10 @@ ended.
 
 from child import memory
 from child.pipe import Pipe
+from jobs import errors
 from jobs.errors import Problem
 from jobs.protocol import Failed
+from shaptrees.errors import FeatureCount, ModelError, UnreadableModel, UnsupportedModel
 
 
 def report(pipe: Pipe, error: Exception, anonymous_at_start: int) -> None:
@@ -25,9 +27,23 @@ def report(pipe: Pipe, error: Exception, anonymous_at_start: int) -> None:
 
 def _name(error: Exception) -> tuple[str, str, str, dict[str, object]]:
     """Kind, code, message, detail."""
+    if isinstance(error, ModelError):
+        error = _problem(error)
     if isinstance(error, Problem):
         return "refused", error.code, error.message, error.detail
     text = f"{type(error).__name__}: {error}".removesuffix(": ")
     if memory.is_out_of_memory(error):
         return "memory", "memory_cap", text, {}
     return "raised", "raised", text, {}
+
+
+def _problem(error: ModelError) -> Problem:
+    """What a reader or the engine refused, as users know it: `shaptrees` has errors of its own."""
+    match error:
+        case FeatureCount():
+            return errors.FeatureCount(field="data", found=error.found, expected=error.expected)
+        case UnsupportedModel():
+            return errors.UnsupportedModel(model=error.model, reason=error.reason)
+        case UnreadableModel():
+            return errors.UnreadableModel(format=error.format, reason=error.reason)
+    raise error

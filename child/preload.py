@@ -24,6 +24,7 @@ LEAN = (
     "shaptrees.readers.xgboost",
     "shaptrees.readers.xgboost_document",
     "shaptrees.readers.xgboost_head",
+    "shaptrees.readers.xgboost_tree",
 )
 FULL = (
     *LEAN,

@@ -10,17 +10,17 @@ from child import failure, memory, models
 from child.explainers.choose import choose, may_be_lean
 from child.explainers.kinds import Kind
 from child.explainers.subject import Subject
+from child.models import ensemble_file
 from child.models.model import Model, Rows
 from child.parts import Parts
 from child.pipe import Pipe, PipeClosed
 from child.prepared import Prepared
 from child.rows import layout, open_table
 from child.stack import NeedsFullStack, UnreadableEnsemble, is_lean
-from jobs.errors import UnreadableModel
 from jobs.protocol import Converted, Load, Ready, Unsuited
 from jobs.records import ModelInfo
-from shaptrees import ensemble
 from shaptrees.ensemble import Ensemble
+from shaptrees.errors import UnreadableModel
 
 WHOLE = 2**62
 """More rows than any background: it is read as one span."""
@@ -62,9 +62,9 @@ def _prepare(request: Load, parts: Parts) -> Prepared | None:
 
 def _mapped(path: str) -> Ensemble:
     try:
-        return ensemble.read(path)
+        return ensemble_file.read(path)
     except UnreadableModel as error:
-        reason = f"its trees, converted earlier, cannot be read: {error.detail['reason']}"
+        reason = f"its trees, converted earlier, cannot be read: {error.reason}"
         raise UnreadableEnsemble(reason) from None
 
 
@@ -81,7 +81,7 @@ def _convert(request: Load, parts: Parts) -> None:
         raise NeedsFullStack("there is no file to write its trees to")
     found = models.read_trees(parts.source("model"), trusted=request.trusted)
     choose(_subject(request, parts, found))
-    ensemble.write(found, request.into)
+    ensemble_file.write(found, request.into)
 
 
 def _load(request: Load, parts: Parts) -> Prepared | None:
@@ -99,7 +99,7 @@ def _load(request: Load, parts: Parts) -> Prepared | None:
     conversion.compare(found, model)
     if not request.into:
         return _from_ensemble(request, parts, found)
-    ensemble.write(found, request.into)
+    ensemble_file.write(found, request.into)
     return None
 
 

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import click
 
 from cli.client import Client, Document
-from jobs.formats import DATA_FORMATS
+from jobs.formats import DATA_FORMATS, MODEL_FORMATS
 from jobs.options import EXPLAINERS
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -48,7 +48,7 @@ class OptionPair(click.ParamType[tuple[str, Any]]):
 
 
 _OPTIONS = (
-    click.option("--model", type=EXISTING, help="Model file: XGBoost JSON or UBJSON, LightGBM text, CBM, skops."),
+    click.option("--model", type=EXISTING, help=f"Model file: {MODEL_FORMATS}."),
     click.option("--model-id", help="Instead of --model: a model that the service knows by this name."),
     click.option("--data", type=EXISTING, required=True, help=f"Rows to explain: {DATA_FORMATS}."),
     click.option("--background", type=EXISTING, help="Typical rows, for explainers that need a background."),

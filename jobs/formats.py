@@ -24,7 +24,7 @@ _FOREIGN = (
     (b"\xfe\xff", "UTF-16 text (save it as UTF-8)"),
     (b"PK\x03\x04", "a ZIP archive (an Excel workbook, or an NPZ file)"),
 )
-_PICKLES = (re.compile(rb"\x80[\x02-\x05]"), re.compile(rb"\x78[\x01\x5e\x9c\xda]"))
+_PICKLE = re.compile(rb"\x80[\x02-\x05]|\x78[\x01\x5e\x9c\xda]")
 
 
 def _foreign(head: bytes) -> str | None:
@@ -45,7 +45,7 @@ def _is_text(head: bytes) -> bool:
 
 def _no_table(head: bytes) -> str:
     """A few words on what a file is that holds no table of ours; none for text."""
-    if any(pickle.match(head) for pickle in _PICKLES):
+    if _PICKLE.match(head):
         return "a pickle file"
     return _foreign(head) or ("a binary file of an unknown kind" if b"\x00" in head else "")
 
@@ -77,14 +77,34 @@ DATA_FORMATS = ", ".join(sorted(found.label for found in DataFormat))
 
 
 class ModelFormat(StrEnum):
-    """A fitted model."""
+    """A fitted model: a format's name, what messages call it, how its first bytes look, and the extra that brings its
+    library where a plain installation does not.
 
-    XGBOOST_JSON = "xgboost-json"
-    XGBOOST_UBJ = "xgboost-ubj"
-    LIGHTGBM_TEXT = "lightgbm-text"
-    CATBOOST = "catboost"
-    SKOPS = "skops"
-    PICKLE = "pickle"
+    The readers are a table of the same names in `child.models`.
+    """
+
+    XGBOOST_JSON = "xgboost-json", "XGBoost JSON", rb"\s*\{(?![LliIUu])"
+    XGBOOST_UBJ = "xgboost-ubj", "XGBoost UBJSON", rb"\{[LliIUu]"
+    LIGHTGBM_TEXT = "lightgbm-text", "LightGBM text", rb"tree\r?\n"
+    CATBOOST = "catboost", "CatBoost CBM", rb"CBM1", "catboost"
+    SKOPS = "skops", "skops", rb"PK\x03\x04"
+    PICKLE = "pickle", "pickle", _PICKLE.pattern + rb"|\x1f\x8b"
+
+    label: str
+    magic: re.Pattern[bytes]
+    extra: str | None
+
+    def __new__(cls, name: str, label: str, magic: bytes, extra: str | None = None) -> "ModelFormat":
+        member = str.__new__(cls, name)
+        member._value_ = name
+        member.label = label
+        member.magic = re.compile(magic)
+        member.extra = extra
+        return member
+
+
+MODEL_FORMATS = ", ".join(found.label for found in ModelFormat if found is not ModelFormat.PICKLE)
+"""Those that anybody may send, for messages: loading a pickle runs its code."""
 
 
 def sniff_data(head: bytes) -> DataFormat | str:
@@ -94,16 +114,5 @@ def sniff_data(head: bytes) -> DataFormat | str:
 
 def sniff_model(head: bytes) -> ModelFormat | str:
     """The format of a model file from its first bytes, or a few words on what it is instead."""
-    if head.startswith(b"PK\x03\x04"):
-        return ModelFormat.SKOPS
-    if head.startswith((b"tree\n", b"tree\r\n")):
-        return ModelFormat.LIGHTGBM_TEXT
-    if head.startswith(b"CBM1"):
-        return ModelFormat.CATBOOST
-    if re.match(rb"\{[LliIUu]", head):
-        return ModelFormat.XGBOOST_UBJ
-    if head.lstrip()[:1] == b"{":
-        return ModelFormat.XGBOOST_JSON
-    if any(pickle.match(head) for pickle in _PICKLES) or head.startswith(b"\x1f\x8b"):
-        return ModelFormat.PICKLE
-    return _foreign(head) or "a file of an unknown kind"
+    found = next((known for known in ModelFormat if known.magic.match(head)), None)
+    return found or _foreign(head) or "a file of an unknown kind"

@@ -12,7 +12,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from jobs.errors import FeatureCount, UnreadableModel
+from shaptrees.errors import FeatureCount, UnreadableModel
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int32]
@@ -92,7 +92,7 @@ class Trees:
 
     def __post_init__(self) -> None:
         for reason in _faults(self):
-            raise UnreadableModel(format="tree arrays", reason=reason)
+            raise UnreadableModel("tree arrays", reason)
 
     @property
     def outputs(self) -> int:
@@ -170,7 +170,7 @@ class Trees:
     def read(self, x: NDArray[np.floating]) -> Floats:
         """Rows (n, F) as the model's own code sees them: cast to float32, categories as positions in their list."""
         if x.ndim != 2 or x.shape[1] != self.features:  # noqa: PLR2004 - a table
-            raise FeatureCount(field="data", found=x.shape[-1], expected=self.features)
+            raise FeatureCount(x.shape[-1] if x.ndim else 0, self.features)
         rows = x.astype(np.float32).astype(np.float64) if self.float32 else np.array(x, dtype=np.float64)
         for feature, known in self.categories.items():
             place = np.minimum(np.searchsorted(known, rows[:, feature]), len(known) - 1)

@@ -4,9 +4,9 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from child.models.model import Model
-from jobs.errors import UnsupportedModel
 from jobs.options import Options
 from shaptrees.ensemble import About, Ensemble
+from shaptrees.errors import ModelError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,8 +40,8 @@ class Subject:
 
         try:
             return conversion.convert(self.found)
-        except UnsupportedModel as error:
-            return str(error.detail["reason"])
+        except ModelError as error:
+            return error.reason
 
     def without_trees(self) -> "Subject":
         """The same, to be explained by other means: arrays that nobody asks for take memory."""

@@ -1,63 +1,76 @@
 """Model files, read in a template: one family a file, and one `Model` or one `Ensemble` whatever the family.
 
-- `load`: a model that can be asked, by its own library: `xgboost_model`, `lightgbm_model`,
-  `catboost_model`, `sklearn_file`.
-- `read_trees`: the trees of a model without its library, in a lean process: `xgboost_head`, `lightgbm_text`.
+- `load`: a model that can be asked, by its own library.
+- `read_trees`: the trees of a model without its library, in a lean process, by `shaptrees.readers`.
 - `conversion`: the trees of a loaded model, compared with it on parity rows (`parity`).
+- `ensemble_file`: trees as a file, for those who explain them.
 
-Files are recognised by content. Every index in a tree is checked before native code follows it. Does not explain
-anything: see `child.explainers`.
+Files are recognised by content (`jobs.formats`); what reads which is below. Every index in a tree is checked
+before native code follows it. Does not explain anything: see `child.explainers`.
 """
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 
 from child.models.model import Model, Output
 from child.parts import Source
 from child.stack import NeedsFullStack
 from jobs.errors import PickleRefused, UnreadableModel, UnsupportedMediaType
-from jobs.formats import SNIFF_BYTES, ModelFormat, sniff_model
+from jobs.formats import MODEL_FORMATS, SNIFF_BYTES, ModelFormat, sniff_model
 from shaptrees.ensemble import Ensemble
+from shaptrees.errors import UnsupportedModel
+from shaptrees.readers import lightgbm, xgboost
 
 __all__ = ["Model", "Output", "load", "read_trees"]
 
-_SUPPORTED = "XGBoost JSON or UBJSON, LightGBM text, CatBoost CBM, skops"
+
+@dataclass(frozen=True, kw_only=True)
+class Readers:
+    """What reads one format."""
+
+    loader: str
+    """The module whose `load(file)` gives a Model. It brings the library, so it is imported when a model comes."""
+    reader: Callable[[bytes], Ensemble] | None = None
+    """Reads the trees of its files without the library."""
+
+
+_XGBOOST = Readers(loader="child.models.xgboost_model", reader=partial(xgboost.read, categories=False))
+_READERS = {
+    ModelFormat.XGBOOST_JSON: _XGBOOST,
+    ModelFormat.XGBOOST_UBJ: _XGBOOST,
+    ModelFormat.LIGHTGBM_TEXT: Readers(loader="child.models.lightgbm_model", reader=lightgbm.read),
+    ModelFormat.CATBOOST: Readers(loader="child.models.catboost_model"),
+    ModelFormat.SKOPS: Readers(loader="child.models.sklearn_file"),
+    ModelFormat.PICKLE: Readers(loader="child.models.pickle_file"),
+}
 
 
 def load(source: Source, *, trusted: bool) -> Model:
     """The model in this part; `trusted` allows a pickle.
 
-    Raises UnreadableModel, UntrustedTypes, UnsupportedModel, MissingExtra, PickleRefused, UnsupportedMediaType.
+    Raises UnreadableModel, UntrustedTypes, UnsupportedModel, MissingExtra, PickleRefused, UnsupportedMediaType, and
+    ModelError.
     """
-    match _sniffed(source, trusted=trusted):
-        case ModelFormat.XGBOOST_JSON | ModelFormat.XGBOOST_UBJ as found:
-            from child.models import xgboost_model
-
-            return xgboost_model.load(source.file.read(), found)
-        case ModelFormat.LIGHTGBM_TEXT:
-            from child.models import lightgbm_model
-
-            return lightgbm_model.load(source.file.read())
-        case ModelFormat.CATBOOST:
-            from child.models import catboost_model
-
-            return catboost_model.load(source.file.read())
-        case ModelFormat.SKOPS:
-            from child.models import sklearn_file
-
-            return sklearn_file.load_skops(source.file)
-        case ModelFormat.PICKLE:
-            from child.models import pickle_file
-
-            return pickle_file.load(source.file)
+    found = _sniffed(source, trusted=trusted)
+    model: Model = importlib.import_module(_READERS[found].loader).load(source.file)
+    return model
 
 
 def read_trees(source: Source, *, trusted: bool) -> Ensemble:
-    """The trees in this part, without any library. Raises as `load`, and NeedsFullStack where none will do."""
-    match _sniffed(source, trusted=trusted):
-        case ModelFormat.XGBOOST_JSON | ModelFormat.XGBOOST_UBJ as found:
-            return _read_xgboost(source.file.read(), found)
-        case ModelFormat.LIGHTGBM_TEXT:
-            return _read_lightgbm(source.file.read())
-        case found:
-            raise NeedsFullStack(f"a {found} file is read by the libraries that wrote it")
+    """The trees in this part, without any library.
+
+    Raises as `load`, and NeedsFullStack where the model needs its library.
+    """
+    found = _sniffed(source, trusted=trusted)
+    reader = _READERS[found].reader
+    if not reader:
+        raise NeedsFullStack(f"a {found} file is read by the libraries that wrote it")
+    try:
+        return reader(source.file.read())
+    except UnsupportedModel as error:
+        raise NeedsFullStack(error.reason) from None
 
 
 def _sniffed(source: Source, *, trusted: bool) -> ModelFormat:
@@ -67,33 +80,7 @@ def _sniffed(source: Source, *, trusted: bool) -> ModelFormat:
     found = sniff_model(source.file.read(SNIFF_BYTES))
     source.file.seek(0)
     if not isinstance(found, ModelFormat):
-        raise UnsupportedMediaType(field=source.field, found=found, supported=_SUPPORTED)
+        raise UnsupportedMediaType(field=source.field, found=found, supported=MODEL_FORMATS)
     if found is ModelFormat.PICKLE and not trusted:
-        raise PickleRefused(field=source.field)
+        raise PickleRefused(field=source.field, supported=MODEL_FORMATS)
     return found
-
-
-def _read_xgboost(raw: bytes, found: ModelFormat) -> Ensemble:
-    from shaptrees.readers import xgboost_document, xgboost_head
-    from shaptrees.readers.xgboost import from_learner
-
-    with xgboost_head.reading(found):
-        learner = xgboost_document.parse(raw, found)
-        xgboost_head.check_head(learner)
-        booster, objective = learner["gradient_booster"]["name"], learner["objective"]["name"]
-        if booster == "gblinear":
-            raise NeedsFullStack("gblinear has no trees")
-        if objective not in xgboost_head.KNOWN:
-            raise NeedsFullStack(f"only XGBoost knows what its objective {objective} starts from")
-        about = xgboost_head.about(learner)
-        trees = from_learner(learner, lambda tree, index: xgboost_head.check_tree(tree, index, about.n_features))
-        return Ensemble(about=about, trees=trees)
-
-
-def _read_lightgbm(raw: bytes) -> Ensemble:
-    from shaptrees.readers import lightgbm_text
-    from shaptrees.readers.lightgbm import from_lightgbm
-
-    with lightgbm_text.reading():
-        header = lightgbm_text.check(lightgbm_text.text_of(raw))
-        return Ensemble(about=lightgbm_text.about(header), trees=from_lightgbm(raw))

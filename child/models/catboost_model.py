@@ -5,7 +5,7 @@ with categorical, text or embedding features. CatBoost verifies the file's struc
 all the same takes its template down, which is a named cause.
 """
 
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -24,15 +24,16 @@ _LOG_LINK = ("Poisson", "Tweedie", "LogLinQuantile")
 _OTHER_FEATURES = ("cat", "text", "embedding")
 
 
-def load(raw: bytes) -> Model:
+def load(file: BinaryIO) -> Model:
     """Raises MissingExtra, UnreadableModel and UnsupportedModel."""
+    raw = file.read()
     _check_length(raw)
     try:
         import catboost
     except ImportError as error:
         if memory.is_out_of_memory(error):
             raise
-        raise MissingExtra(model="A CatBoost model", extra="catboost") from None
+        raise MissingExtra(model="A CatBoost model", extra=ModelFormat.CATBOOST.extra) from None
     booster = catboost.CatBoost()
     try:
         booster.load_model(blob=raw)

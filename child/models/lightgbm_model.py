@@ -5,30 +5,32 @@ wrapper.
 """
 
 import re
-from typing import Any
+from functools import partial
+from typing import Any, BinaryIO
 
 import lightgbm as lgb
 
 from child import memory
 from child.models.model import Model, Output, as_columns
 from jobs.errors import UnreadableModel, UnsupportedModel
-from shaptrees.readers import lightgbm_text
-from shaptrees.readers.lightgbm_text import FORMAT
+from jobs.formats import ModelFormat
+from shaptrees.arrays import Trees
+from shaptrees.readers import lightgbm
+from shaptrees.readers.lightgbm_text import normalized
 from shaptrees.readers.names import given_names
 
 
-def load(raw: bytes) -> Model:
+def load(file: BinaryIO) -> Model:
     """Raises UnreadableModel and UnsupportedModel."""
-    with lightgbm_text.reading():
-        text = lightgbm_text.text_of(raw)
-        lightgbm_text.check(text)
+    raw = file.read()
+    lightgbm.read(raw)  # checks what LightGBM is about to follow
     try:
         # Without tree_sizes LightGBM reads the trees one after the other, as they were checked.
-        booster = lgb.Booster(model_str=re.sub(r"(?m)^tree_sizes=.*\n", "", text, count=1))
+        booster = lgb.Booster(model_str=re.sub(r"(?m)^tree_sizes=.*\n", "", normalized(raw), count=1))
     except (ValueError, lgb.basic.LightGBMError) as error:
         if memory.is_out_of_memory(error):
             raise
-        raise UnreadableModel(format=FORMAT, reason=str(error)[:300]) from None
+        raise UnreadableModel(format=ModelFormat.LIGHTGBM_TEXT, reason=str(error)[:300]) from None
     return describe(booster)
 
 
@@ -40,13 +42,18 @@ def describe(booster: lgb.Booster, classes: Any = None) -> Model:
         raise UnsupportedModel(model="LightGBM", reason="it has no trees")
     return Model(
         family="lightgbm",
-        name=lightgbm_text.title(objective.split(" ")[0]),
+        name=lightgbm.title(objective.split(" ")[0]),
         estimator=booster,
         n_features=booster.num_feature(),
         features=given_names(booster.feature_name()),
         outputs=_outputs(booster, objective, classes, mean=mean),
         takes_missing=True,
+        trees=partial(_trees, booster),
     )
+
+
+def _trees(booster: lgb.Booster) -> Trees:
+    return lightgbm.read(booster.model_to_string().encode()).trees
 
 
 def _said(booster: lgb.Booster) -> tuple[str, bool]:
@@ -66,6 +73,6 @@ def _outputs(booster: lgb.Booster, objective: str, classes: Any, *, mean: bool) 
     def prediction(rows: Any) -> Any:
         return as_columns(booster.predict(rows, num_threads=1))
 
-    names = lightgbm_text.output_names(objective, count, classes)
+    names = lightgbm.output_names(objective, count, classes)
     calls = {"margin": margin, "probability": prediction, "prediction": prediction if "margin" in names else margin}
     return {key: Output(call=calls[key], names=found) for key, found in names.items()}

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from shaptrees.arrays import Trees
+
 Rows = npt.NDArray[np.float64]
 """(rows, features), in the model's order of features."""
 
@@ -35,6 +37,8 @@ class Model:
     features: list[str] | None
     outputs: dict[str, Output]
     takes_missing: bool
+    trees: Callable[[], Trees] | None = None
+    """Reads its trees into arrays, where that is known for its family. Raises ModelError for a model without any."""
     relative_error: float = 1e-9
     """What its own arithmetic may be off by, relative to the magnitudes that it adds up: see `conversion`."""
 

@@ -21,12 +21,13 @@ from child.models.trusted import TRUSTED
 from jobs.errors import Problem, UnreadableModel, UnsupportedModel, UntrustedTypes
 from shaptrees.readers.checks import BadTree
 from shaptrees.readers.names import class_names
+from shaptrees.readers.sklearn import convert
 
 FORMAT = "skops"
 _LOG_LINK = ("poisson", "gamma")
 
 
-def load_skops(file: BinaryIO) -> Model:
+def load(file: BinaryIO) -> Model:
     """Raises UntrustedTypes, UnreadableModel and UnsupportedModel."""
     raw = file.read()
     try:
@@ -67,6 +68,7 @@ def describe(estimator: Any, file_format: str) -> Model:
         features=features,
         outputs=outputs,
         takes_missing=_takes_missing(next(iter(outputs.values())), n_features),
+        trees=lambda: convert(estimator).trees,
     )
 
 

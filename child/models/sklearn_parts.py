@@ -18,7 +18,8 @@ from sklearn.ensemble._hist_gradient_boosting.predictor import TreePredictor
 from sklearn.svm._base import BaseLibSVM
 from sklearn.tree._tree import Tree
 
-from shaptrees.readers.checks import LEAF, BadTree, check_range, check_tree
+from shaptrees.arrays import LEAF
+from shaptrees.readers.checks import BadTree, check_range, check_tree
 
 _BITSET_WORDS = 8
 

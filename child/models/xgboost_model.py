@@ -5,7 +5,8 @@ holds a wrapper. Does not cover categorical splits.
 """
 
 import json
-from typing import Any
+from functools import partial
+from typing import Any, BinaryIO
 
 import numpy as np
 import xgboost as xgb
@@ -13,8 +14,9 @@ import xgboost as xgb
 from child import memory
 from child.models.model import Model, Output, Rows, as_columns
 from jobs.errors import UnreadableModel, UnsupportedModel
-from jobs.formats import ModelFormat
-from shaptrees.readers import xgboost_document, xgboost_head
+from shaptrees.arrays import Trees
+from shaptrees.readers import xgboost, xgboost_head
+from shaptrees.readers.faults import reason_of
 from shaptrees.readers.names import given_names
 
 RELATIVE_ERROR = 2e-5
@@ -22,17 +24,17 @@ RELATIVE_ERROR = 2e-5
 errors all point one way, and far more trees in practice."""
 
 
-def load(raw: bytes, found: ModelFormat) -> Model:
+def load(file: BinaryIO) -> Model:
     """Raises UnreadableModel and UnsupportedModel."""
-    with xgboost_head.reading(found):
-        xgboost_head.check(xgboost_document.parse(raw, found, whole=True))
+    raw = file.read()
+    xgboost.check(raw, categories=False)
     try:
         booster = xgb.Booster({"nthread": 1})
         booster.load_model(bytearray(raw))
     except (ValueError, xgb.core.XGBoostError) as error:
         if memory.is_out_of_memory(error):
             raise
-        raise UnreadableModel(format=found, reason=xgboost_head.reason_of(error)) from None
+        raise UnreadableModel(format=xgboost.file_format(raw), reason=reason_of(error)) from None
     return describe(booster)
 
 
@@ -54,7 +56,13 @@ def describe(booster: xgb.Booster, classes: Any = None) -> Model:
         outputs=_outputs(booster, objective, classes),
         takes_missing=True,
         relative_error=RELATIVE_ERROR,
+        trees=partial(_trees, booster),
     )
+
+
+def _trees(booster: xgb.Booster) -> Trees:
+    """Whatever the objective: they are compared with the model before they are used."""
+    return xgboost.read(bytes(booster.save_raw("ubj")), categories=False, any_objective=True).trees
 
 
 def matrix(booster: xgb.Booster, rows: Rows) -> xgb.DMatrix:

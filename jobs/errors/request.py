@@ -144,7 +144,7 @@ class UnsupportedMediaType(Problem):
 
 class PickleRefused(Problem):
     """{field} is a pickle (or joblib) file. Loading it runs code, so it is not accepted as an upload: save the model \
-with skops (`skops.io.dump`), as XGBoost JSON or LightGBM text, or let the operator place it in TRUSTED_MODEL_DIR."""
+as {supported} (`skops.io.dump` saves scikit-learn's), or let the operator place it in TRUSTED_MODEL_DIR."""
 
     code, status = "pickle_refused", 415
 

@@ -1,6 +1,24 @@
 """Model files and fitted models, read into arrays without the library that wrote them: one family a file.
 
-Being settled: `read(content)` takes the bytes of a file whatever the family, `xgboost.read(content)` and
-`lightgbm.read(content)` those of theirs, `sklearn.convert(estimator)` a fitted estimator. Each returns a
-`shaptrees.ensemble.Ensemble`: `trees`, and `about` (family, name, features, names of outputs).
+- `read(content)`: the bytes of a file, whatever the family; `xgboost.read` and `lightgbm.read` are for one of them.
+- `sklearn.convert(estimator)`: a fitted estimator of scikit-learn, which need not be imported.
+
+Each returns an `Ensemble`: its `trees`, and `about`, which names the family, features and outputs. A reader parses and
+checks in one place, so that what was checked is what is used: a file is somebody else's, and the kernel trusts its
+arrays. All raise `UnreadableModel` for what is broken and `UnsupportedModel` for what is another kind of model.
 """
+
+from shaptrees.ensemble import Ensemble
+from shaptrees.errors import UnreadableModel
+from shaptrees.readers import lightgbm, xgboost
+
+__all__ = ["read"]
+
+
+def read(content: bytes) -> Ensemble:
+    """The trees in a file of XGBoost (JSON, UBJSON) or LightGBM (text), told apart by its first bytes."""
+    if content.startswith((b"tree\n", b"tree\r")):
+        return lightgbm.read(content)
+    if content.lstrip().startswith(b"{"):
+        return xgboost.read(content)
+    raise UnreadableModel("a file of an unknown kind", "it is neither JSON or UBJSON of XGBoost nor text of LightGBM")

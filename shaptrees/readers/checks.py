@@ -1,14 +1,17 @@
-"""Checks a tree's indices before native code follows them. Used in templates.
+"""Checks a tree's indices before native code follows them.
 
 Native predictors trust their files: a child outside the node array or a feature outside the row reads foreign memory,
 a cycle hangs, and a chain overflows the stack. Does not parse: each family brings its trees as arrays.
 """
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
+from shaptrees.arrays import LEAF
+
 Ints = npt.NDArray[np.int64]
-LEAF = -1
 MAX_DEPTH = 4_096
 """shap and the native predictors recurse once a level."""
 
@@ -48,6 +51,14 @@ def check_finite(what: str, values: npt.NDArray[np.floating]) -> None:
     """Raises BadTree for an infinite value or NaN."""
     if not np.isfinite(values).all():
         raise BadTree(f"{what} that is not finite")
+
+
+def integers(values: Any) -> Ints:
+    """A list, or an array, of whole numbers as one. Raises ValueError."""
+    array = np.asarray(values)
+    if array.ndim != 1 or (len(array) and array.dtype.kind not in "iub"):
+        raise ValueError("a list of numbers that are not integers")
+    return array.astype(np.int64)
 
 
 def _check_depth(left: Ints, right: Ints) -> None:

@@ -1,60 +1,99 @@
-"""Plain arrays from a LightGBM model file (text). Runs in templates; no LightGBM is needed.
+"""LightGBM's saved models, parsed and checked in one place. No LightGBM is needed.
 
-Does not read linear trees: their leaves are not constants.
+What the lines of a file are is said by `lightgbm_text`; here are the numbers in them. Every index is checked, also
+those that only LightGBM follows: whoever has read a file here may hand it to LightGBM. Does not read linear trees:
+their leaves are not constants.
 """
 
+import re
 from collections.abc import Iterator
 
 import numpy as np
 
-from jobs.errors import UnreadableModel, UnsupportedModel
-from shaptrees.arrays import LEAF, ZERO_BOUND, Floats, Link, Missing, Rule, Trees
+from shaptrees.arrays import LEAF, ZERO_BOUND, Floats, Link, Missing, Rule
 from shaptrees.build import Part, assemble
+from shaptrees.ensemble import About, Ensemble
+from shaptrees.readers import checks, lightgbm_text
+from shaptrees.readers.faults import reading
+from shaptrees.readers.lightgbm_text import Section, integer, integers
+from shaptrees.readers.names import class_names, given_names
 
-FORMAT = "LightGBM"
-_CATEGORICAL, _DEFAULT_LEFT = 1, 2
+FORMAT = "lightgbm-text"
+_CATEGORICAL, _DEFAULT_LEFT, _KINDS = 1, 2, 16
 _MISSING_NONE, _MISSING_ZERO, _MISSING_NAN = 0, 1, 2
+_IDENTITY = ("regression", "regression_l1", "huber", "fair", "quantile", "mape")
+_CLASSES = ("binary", "multiclass", "multiclassova", "cross_entropy")
 _LOGISTIC = ("binary", "cross_entropy", "xentropy", "multiclassova")
 _EXP = ("poisson", "gamma", "tweedie")
-Section = dict[str, str]
+_UNUSED_FLOATS = (("leaf_weight", 0), ("split_gain", 1), ("internal_value", 1), ("internal_weight", 1))
+"""Of leaves, or of splits, of which there is one less."""
 
 
-def from_lightgbm(content: bytes) -> Trees:
-    """The arrays of a saved model. Raises UnreadableModel for a broken file, UnsupportedModel for linear trees."""
-    try:
-        head, *trees = _sections(content.decode("utf-8"))
-        return _read(head, trees)
-    except (KeyError, IndexError, TypeError, ValueError, OverflowError) as fault:
-        raise UnreadableModel(format=FORMAT, reason=f"{type(fault).__name__}: {fault}") from fault
+def read(content: bytes) -> Ensemble:
+    """The trees of a saved model, and what it says of itself. Raises UnreadableModel."""
+    with reading(FORMAT):
+        text = lightgbm_text.parse(content)
+        head = text.head
+        _check_head(head, len(text.starts))
+        features, outputs = integer(head, "max_feature_idx") + 1, integer(head, "num_tree_per_iteration")
+        rounds = len(text.starts) // outputs if "average_output" in head else 1
+        trees = assemble(
+            _parts(text.sections(), features, rounds),
+            output=np.arange(len(text.starts)) % outputs,
+            base=np.zeros(outputs),
+            features=features,
+            link=_link(*head.get("objective", "").split(" ")),
+        )
+        return Ensemble(about=_about(head, features, outputs), trees=trees)
 
 
-def _sections(text: str) -> Iterator[Section]:
-    """The head, then one section a tree: lines `key=value`, or a bare key."""
-    section: Section = {}
-    for line in text.splitlines():
-        if line.strip() == "end of trees":
-            break
-        key, _, value = line.partition("=")
-        if key == "Tree":
-            yield section
-            section = {}
-        elif key:
-            section[key] = value
-    yield section
+def title(objective: str) -> str:
+    """What a model with this objective is called."""
+    return f"LightGBM ({objective})" if objective else "LightGBM"
 
 
-def _read(head: Section, trees: list[Section]) -> Trees:
-    outputs = int(head["num_tree_per_iteration"])
-    if outputs < 1 or len(trees) % outputs:
-        raise ValueError(f"{len(trees)} trees for {outputs} outputs")
-    rounds = len(trees) // outputs if "average_output" in head else 1
-    return assemble(
-        (_tree(tree, rounds) for tree in trees),
-        output=np.arange(len(trees)) % outputs,
-        base=np.zeros(outputs),
-        features=int(head["max_feature_idx"]) + 1,
-        link=_link(*head.get("objective", "").split(" ")),
+def output_names(objective: str, count: int, classes: list[object] | None = None) -> dict[str, list[str]]:
+    """What a model with this many outputs can be asked for; `objective` as the file has it, e.g. `binary sigmoid:1`."""
+    name = objective.split(" ", maxsplit=1)[0]
+    if name in _CLASSES:
+        names = class_names(count, classes)
+        return {"margin": names, "probability": names}
+    if name in _IDENTITY and "sqrt" not in objective:
+        return {"prediction": ["prediction"]}
+    names = ["margin"] if count == 1 else [str(index) for index in range(count)]
+    return {"margin": names, "prediction": names}
+
+
+def _about(head: Section, features: int, outputs: int) -> About:
+    objective = head.get("objective", "")
+    names = output_names(objective, outputs)
+    return About(
+        family="lightgbm",
+        name=title(objective.split(" ")[0]),
+        n_features=features,
+        features=given_names(_words(head["feature_names"])),
+        takes_missing=True,
+        outputs=names,
+        native=next(iter(names)),
     )
+
+
+def _check_head(head: Section, trees: int) -> None:
+    features, outputs = integer(head, "max_feature_idx") + 1, integer(head, "num_tree_per_iteration")
+    for key in ("num_class", "label_index"):  # LightGBM takes no file without them
+        integer(head, key)
+    for key in ("feature_names", "feature_infos"):
+        if len(_words(head[key])) != features:
+            raise ValueError(f"{len(_words(head[key]))} {key} for {features} features")
+    if outputs < 1 or not trees or trees % outputs:
+        raise ValueError(f"{trees} trees, {outputs} a round")
+    name, *parameters = head.get("objective", "").split(" ")
+    if name.startswith("multiclass") and f"num_class:{outputs}" not in parameters:
+        raise ValueError(f"{outputs} trees a round, and not one for each class")
+
+
+def _words(text: str) -> list[str]:
+    return [word for word in text.split(" ") if word]
 
 
 def _link(objective: str, *parameters: str) -> Link:
@@ -64,46 +103,78 @@ def _link(objective: str, *parameters: str) -> Link:
     return Link.EXP if objective in _EXP else Link.SOFTMAX if objective == "multiclass" else Link.IDENTITY
 
 
-def _numbers(tree: Section, key: str, count: int, default: float | None = None) -> Floats:
-    if default is not None and key not in tree:
-        return np.full(count, default)
-    found = np.array(tree[key].split(), dtype=np.float64)
-    if len(found) != count:
-        raise ValueError(f"{key} has {len(found)} entries, not {count}")
-    return found
+def _parts(sections: Iterator[Section], features: int, rounds: int) -> Iterator[Part]:
+    for index, section in enumerate(sections):
+        try:
+            yield _part(section, features, rounds)
+        except ValueError as error:
+            raise ValueError(f"tree {index}: {error}") from None
 
 
-def _tree(tree: Section, rounds: int) -> Part:
+def _part(tree: Section, features: int, rounds: int) -> Part:
     """Splits come first, then leaves: child c >= 0 is a split, child c < 0 is leaf -c - 1."""
-    if tree.get("is_linear", "0").strip() == "1":
-        raise UnsupportedModel(model="LightGBM", reason="its leaves hold linear models (linear_tree)")
-    leaves = int(tree["num_leaves"])
+    if "is_linear" in tree and integer(tree, "is_linear"):
+        raise ValueError("linear leaves (linear_tree) are not supported")
+    leaves = integer(tree, "num_leaves")
     if leaves < 1:
-        raise ValueError("a tree without leaves")
+        raise ValueError("it has no leaves")
     splits = leaves - 1
-    kind = _numbers(tree, "decision_type", splits, 0).astype(np.int64)
+    for key, fewer in _UNUSED_FLOATS:
+        if tree.get(key, "").strip():
+            checks.check_finite(f"a value in {key}", _floats(tree, key, leaves - fewer))
+    values = _floats(tree, "leaf_value", leaves)
+    checks.check_finite("a value in leaf_value", values)
+    left, right, feature = _structure(tree, leaves, features)
+    kind = _kinds(tree, splits)
     member = (kind & _CATEGORICAL) != 0
-    threshold = _numbers(tree, "threshold", splits, 0)
+    threshold = _thresholds(tree, splits)
     starts, words, sets = _sets(tree, member, threshold)
-    none, zero = np.zeros(leaves), np.full(leaves, LEAF)
-    children = {}
-    for side in ("left", "right"):
-        child = _numbers(tree, f"{side}_child", splits, 0).astype(np.int64)
-        children[side] = np.concatenate([np.where(child < 0, splits - child - 1, child), zero])
-    covers = [_numbers(tree, "internal_count", splits, 0), _numbers(tree, "leaf_count", leaves, 0)]
+    none = np.zeros(leaves)
     return Part(
-        left=children["left"],
-        right=children["right"],
-        feature=np.concatenate([_numbers(tree, "split_feature", splits, 0).astype(np.int64), none]),
+        left=left,
+        right=right,
+        feature=np.where(left == LEAF, 0, feature),
         threshold=np.concatenate([np.where(member, 0.0, _around_zero(threshold)), none]),
         missing=np.concatenate([_missing(kind, member), none]),
-        cover=np.concatenate(covers),
-        values=np.concatenate([np.zeros(splits), _numbers(tree, "leaf_value", leaves) / rounds]).reshape(-1, 1),
+        cover=np.concatenate([_counts(tree, "internal_count", splits), _counts(tree, "leaf_count", leaves)]),
+        values=np.concatenate([np.zeros(splits), values / rounds]).reshape(-1, 1),
         rule=np.concatenate([np.where(member, Rule.SET_GOES_LEFT, Rule.THRESHOLD), none]),
         set_start=np.concatenate([starts, none]),
         set_words=np.concatenate([words, none]),
         sets=sets,
     )
+
+
+def _structure(tree: Section, leaves: int, features: int) -> tuple[checks.Ints, checks.Ints, checks.Ints]:
+    """Left and right children and features of all nodes, checked. Leaf l is written as child ~l."""
+    splits = leaves - 1
+    ends = np.full(leaves, LEAF, np.int64)
+    sides = []
+    for key in ("left_child", "right_child"):
+        child = _ints(tree, key, splits)
+        sides.append(np.where(child < 0, splits + ~child, np.where(child < splits, child, -2)))
+    used = np.concatenate(sides)
+    inside = used[(used >= 0) & (used < splits + leaves)]
+    if np.count_nonzero(np.bincount(inside, minlength=1)) != splits + leaves - 1:
+        raise checks.BadTree("a leaf with two parents, or none")
+    left, right = (np.concatenate((side, ends)) for side in sides)
+    feature = np.concatenate((_ints(tree, "split_feature", splits), ends))
+    checks.check_tree(left, right, feature, features)
+    return left, right, feature
+
+
+def _kinds(tree: Section, splits: int) -> checks.Ints:
+    """The bits of `decision_type`; none are set where the file leaves it out."""
+    kind = _ints(tree, "decision_type", splits) if "decision_type" in tree else np.zeros(splits, np.int64)
+    checks.check_range("a decision type", kind, _KINDS)
+    return kind
+
+
+def _thresholds(tree: Section, splits: int) -> Floats:
+    """Infinite where only missing values go right."""
+    found = _floats(tree, "threshold", splits)
+    checks.check_finite("a value in threshold", np.where(np.isinf(found), 0.0, found))
+    return found
 
 
 def _around_zero(threshold: Floats) -> Floats:
@@ -112,26 +183,55 @@ def _around_zero(threshold: Floats) -> Floats:
     return np.where(np.abs(threshold) <= ZERO_BOUND, below, threshold)
 
 
-def _missing(kind: np.ndarray, member: np.ndarray) -> np.ndarray:
-    way = (kind >> 2) & 3
-    if (way > _MISSING_NAN).any():
+def _missing(kind: checks.Ints, member: np.ndarray) -> np.ndarray:
+    treated = (kind >> 2) & 3
+    if (treated > _MISSING_NAN).any():
         raise ValueError("an unknown missing type")
     left = (kind & _DEFAULT_LEFT) != 0
     of_nan = np.where(left, Missing.LEFT, Missing.RIGHT)
     of_zero = np.where(left, Missing.ZERO_TOO_LEFT, Missing.ZERO_TOO_RIGHT)
-    found = np.where(way == _MISSING_NONE, Missing.AS_ZERO, np.where(way == _MISSING_ZERO, of_zero, of_nan))
+    found = np.where(treated == _MISSING_NONE, Missing.AS_ZERO, np.where(treated == _MISSING_ZERO, of_zero, of_nan))
     return np.where(member, Missing.RIGHT, found)
 
 
 def _sets(tree: Section, member: np.ndarray, place: Floats) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """For the splits on categories, whose threshold is the place of their set: first word, words, and all words."""
     starts, words = np.zeros(len(member)), np.zeros(len(member))
-    if not member.any():
+    count = integer(tree, "num_cat")
+    if not member.any() and not count:
         return starts, words, np.zeros(0)
-    bounds = np.array(tree["cat_boundaries"].split(), dtype=np.int64)
-    sets = np.array(tree["cat_threshold"].split(), dtype=np.int64)
+    bounds, sets = (np.array(integers(tree[key]), dtype=np.int64) for key in ("cat_boundaries", "cat_threshold"))
+    if len(bounds) != count + 1 or bounds[0] != 0 or bounds[-1] != len(sets) or (np.diff(bounds) < 0).any():
+        raise checks.BadTree("sets of categories that do not match")
     which = place[member].astype(np.int64)
-    if (which < 0).any() or (which + 1 >= len(bounds)).any() or (np.diff(bounds) < 0).any():
-        raise ValueError("a split names a set that is not there")
+    checks.check_range("a set of categories", which, count)
     starts[member], words[member] = bounds[which], bounds[which + 1] - bounds[which]
     return starts, words, sets
+
+
+def _counts(tree: Section, key: str, size: int) -> checks.Ints:
+    """How many rows came by, or zeros where the file does not say."""
+    return _ints(tree, key, size) if tree.get(key, "").strip() else np.zeros(size, np.int64)
+
+
+def _ints(tree: Section, key: str, size: int) -> checks.Ints:
+    return _sized(key, np.array(integers(_text(tree, key, size)), dtype=np.int64), size)
+
+
+def _floats(tree: Section, key: str, size: int) -> Floats:
+    """Numbers as LightGBM reads them; what Python would read differently (`1_0`, other alphabets) is refused."""
+    text = _text(tree, key, size)
+    if not re.fullmatch(r"[-+.0-9eEinfa ]*", text):
+        raise checks.BadTree(f"not numbers: {text[:40]!r}")
+    return _sized(key, np.array(text.split(), dtype=np.float64), size)
+
+
+def _text(tree: Section, key: str, size: int) -> str:
+    """A tree of one leaf may leave out what is said of splits."""
+    return tree[key] if size else tree.get(key, "")
+
+
+def _sized(key: str, found: np.ndarray, size: int) -> np.ndarray:
+    if len(found) != size:
+        raise checks.BadTree(f"{len(found)} values in {key} instead of {size}")
+    return found

@@ -1,4 +1,4 @@
-"""Names of features and outputs, as a model gives them or as they are made up where it gives none."""
+"""Names of features and outputs: as a model gives them, or by number where it gives none."""
 
 import re
 from collections.abc import Sequence

@@ -8,9 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from jobs.errors import UnreadableModel, UnsupportedModel
 from shaptrees.arrays import ALL_OUTPUTS, LEAF, Floats, Link, Missing, Rule, Trees
 from shaptrees.build import Part, assemble
+from shaptrees.ensemble import About, Ensemble
+from shaptrees.errors import UnsupportedModel
+from shaptrees.readers.faults import reading
+from shaptrees.readers.names import class_names
 
 NAMES = (
     "DecisionTree, ExtraTree, RandomForest, ExtraTrees, GradientBoosting, HistGradientBoosting "
@@ -19,16 +22,45 @@ NAMES = (
 BITSET_WORDS = 8
 
 
-def from_sklearn(model: Any) -> Trees:
-    """The arrays of a fitted model. Raises UnsupportedModel for other classes, UnreadableModel for broken ones."""
-    names = [base.__name__ for base in type(model).__mro__]
-    for name, read in _READERS.items():
-        if name in names:
-            try:
-                return read(model)
-            except (AttributeError, IndexError, KeyError, TypeError, ValueError, OverflowError) as fault:
-                raise UnreadableModel(format=f"scikit-learn {names[0]}", reason=str(fault)) from fault
-    raise UnsupportedModel(model=names[0], reason=f"{names[0]} is none of {NAMES}")
+def convert(estimator: Any) -> Ensemble:
+    """The trees of a fitted estimator, and what it says of itself.
+
+    Raises UnsupportedModel for other classes, UnreadableModel for one that is not fitted, or broken.
+    """
+    names = [base.__name__ for base in type(estimator).__mro__]
+    known = next((name for name in _READERS if name in names), None)
+    if not known:
+        raise UnsupportedModel(names[0], f"{names[0]} is none of {NAMES}")
+    with reading(f"scikit-learn {names[0]}"):
+        trees = _READERS[known](estimator)
+        return Ensemble(about=_about(estimator, trees), trees=trees)
+
+
+def _about(estimator: Any, trees: Trees) -> About:
+    names = getattr(estimator, "feature_names_in_", None)
+    outputs = _output_names(estimator, trees)
+    return About(
+        family="scikit-learn",
+        name=type(estimator).__name__,
+        n_features=trees.features,
+        features=None if names is None else [str(name) for name in names],
+        takes_missing=hasattr(estimator, "_predictors"),
+        outputs=outputs,
+        native=next(iter(outputs)),
+    )
+
+
+def _output_names(estimator: Any, trees: Trees) -> dict[str, list[str]]:
+    """What the trees add up to comes first."""
+    if hasattr(estimator, "classes_"):
+        names = class_names(trees.outputs, estimator.classes_)
+        if (trees.tree_output == ALL_OUTPUTS).all():
+            return {"probability": names}
+        return {"margin": names, "probability": names} if trees.link != Link.IDENTITY else {"margin": names}
+    if trees.link == Link.EXP:
+        return {"margin": ["margin"], "prediction": ["prediction"]}
+    key = "path_length" if hasattr(estimator, "estimators_features_") else "prediction"
+    return {key: [key] if trees.outputs == 1 else [str(index) for index in range(trees.outputs)]}
 
 
 def _part(tree: Any, values: Floats, features: Any = None) -> Part:
@@ -57,7 +89,7 @@ def _forest(model: Any) -> Trees:
 def _average(model: Any, estimators: Any) -> Trees:
     """Trees that vote: outputs are the mean of their leaves, class shares for a classifier."""
     if model.n_outputs_ != 1 and hasattr(model, "classes_"):
-        raise UnsupportedModel(model=type(model).__name__, reason="it predicts several targets, each with its classes")
+        raise UnsupportedModel(type(model).__name__, "it predicts several targets, each with its classes")
     binary = hasattr(model, "classes_") and len(model.classes_) == 2  # noqa: PLR2004 - two classes
     parts = []
     for estimator in estimators:
@@ -96,7 +128,7 @@ def _boosting_base(model: Any, outputs: int) -> Floats:
     if isinstance(model.init_, str) and model.init_ == "zero":
         return np.zeros(outputs)
     if not type(model.init_).__name__.startswith("Dummy"):
-        raise UnsupportedModel(model=type(model).__name__, reason="it starts from another model's predictions (init)")
+        raise UnsupportedModel(type(model).__name__, "it starts from another model's predictions (init)")
     nothing = np.zeros((1, model.n_features_in_), dtype=np.float32)
     return np.asarray(model._raw_predict_init(nothing), dtype=np.float64).reshape(outputs)
 
@@ -144,7 +176,7 @@ def _categories(model: Any) -> dict[int, Any]:
         try:
             numbers = np.asarray(values, dtype=np.float64)
         except (TypeError, ValueError) as fault:
-            raise UnsupportedModel(model=type(model).__name__, reason="it has categories that are text") from fault
+            raise UnsupportedModel(type(model).__name__, "it has categories that are text") from fault
         known = numbers[~np.isnan(numbers)]
         found[feature] = known if len(known) else np.array([np.inf])  # one that no row has
     return found

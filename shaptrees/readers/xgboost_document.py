@@ -1,101 +1,102 @@
-"""XGBoost's JSON and UBJSON as Python objects, one tree at a time. Used in templates, without XGBoost.
+"""XGBoost's JSON and UBJSON as Python objects, one tree at a time. No XGBoost is needed.
 
 A model of 50 MB is millions of numbers, and as Python objects they take six times of that: of JSON, each tree stays
 text until it is asked for, and is forgotten again. UBJSON's numbers become arrays right away. Checks nothing but that
-no key comes twice, where another parser might take the other one: see `xgboost_head`.
+no key comes twice, where another parser might take the other one: see `xgboost_head` and `xgboost_tree`.
 """
 
+import importlib
 import json
-from collections.abc import Sequence
+import re
+import secrets
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
-import msgspec
-
-from jobs.formats import ModelFormat
 from shaptrees.readers import ubjson
 
-UNSET = msgspec.UNSET
-_CONSTANTS = (b"NaN", b"Infinity")
-"""What XGBoost may write for a number and JSON does not have."""
+_decode: Callable[[bytes], Any] = json.loads
+with suppress(ImportError):  # three times as fast, where it is at hand
+    _decode = importlib.import_module("msgspec.json").decode
 
-
-class _Model(msgspec.Struct):
-    trees: list[msgspec.Raw] | msgspec.UnsetType = UNSET
-    gbtree_model_param: Any = UNSET
-    tree_info: Any = UNSET
-    iteration_indptr: Any = UNSET
-    weight_drop: Any = UNSET
-    cats: Any = UNSET
-    weights: Any = UNSET
-
-
-class _Booster(msgspec.Struct):
-    name: Any = UNSET
-    model: _Model | msgspec.UnsetType = UNSET
-    gbtree: "_Booster | msgspec.UnsetType" = UNSET
-    weight_drop: Any = UNSET
-
-
-class _Learner(msgspec.Struct):
-    gradient_booster: _Booster | msgspec.UnsetType = UNSET
-    learner_model_param: Any = UNSET
-    objective: Any = UNSET
-    attributes: Any = UNSET
-    feature_names: Any = UNSET
-    feature_types: Any = UNSET
-
-
-class _Document(msgspec.Struct):
-    learner: _Learner | msgspec.UnsetType = UNSET
-
-
-_decoder = msgspec.json.Decoder(_Document)
-_tree_decoder = msgspec.json.Decoder(dict[str, Any])
+_UBJSON_LENGTHS = (b"i", b"U", b"I", b"l", b"L")
+"""One of these follows an object's brace: the type of its first key's length."""
+_STRING = rb'"(?:[^"\\]++|\\.)*+"'
+_FLAT = rb"\{(?:[^{}" + rb'"]++|' + _STRING + rb")*+\}"
+_TREE = re.compile(rb"\{(?:[^{}" + rb'"]++|' + _STRING + rb"|" + _FLAT + rb")*+\}", re.DOTALL)
+_TREES = re.compile(rb'"trees"\s*+:\s*+(?=\[)')
+_OPEN, _NEXT, _CLOSE = (re.compile(rb"\s*+" + mark + rb"\s*+") for mark in (rb"\[", rb",", rb"\]"))
 
 
 class JsonTrees(Sequence[dict[str, Any]]):
     """Trees that are decoded when they are asked for. Raises ValueError for one that is not JSON."""
 
-    def __init__(self, texts: list[msgspec.Raw]) -> None:
-        self._texts = texts
+    def __init__(self, content: bytes, places: list[slice]) -> None:
+        self._content, self._places = content, places
 
     def __len__(self) -> int:
-        return len(self._texts)
+        return len(self._places)
 
     def __getitem__(self, index: Any) -> Any:
-        text = self._texts[index]
-        tree = _tree_decoder.decode(text)
-        raw = memoryview(text).tobytes()
-        if any(raw.count(b'"%b"' % name.encode()) > 1 for name in tree):
+        text = self._content[self._places[index]]
+        if b"\\" in text:
+            raise ValueError("an escaped character in a tree")
+        constants = b"NaN" in text or b"Infinity" in text  # which XGBoost may write and JSON does not have
+        tree = json.loads(text) if constants else _decode(text)
+        if any(text.count(b'"%b"' % name.encode()) > 1 for name in (*tree, *tree.get("tree_param", ()))):
             raise ValueError("a key twice in one object")
         return tree
 
 
-def parse(raw: bytes, found: ModelFormat, *, whole: bool = False) -> dict[str, Any]:
-    """The learner; `whole` looks for repeated keys everywhere, at the price of memory, for XGBoost will read it too.
+def is_ubjson(content: bytes) -> bool:
+    """Whether these are no braces of JSON."""
+    return content[:1] == b"{" and content[1:2] in _UBJSON_LENGTHS
 
-    Raises ValueError, KeyError, TypeError and RecursionError for what is no model of XGBoost.
+
+def parse(content: bytes) -> dict[str, Any]:
+    """The learner. Raises ValueError, KeyError, TypeError and RecursionError for what is no model of XGBoost."""
+    if is_ubjson(content):
+        return dict(ubjson.decode(content)["learner"])
+    start, stop, places = _find_trees(content)
+    if not places:
+        return _load(content)
+    mark = secrets.token_hex()  # no file can hold it
+    learner = _load(b'%b"%b"%b' % (content[:start], mark.encode(), content[stop:]))
+    model = forest(learner)
+    if model.get("trees") == mark:
+        model["trees"] = JsonTrees(content, places)
+    return learner
+
+
+def forest(learner: dict[str, Any]) -> Any:
+    """The part with the trees, within or without dropout around it. Raises KeyError and TypeError."""
+    booster = learner["gradient_booster"]
+    return (booster["gbtree"] if booster["name"] == "dart" else booster)["model"]
+
+
+def _find_trees(content: bytes) -> tuple[int, int, list[slice]]:
+    """Where the list of trees begins and ends, and each of them; no places where it is no list of objects.
+
+    Quotes within a string are escaped: `"trees"` is always a string of its own.
     """
-    if found is ModelFormat.XGBOOST_UBJ:
-        return dict(ubjson.decode(raw)["learner"])
-    try:
-        if not whole:
-            return dict(_members(_decoder.decode(raw))["learner"])
-    except msgspec.DecodeError as error:
-        if isinstance(error, msgspec.ValidationError) or not any(word in raw for word in _CONSTANTS):
-            raise
-    return dict(json.loads(raw, object_pairs_hook=_object)["learner"])
+    found = _TREES.search(content)
+    opened = _OPEN.match(content, found.end()) if found else None
+    if not found or not opened:
+        return 0, 0, []
+    position, places = opened.end(), []
+    while tree := _TREE.match(content, position):
+        places.append(slice(*tree.span()))
+        if closed := _CLOSE.match(content, tree.end()):
+            return found.end(), closed.end(), places
+        after = _NEXT.match(content, tree.end())
+        if not after:
+            break
+        position = after.end()
+    return 0, 0, []
 
 
-def _members(struct: msgspec.Struct) -> dict[str, Any]:
-    """The members that the file has, as UBJSON gives them."""
-    members = {}
-    for name in struct.__struct_fields__:
-        value = getattr(struct, name)
-        if value is not UNSET:
-            nested = _members(value) if isinstance(value, msgspec.Struct) else value
-            members[name] = JsonTrees(value) if name == "trees" else nested
-    return members
+def _load(text: bytes) -> dict[str, Any]:
+    return dict(json.loads(text.decode(), object_pairs_hook=_object)["learner"])
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

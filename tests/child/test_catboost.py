@@ -133,7 +133,7 @@ from child.models import catboost_model
 from jobs.options import Options
 import numpy as np
 try:
-    model = catboost_model.load(open(sys.argv[1], "rb").read())
+    model = catboost_model.load(open(sys.argv[1], "rb"))
     CatBoostTrees(model, Options()).explain(np.zeros((2, model.n_features)), 0)
 except Problem as problem:
     sys.exit(10)

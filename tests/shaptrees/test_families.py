@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from jobs.errors import UnreadableModel, UnsupportedModel
 from shaptrees import engine
 from shaptrees.arrays import Floats, Trees
-from shaptrees.readers.lightgbm import from_lightgbm
-from shaptrees.readers.sklearn import from_sklearn
-from shaptrees.readers.xgboost import from_xgboost
+from shaptrees.errors import UnreadableModel, UnsupportedModel
+from shaptrees.readers import lightgbm as lightgbm_reader
+from shaptrees.readers import sklearn as sklearn_reader
+from shaptrees.readers import xgboost as xgboost_reader
 
 ensemble = pytest.importorskip("sklearn.ensemble")
 tree = pytest.importorskip("sklearn.tree")
@@ -178,17 +178,17 @@ def quiet() -> Iterator[None]:
 @pytest.mark.parametrize("case", list(sklearn_cases()), ids=lambda case: case[0])
 def test_scikit_learn(case: tuple[str, Any, Floats, str, bool]) -> None:
     _, model, x, output, known = case
-    compare(from_sklearn(model), x, getattr(model, output)(x), 1e-12, model if known else None)
+    compare(sklearn_reader.convert(model).trees, x, getattr(model, output)(x), 1e-12, model if known else None)
 
 
 def test_categories_that_are_not_known_go_where_missing_values_go() -> None:
     model = ensemble.HistGradientBoostingRegressor(max_iter=20, categorical_features=[2]).fit(ODD, TARGET)
-    compare(from_sklearn(model), strange(ODD), model.predict(strange(ODD)), 1e-12, None)
+    compare(sklearn_reader.convert(model).trees, strange(ODD), model.predict(strange(ODD)), 1e-12, None)
 
 
 def test_isolation_forest_gives_the_path_lengths_of_its_score() -> None:
     model = ensemble.IsolationForest(n_estimators=20, max_features=3, random_state=0).fit(FULL)
-    trees = from_sklearn(model)
+    trees = sklearn_reader.convert(model).trees
     unit = from_length(model._max_samples)
     compare(trees, FULL, -np.log2(-model.score_samples(FULL)) * unit, 1e-12, model)
 
@@ -202,12 +202,18 @@ def test_boosters(case: tuple[str, Any, Floats, bool, float]) -> None:
     _, model, x, known, exact = case
     if isinstance(model, lightgbm.Booster):
         mean = "average_output" in model.model_to_string()  # which raw scores of LightGBM are not
-        raw, trees = model.predict(x, raw_score=not mean), from_lightgbm(model.model_to_string().encode())
+        raw, trees = model.predict(x, raw_score=not mean), lightgbm_reader.read(model.model_to_string().encode()).trees
         compare(trees, x, raw, exact, model if known else None)
         return
     raw = model.predict(matrix(x), output_margin=True)
     for form in ("json", "ubj"):
-        compare(from_xgboost(bytes(model.save_raw(form))), x, raw, exact, model if known and form == "json" else None)
+        compare(
+            xgboost_reader.read(bytes(model.save_raw(form))).trees,
+            x,
+            raw,
+            exact,
+            model if known and form == "json" else None,
+        )
 
 
 def change(content: bytes, old: bytes, new: bytes) -> bytes:
@@ -223,24 +229,24 @@ LGB = light(FULL, TARGET).model_to_string().encode()
 @pytest.mark.parametrize(
     ("read", "content"),
     [
-        (from_xgboost, b"{}"),
-        (from_xgboost, XGB[:2000]),
-        (from_xgboost, UBJ[:2000]),
-        (from_xgboost, b"{L" + b"\xff" * 40),
-        (from_xgboost, b"[" * 10_000),
-        (from_xgboost, b"{i\x01a" + b"[" * 10_000),
-        (from_xgboost, change(XGB, b'"left_children":[1', b'"left_children":[999999')),
-        (from_xgboost, change(XGB, b'"left_children":[1', b'"left_children":[0')),
-        (from_xgboost, change(XGB, b'"split_indices":[', b'"split_indices":[7,')),
-        (from_xgboost, change(XGB, b'"num_class":"0","num_feature":"6"', b'"num_class":"0","num_feature":"1"')),
-        (from_xgboost, change(XGB, b'"sum_hessian":[', b'"sum_hessian":[-1,')),
-        (from_lightgbm, b"tree\n"),
-        (from_lightgbm, LGB[:1500]),
-        (from_lightgbm, change(LGB, b"left_child=", b"left_child=99999999999 ")),
-        (from_lightgbm, change(LGB, b"right_child=", b"left_child=")),
-        (from_lightgbm, change(LGB, b"split_feature=", b"split_feature=1 ")),
-        (from_lightgbm, change(LGB, b"max_feature_idx=5", b"max_feature_idx=0")),
-        (from_lightgbm, change(LGB, b"leaf_value=", b"leaf_value=nan ")),
+        (xgboost_reader.read, b"{}"),
+        (xgboost_reader.read, XGB[:2000]),
+        (xgboost_reader.read, UBJ[:2000]),
+        (xgboost_reader.read, b"{L" + b"\xff" * 40),
+        (xgboost_reader.read, b"[" * 10_000),
+        (xgboost_reader.read, b"{i\x01a" + b"[" * 10_000),
+        (xgboost_reader.read, change(XGB, b'"left_children":[1', b'"left_children":[999999')),
+        (xgboost_reader.read, change(XGB, b'"left_children":[1', b'"left_children":[0')),
+        (xgboost_reader.read, change(XGB, b'"split_indices":[', b'"split_indices":[7,')),
+        (xgboost_reader.read, change(XGB, b'"num_class":"0","num_feature":"6"', b'"num_class":"0","num_feature":"1"')),
+        (xgboost_reader.read, change(XGB, b'"sum_hessian":[', b'"sum_hessian":[-1,')),
+        (lightgbm_reader.read, b"tree\n"),
+        (lightgbm_reader.read, LGB[:1500]),
+        (lightgbm_reader.read, change(LGB, b"left_child=", b"left_child=99999999999 ")),
+        (lightgbm_reader.read, change(LGB, b"right_child=", b"left_child=")),
+        (lightgbm_reader.read, change(LGB, b"split_feature=", b"split_feature=1 ")),
+        (lightgbm_reader.read, change(LGB, b"max_feature_idx=5", b"max_feature_idx=0")),
+        (lightgbm_reader.read, change(LGB, b"leaf_value=", b"leaf_value=nan ")),
     ],
 )
 def test_broken_files_are_refused(read: Callable[[bytes], Trees], content: bytes) -> None:
@@ -250,21 +256,21 @@ def test_broken_files_are_refused(read: Callable[[bytes], Trees], content: bytes
 
 def test_other_models_are_refused() -> None:
     with pytest.raises(UnsupportedModel):
-        from_sklearn(ensemble.AdaBoostRegressor())
+        sklearn_reader.convert(ensemble.AdaBoostRegressor())
     boost = ensemble.GradientBoostingRegressor(init=tree.DecisionTreeRegressor(), n_estimators=2).fit(FULL, TARGET)
     with pytest.raises(UnsupportedModel, match="another model"):
-        from_sklearn(boost)
+        sklearn_reader.convert(boost)
     linear = light(FULL, TARGET, None, linear_tree=True)
-    with pytest.raises(UnsupportedModel, match="linear"):
-        from_lightgbm(linear.model_to_string().encode())
+    with pytest.raises(UnreadableModel, match="linear leaves"):
+        lightgbm_reader.read(linear.model_to_string().encode())
     with pytest.raises(UnsupportedModel, match="gblinear"):
-        from_xgboost(bytes(boosted("reg:squarederror", TARGET, booster="gblinear").save_raw("json")))
+        xgboost_reader.read(bytes(boosted("reg:squarederror", TARGET, booster="gblinear").save_raw("json")))
 
 
 def test_dropout_reads_alike_from_json_and_ubjson() -> None:
     x = np.random.default_rng(0).normal(size=(200, 4))
     parameters = {"booster": "dart", "rate_drop": 0.5, "one_drop": 1, "nthread": 1}
     booster = xgboost.train(parameters, xgboost.DMatrix(x, x[:, 0]), 5)
-    from_json, from_ubj = (from_xgboost(bytes(booster.save_raw(kind))) for kind in ("json", "ubj"))
+    from_json, from_ubj = (xgboost_reader.read(bytes(booster.save_raw(kind))).trees for kind in ("json", "ubj"))
     np.testing.assert_allclose(from_ubj.values, from_json.values, rtol=1e-6)
     np.testing.assert_allclose(from_ubj.predict(x)[:, 0], booster.predict(xgboost.DMatrix(x)), atol=1e-5)

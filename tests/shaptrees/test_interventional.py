@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from jobs.errors import FeatureCount
 from shaptrees import engine
+from shaptrees.errors import FeatureCount
 from shaptrees.probability import low_rank, slopes
-from shaptrees.readers.sklearn import from_sklearn
+from shaptrees.readers import sklearn as sklearn_reader
 
 sklearn_ensemble = pytest.importorskip("sklearn.ensemble")
 shap = pytest.importorskip("shap")
@@ -30,7 +30,7 @@ def test_raw_values_are_those_of_shap_without_its_cut_to_100_background_rows(
     masker = shap.maskers.Independent(background, max_samples=size)
     expected = shap.TreeExplainer(model, masker).shap_values(x, check_additivity=False)
     for level in engine.available():
-        found = engine.Background(from_sklearn(model), background, level=level).values(x)
+        found = engine.Background(sklearn_reader.convert(model).trees, background, level=level).values(x)
         assert np.abs(found - expected).max() <= SINGLE * np.abs(expected).max()
 
 
@@ -39,7 +39,7 @@ def test_probabilities_are_those_of_shap(rows: np.ndarray) -> None:
     background, x = rows[:80], rows[200:230]
     explainer = shap.TreeExplainer(model, background, model_output="probability")
     expected = explainer.shap_values(x, check_additivity=False)
-    against = engine.Background(from_sklearn(model), background, model_output="probability")
+    against = engine.Background(sklearn_reader.convert(model).trees, background, model_output="probability")
     found = against.values(x)
     assert np.abs(found - expected).max() <= SINGLE * np.abs(expected).max()
     mean = model.predict_proba(background)[:, 1].mean()
@@ -67,7 +67,7 @@ def test_slopes_of_the_logistic_function_near_and_far() -> None:
 
 
 def test_what_cannot_be_is_refused(rows: np.ndarray) -> None:
-    trees = from_sklearn(sklearn_ensemble.RandomForestRegressor(2, max_depth=2).fit(rows, rows[:, 0]))
+    trees = sklearn_reader.convert(sklearn_ensemble.RandomForestRegressor(2, max_depth=2).fit(rows, rows[:, 0])).trees
     with pytest.raises(ValueError, match="logistic"):
         engine.Background(trees, rows[:3], model_output="probability")
     with pytest.raises(ValueError, match="raw or probability"):

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from jobs.errors import UnreadableModel
 from shaptrees import engine, levels
 from shaptrees.arrays import Trees
 from shaptrees.columns import columns
+from shaptrees.errors import UnreadableModel
 from tests.shaptrees.ensembles import Shape, ensemble, rows
 
 kernel = pytest.importorskip("shaptrees._kernel")

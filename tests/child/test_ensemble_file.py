@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from jobs.errors import UnreadableModel
+from child.models import ensemble_file as files
+from child.models.ensemble_file import MAGIC
 from shaptrees import engine
-from shaptrees import ensemble as files
 from shaptrees.arrays import Link
-from shaptrees.ensemble import MAGIC, About, Ensemble
+from shaptrees.ensemble import About, Ensemble
+from shaptrees.errors import UnreadableModel
 from tests.shaptrees.ensembles import Shape, ensemble, rows, shapes
 
 SHAPE = Shape(seed=3, trees=4, features=5, outputs=2, depth=6, spine=False, whole=True, strict=True)

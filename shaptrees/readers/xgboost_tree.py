@@ -1,0 +1,108 @@
+"""One tree of an XGBoost model: every index in it checked, also those that only XGBoost follows, and made into arrays.
+
+Thresholds and leaf values are float32 in XGBoost. Does not read trees whose leaves hold vectors.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from shaptrees.arrays import LEAF, WORD_BITS, Missing, Rule
+from shaptrees.build import Part
+from shaptrees.readers import checks
+from shaptrees.readers.checks import integers
+
+MOST_CATEGORIES = 1 << 24
+_NO_PARENT = (-1, 2**31 - 1)
+_ARRAYS = ("right_children", "parents", "split_indices", "split_conditions", "default_left", "base_weights")
+_SETS = ("categories_nodes", "categories_segments", "categories_sizes")
+
+
+def read(tree: dict[str, Any], index: int, n_features: int, *, categories: bool) -> Part:
+    """Tree number `index`; `categories` allows splits on them. Raises ValueError, KeyError or TypeError."""
+    try:
+        left, right = integers(tree["left_children"]), integers(tree["right_children"])
+        feature = integers(tree["split_indices"])
+        _check(tree, len(left))
+        checks.check_tree(left, right, feature, n_features)
+        _check_parents(integers(tree["parents"]), left, right)
+        return _part(tree, left, right, feature, categories=categories)
+    except ValueError as error:
+        raise ValueError(f"tree {index}: {error}") from None
+
+
+def _check(tree: dict[str, Any], nodes: int) -> None:
+    if int(tree["tree_param"].get("size_leaf_vector", "1")) > 1:
+        raise ValueError("leaves that are vectors (multi_strategy=multi_output_tree) are not supported")
+    if int(tree["tree_param"]["num_nodes"]) != nodes:
+        raise ValueError(f"{nodes} nodes instead of {tree['tree_param']['num_nodes']}")
+    for name in (*_ARRAYS, "loss_changes", "sum_hessian"):
+        if len(tree[name]) != nodes:
+            raise ValueError(f"{len(tree[name])} {name} for {nodes} nodes")
+    for name in ("split_conditions", "base_weights", "sum_hessian"):
+        checks.check_finite(f"a value in {name}", np.asarray(tree[name], np.float64))
+
+
+def _check_parents(parents: checks.Ints, left: checks.Ints, right: checks.Ints) -> None:
+    """XGBoost follows these as well, while it loads; the root and pruned nodes have none."""
+    inner = np.flatnonzero(left != LEAF)
+    if parents[0] not in _NO_PARENT or (parents[left[inner]] != inner).any() or (parents[right[inner]] != inner).any():
+        raise checks.BadTree("parents that do not match the children")
+    checks.check_range("a parent", parents[(parents != _NO_PARENT[0]) & (parents != _NO_PARENT[1])], len(parents))
+
+
+def _part(
+    tree: dict[str, Any], left: checks.Ints, right: checks.Ints, feature: checks.Ints, *, categories: bool
+) -> Part:
+    condition = np.asarray(tree["split_conditions"], dtype=np.float32).astype(np.float64)
+    leaf = left == LEAF
+    on_set = _on_set(tree, len(left))
+    if on_set.any() and not categories:
+        raise ValueError("splits on categories are not supported")
+    starts, words, sets = _sets(tree, on_set)
+    member = on_set & ~leaf
+    return Part(
+        left=left,
+        right=right,
+        feature=np.where(leaf, 0, feature),
+        threshold=np.where(leaf | member, 0.0, condition),
+        missing=np.where(integers(tree["default_left"]) != 0, Missing.LEFT, Missing.RIGHT),
+        cover=np.asarray(tree["sum_hessian"], dtype=np.float32).astype(np.float64),
+        values=np.where(leaf, condition, 0.0).reshape(-1, 1),
+        rule=np.where(member, Rule.SET_GOES_RIGHT, Rule.THRESHOLD),
+        set_start=starts,
+        set_words=words,
+        sets=sets,
+    )
+
+
+def _on_set(tree: dict[str, Any], nodes: int) -> np.ndarray:
+    """(nodes,): which are marked as splits on a set of categories. Raises ValueError where their sets are no such."""
+    kinds = integers(tree.get("split_type", np.zeros(nodes, np.int64)))
+    checks.check_range("a type of split", kinds, 2)
+    at, first, size = (integers(tree.get(name, ())) for name in _SETS)
+    chosen = len(tree.get("categories", ()))
+    if len(kinds) != nodes or not len(at) == len(first) == len(size) or (at != np.flatnonzero(kinds)).any():
+        raise checks.BadTree("sets of categories for other nodes than those that split on them")
+    if (first < 0).any() or (size < 1).any() or (first > chosen - size).any():
+        raise checks.BadTree("a set of categories outside of all of them")
+    return np.asarray(kinds == 1)
+
+
+def _sets(tree: dict[str, Any], on_set: np.ndarray) -> tuple[checks.Ints, checks.Ints, np.ndarray]:
+    """For the splits on categories: first word, number of words, and all words. Categories in a set go right."""
+    starts, words = np.zeros(len(on_set), dtype=np.int64), np.zeros(len(on_set), dtype=np.int64)
+    if not on_set.any():
+        return starts, words, np.zeros(0)
+    categories = integers(tree["categories"])
+    checks.check_range("a category", categories, MOST_CATEGORIES)
+    sets: list[Any] = []
+    used = 0
+    for node, first, size in zip(*(integers(tree[name]) for name in _SETS), strict=True):
+        chosen = categories[first : first + size]
+        bits = np.zeros((int(chosen.max()) // WORD_BITS + 1) * WORD_BITS, dtype=bool)
+        bits[chosen] = True
+        sets.append(np.packbits(bits, bitorder="little").view("<u4"))
+        starts[node], words[node] = used, len(sets[-1])
+        used += len(sets[-1])
+    return starts, words, np.concatenate(sets)
