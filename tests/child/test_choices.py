@@ -23,7 +23,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from child.explainers import trees
-from child.models import conversion
+from child.models import sklearn_file
 from jobs.protocol import Done
 from shaptrees import engine
 from tests.child.support import Supervisor, csv_bytes, explained, npy, refusal, skops_bytes
@@ -218,10 +218,11 @@ def test_arrays_that_are_not_the_model_are_found_out(samples, monkeypatch, harm)
     x = samples.x.copy()
     x[::5] = np.nan
     model = skops_bytes(HistGradientBoostingRegressor(max_iter=3).fit(x, samples.number))
-    right = conversion._trees
+    right = sklearn_file.convert
 
-    def wrong(loaded):
-        found = right(loaded)
+    def wrong(estimator):
+        read = right(estimator)
+        found = read.trees
         array = getattr(found, harm).copy()
         if harm == "threshold":
             array[0] = np.nextafter(array[0], np.inf)
@@ -232,10 +233,10 @@ def test_arrays_that_are_not_the_model_are_found_out(samples, monkeypatch, harm)
         else:
             array[0], other = found.right[0], found.right.copy()
             other[0] = found.left[0]
-            return dataclasses.replace(found, left=array, right=other)
-        return dataclasses.replace(found, **{harm: array})
+            return dataclasses.replace(read, trees=dataclasses.replace(found, left=array, right=other))
+        return dataclasses.replace(read, trees=dataclasses.replace(found, **{harm: array}))
 
-    monkeypatch.setattr(conversion, "_trees", wrong)
+    monkeypatch.setattr(sklearn_file, "convert", wrong)
     failed = refusal(model)
     assert (failed.kind, failed.code) == ("refused", "conversion")
     assert failed.detail["largest_error"] > failed.detail["tolerance"]
