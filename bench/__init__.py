@@ -3,8 +3,8 @@
 - `__main__`: the command and its parts; `table`: the one table; `document`: docs/performance.md; `machine`: on what.
 - `models`: the models and rows as files, made in a process of their own.
 - `kernels`: the tree engine beside shap, XGBoost, LightGBM, shapiq and woodelf, on one core and on all (`tasks` says
-  what is computed). A `contest` lets them take turns, each as a `contestant` in a process of its own; `contestants`
-  knows how each of them is called.
+  what is computed). `interleaved` lets them take turns, each as an `engine_process` of its own; `engines` knows how
+  each of them is called.
 - `throughput`, `latency`, `memory`: the service over HTTP (`service`), large jobs, small jobs, resident memory.
-- `tiny`: many tiny jobs from many `clients`, beside RQ (`rq_side`).
+- `tiny_jobs`: many tiny jobs from many `clients`, beside RQ (`rq_service`).
 """

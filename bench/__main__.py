@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import click
 
-from bench import kernels, latency, memory, table, throughput, tiny
+from bench import kernels, latency, memory, table, throughput, tiny_jobs
 from bench.document import written
 from bench.machine import described
 from bench.table import Line
@@ -43,7 +43,7 @@ QUICK = Sizes(training_rows=1_000, rows=2_000, big_rows=5_000, few_rows=64, roun
 @click.command()
 @click.option("--only", type=click.Choice(PARTS), multiple=True, help="Measure only this part; may be repeated.")
 @click.option("--model", "models", type=click.Choice((*TREES, "small")), multiple=True, help="Measure only this model.")
-@click.option("--who", multiple=True, help="Only these contestants: engine, shap, shapiq ...")
+@click.option("--who", multiple=True, help="Only these engines: engine, shap, shapiq ...")
 @click.option("--quick", is_flag=True, help="A short look: few rows, models trained on little. Not for figures.")
 @click.option("--jobs", type=int, help="Tiny jobs.")
 @click.option("--files", type=click.Path(file_okay=False, path_type=Path), help="Keep models here, and use them again.")
@@ -101,7 +101,7 @@ def _measured(part: str, directory: Path, models: tuple[str, ...], sizes: Sizes)
         case "latency":
             return latency.measure(directory, models, repeats=sizes.repeats)
         case "tiny":
-            return tiny.measure(directory, sizes.jobs)
+            return tiny_jobs.measure(directory, sizes.jobs)
     return memory.measure(directory, rows=sizes.rows, big_rows=sizes.big_rows)
 
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
-from bench.contest import NO_ANSWER, Contestant, Measured, contest
-from bench.contestants import ENGINE, PEERS, takes_part
+from bench.engines import ENGINE, PEERS, takes_part
+from bench.interleaved import NO_ANSWER, EngineProcess, Measured, compare
 from bench.models import FEATURES, rows_file
 from bench.table import Line
 from bench.tasks import ROWS, SHALLOW, Kind, Task, kinds
@@ -27,7 +27,7 @@ def measure(
     rounds: int = 3,
     limit_s: float = 0.5,
 ) -> Iterator[Line]:
-    """Every task of these models, on so many cores; `who` are the first words of contestants' names, empty for all.
+    """Every task of these models, on so many cores; `who` are the first words of engines' names, empty for all.
 
     What each level of the engine is worth is told on one core; on all of them the chosen one runs beside its peers.
     """
@@ -37,15 +37,15 @@ def measure(
     for model in models:
         with ExitStack() as stack:
             wanted = [name for name in names if takes_part(name, Task(Kind.VALUES, model, directory))]
-            contestants = [Contestant(name, directory, cores, limit_s) for name in wanted]
-            for one in contestants:
+            engines = [EngineProcess(name, directory, cores, limit_s) for name in wanted]
+            for one in engines:
                 stack.callback(one.close)
             for kind in kinds(model):
                 task = Task(kind, model, directory)
-                here = [one for one in contestants if takes_part(one.name, task)]
-                measured = contest(here, task, rows_file(directory, rows, FEATURES), rounds)
+                here = [one for one in engines if takes_part(one.name, task)]
+                measured = compare(here, task, rows_file(directory, rows, FEATURES), rounds)
                 silent = {one.name for one in measured if one.refused.startswith(NO_ANSWER)}
-                contestants = [one for one in contestants if one.name not in silent or one.name == "shap"]
+                engines = [one for one in engines if one.name not in silent or one.name == "shap"]
                 yield from _lines(task, cores, measured, rows)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 
-from bench.contest import Contestant, contest
+from bench.interleaved import EngineProcess, compare
 from bench.models import MODELS, rows_file, uploaded
 from bench.service import explain_at_once, running
 from bench.table import Line
@@ -27,9 +27,9 @@ def measure(directory: Path, models: tuple[str, ...], *, repeats: int) -> Iterat
 
 def _measure(client: Client, directory: Path, model: str, repeats: int) -> Iterator[Line]:
     path, rows = uploaded(directory, model), rows_file(directory, ROWS)
-    shap = Contestant("shap", directory, 1, LIMIT_S)
+    shap = EngineProcess("shap", directory, 1, LIMIT_S)
     try:
-        theirs = contest([shap], Task(Kind.VALUES, model, directory), rows, 3)[0]
+        theirs = compare([shap], Task(Kind.VALUES, model, directory), rows, 3)[0]
     finally:
         shap.close()
     for _ in range(WARM_UPS):

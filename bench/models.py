@@ -1,6 +1,6 @@
 """The models and rows that are measured, made in a process of their own, once a run, as files.
 
-`python -m bench.models DIRECTORY TRAINING_ROWS NAME ...`: NAME.joblib, the fitted object for contestants in Python, and
+`python -m bench.models DIRECTORY TRAINING_ROWS NAME ...`: NAME.joblib, the fitted object for engines in Python, and
 NAME with the suffix of `MODELS`, the file that is uploaded. The same seed gives the same files on the same versions.
 Does not measure anything.
 """

@@ -1,4 +1,4 @@
-"""What is computed, and with which rows and backgrounds: shared by contestants and by the driver that starts them."""
+"""What is computed, and with which rows and backgrounds: shared by engines and by the driver that starts them."""
 
 from enum import StrEnum
 from pathlib import Path

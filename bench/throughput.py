@@ -11,7 +11,7 @@ from statistics import median
 
 import numpy as np
 
-from bench.contest import Contestant, Measured, contest
+from bench.interleaved import EngineProcess, Measured, compare
 from bench.models import MODELS, rows_file, uploaded
 from bench.service import BATCH_SIZE, explain, running
 from bench.table import Line
@@ -36,7 +36,7 @@ def _measure(client: Client, directory: Path, model: str, rows: int, rounds: int
     alone: list[Measured] = []
     spread: list[Measured] = []
     with ExitStack() as stack:
-        one, all_cores = (Contestant("shap", directory, cores, SHAP_S) for cores in (1, _cores()))
+        one, all_cores = (EngineProcess("shap", directory, cores, SHAP_S) for cores in (1, _cores()))
         stack.callback(one.close)
         stack.callback(all_cores.close)
         peak = 0
@@ -44,8 +44,8 @@ def _measure(client: Client, directory: Path, model: str, rows: int, rounds: int
             seconds, job = explain(client, uploaded(directory, model), path, values)
             taken.append(seconds)
             peak = max(peak, job["peak_child_bytes"])
-            alone += contest([one], task, path, 1)
-            spread += contest([all_cores], task, path, 1)
+            alone += compare([one], task, path, 1)
+            spread += compare([all_cores], task, path, 1)
         expected = np.load(one.values)
     found = np.load(values)[: len(expected)]
     difference = float(np.abs(found - expected).max() / np.abs(expected).max())

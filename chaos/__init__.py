@@ -5,10 +5,10 @@ Two things are set apart from a deployment: CHUNK_MAX_ATTEMPTS is out of reach, 
 the last supervisor that works is never taken away, since nobody could recover anything then.
 
 - `campaign`: the order of events, from the first start to the verdict. `__main__` reads the command line.
-- `faults`: the kinds of fault and the sequence that a seed gives. `inflict`: carries them out, and heals.
-- `house`: Valkey, two supervisors and the web app as processes. `proxy`: the wire between one of them and Valkey.
+- `faults`: the kinds of fault and the sequence that a seed gives. `injector`: carries them out, and heals.
+- `deployment`: Valkey, two supervisors and the web app as processes. `proxy`: the wire between one of them and Valkey.
 - `clock`: copied next to a supervisor, where it shifts the wall clock.
-- `specimens`: models, rows and the values computed aside. `load`: clients that submit them, steadily.
+- `sample_jobs`: models, rows and the values computed aside. `load`: clients that submit them, steadily.
 - `ledger`: what was submitted and what became of it. `recovery`: how long chunks of the dead wait.
-- `trial`: what is wrong at the end: jobs, keys, processes, logs. `report`: what is printed.
+- `checks`: what is wrong at the end: jobs, keys, processes, logs. `report`: what is printed.
 """

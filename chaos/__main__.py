@@ -14,7 +14,7 @@ from jobs.settings import Settings
 
 
 @click.command()
-@click.option("--seconds", default=60.0, show_default=True, help="How long faults are inflicted, at most.")
+@click.option("--seconds", default=60.0, show_default=True, help="How long faults are injected, at most.")
 @click.option("--faults", type=int, help="Stop after so many faults.")
 @click.option("--seed", default=1, show_default=True, help="The same seed gives the same faults and jobs.")
 @click.option("--lease", "lease_s", default=Settings().lease_s, show_default=True, help="LEASE_S of the supervisors.")

@@ -1,6 +1,6 @@
 """What can go wrong, and the sequence of it that a seed gives. Pure.
 
-Does not carry anything out: see `inflict`. Whether a fault finds a target depends on the moment; the draws do not.
+Does not carry anything out: see `injector`. Whether a fault finds a target depends on the moment; the draws do not.
 """
 
 import math

@@ -1,6 +1,6 @@
 """What was submitted, and what became of it as its client saw it. Runs in the campaign.
 
-Does not judge: see `trial`.
+Does not judge: see `checks`.
 """
 
 import time
@@ -8,14 +8,14 @@ from typing import Any
 
 import msgspec
 
-from chaos.specimens import Specimen
+from chaos.sample_jobs import SampleJob
 
 
 class Entry(msgspec.Struct, kw_only=True):
     """One job, from the client's first attempt to submit it."""
 
     number: int
-    specimen: Specimen
+    sample: SampleJob
     cancel_after_s: float | None
     """None: its client does not cancel it."""
     begun: float
@@ -30,7 +30,7 @@ class Entry(msgspec.Struct, kw_only=True):
 
     @property
     def label(self) -> str:
-        return f"job {self.number} ({self.specimen.name}, {self.job_id})"
+        return f"job {self.number} ({self.sample.name}, {self.job_id})"
 
 
 class Ledger:
@@ -40,9 +40,9 @@ class Ledger:
         self.entries: list[Entry] = []
         self.bad_answers: list[str] = []
 
-    def open(self, specimen: Specimen, cancel_after_s: float | None) -> Entry:
+    def open(self, sample: SampleJob, cancel_after_s: float | None) -> Entry:
         entry = Entry(
-            number=len(self.entries) + 1, specimen=specimen, cancel_after_s=cancel_after_s, begun=time.monotonic()
+            number=len(self.entries) + 1, sample=sample, cancel_after_s=cancel_after_s, begun=time.monotonic()
         )
         self.entries.append(entry)
         return entry

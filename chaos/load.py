@@ -12,7 +12,7 @@ from typing import Any
 import httpx2
 
 from chaos.ledger import Entry, Ledger
-from chaos.specimens import Specimen
+from chaos.sample_jobs import SampleJob
 from jobs.states import ENDED
 
 CLIENTS = 8
@@ -27,9 +27,9 @@ AWAY = frozenset({429, 502, 503, 504})
 class Load:
     """`run` until `stop` is set, then until the jobs at hand have been accepted."""
 
-    def __init__(self, url: str, specimens: list[Specimen], seed: int, ledger: Ledger) -> None:
+    def __init__(self, url: str, samples: list[SampleJob], seed: int, ledger: Ledger) -> None:
         self._http = httpx2.AsyncClient(base_url=url, timeout=30, trust_env=False)
-        self._drawn = _jobs(specimens, seed)
+        self._drawn = _jobs(samples, seed)
         self._seed = seed
         self._ledger = ledger
         self.stop = asyncio.Event()
@@ -41,9 +41,9 @@ class Load:
 
     async def _client(self) -> None:
         while not self.stop.is_set():
-            specimen, cancel_after_s, rest_s = next(self._drawn)
+            sample, cancel_after_s, rest_s = next(self._drawn)
             await asyncio.sleep(rest_s)
-            entry = self._ledger.open(specimen, cancel_after_s)
+            entry = self._ledger.open(sample, cancel_after_s)
             await self._submit(entry)
             if entry.cancel_after_s is not None:
                 await asyncio.sleep(entry.cancel_after_s)
@@ -52,10 +52,10 @@ class Load:
 
     async def _submit(self, entry: Entry) -> None:
         key = {"Idempotency-Key": f"campaign-{self._seed}-{entry.number}"}
-        specimen = entry.specimen
+        sample = entry.sample
         while entry.job_id is None:
-            files: Any = {name: (name, content) for name, content in specimen.files.items()}
-            data = {"options": specimen.options_json}
+            files: Any = {name: (name, content) for name, content in sample.files.items()}
+            data = {"options": sample.options_json}
             answer = await self._ask("POST", "/analyze", files=files, data=data, headers=key)
             entry.job_id = answer["job_id"] if answer else None
 
@@ -87,11 +87,11 @@ class Load:
         return None
 
 
-def _jobs(specimens: list[Specimen], seed: int) -> Iterator[tuple[Specimen, float | None, float]]:
-    """Without end: a specimen, after how many seconds its client cancels it, if it does, and the rest before it."""
+def _jobs(samples: list[SampleJob], seed: int) -> Iterator[tuple[SampleJob, float | None, float]]:
+    """Without end: a sample, after how many seconds its client cancels it, if it does, and the rest before it."""
     draw = random.Random(f"jobs {seed}")
-    weights = [specimen.weight for specimen in specimens]
+    weights = [sample.weight for sample in samples]
     while True:
-        (specimen,) = draw.choices(specimens, weights)
+        (sample,) = draw.choices(samples, weights)
         cancels, after_s = draw.random() < CANCELLED_SHARE, draw.uniform(0, LONGEST_BEFORE_CANCEL_S)
-        yield specimen, after_s if cancels else None, draw.uniform(0, LONGEST_REST_S)
+        yield sample, after_s if cancels else None, draw.uniform(0, LONGEST_REST_S)

@@ -6,21 +6,21 @@ from collections.abc import Sequence
 
 import click
 
+from chaos.checks import Findings
 from chaos.faults import Kind
 from chaos.ledger import Ledger
 from chaos.recovery import Recoveries, Recovery
-from chaos.trial import Findings
 
 SHOWN = 10
-"""Lines of one charge; the rest is counted."""
+"""Lines of one category; the rest is counted."""
 GROUPS = (("restarted under the same name", True), ("not restarted, or under another name", False))
 
 
 def report(
-    inflicted: Counter[Kind], missed: Counter[Kind], ledger: Ledger, recoveries: Recoveries, findings: Findings
+    injected: Counter[Kind], missed: Counter[Kind], ledger: Ledger, recoveries: Recoveries, findings: Findings
 ) -> None:
     """To standard output."""
-    _faults(inflicted, missed)
+    _faults(injected, missed)
     _jobs(ledger)
     _recoveries(recoveries)
     _findings(findings)
@@ -32,16 +32,16 @@ def quantile(values: Sequence[float], share: float) -> float:
     return ordered[min(len(ordered) - 1, max(0, -int(-share * len(ordered) // 1) - 1))]
 
 
-def _faults(inflicted: Counter[Kind], missed: Counter[Kind]) -> None:
-    click.echo(f"\n{inflicted.total()} faults")
+def _faults(injected: Counter[Kind], missed: Counter[Kind]) -> None:
+    click.echo(f"\n{injected.total()} faults")
     for kind in Kind:
         also = f"  ({missed[kind]} more without a target)" if missed[kind] else ""
-        click.echo(f"  {kind.value:34}{inflicted[kind]:6}{also}")
+        click.echo(f"  {kind.value:34}{injected[kind]:6}{also}")
 
 
 def _jobs(ledger: Ledger) -> None:
     click.echo(f"\n{len(ledger.accepted)} jobs")
-    endings = Counter((entry.specimen.name, entry.ended_as or "not ended") for entry in ledger.accepted)
+    endings = Counter((entry.sample.name, entry.ended_as or "not ended") for entry in ledger.accepted)
     for (name, ending), count in sorted(endings.items()):
         click.echo(f"  {name + ', ' + ending:34}{count:6}")
     seconds = [entry.seconds for entry in ledger.accepted if entry.seconds is not None]
@@ -79,8 +79,8 @@ def _slowest(found: list[Recovery]) -> str:
 
 def _findings(findings: Findings) -> None:
     click.echo("\nfindings")
-    for charge, lines in findings.lines.items():
-        click.echo(f"  {charge:34}{len(lines):6}")
+    for category, lines in findings.lines.items():
+        click.echo(f"  {category:34}{len(lines):6}")
         for line in lines[:SHOWN]:
             click.echo(f"    {line}")
         if len(lines) > SHOWN:

@@ -1,6 +1,6 @@
 """What is wrong at the end: jobs, values, keys, processes, logs. Runs in the campaign, when everything is healed.
 
-Every finding is a line for people, sorted under a charge; without findings the campaign has passed.
+Every finding is a line for people, sorted under a category; without findings the campaign has passed.
 """
 
 import asyncio
@@ -12,13 +12,13 @@ from typing import Any
 
 import httpx2
 
-from chaos.house import House
+from chaos.deployment import Deployment
 from chaos.ledger import Entry, Ledger
-from chaos.specimens import what_is_wrong
+from chaos.sample_jobs import what_is_wrong
 from jobs import keys
 from jobs.states import ENDED, JobState
 
-CHARGES = (
+CATEGORIES = (
     "lost",
     "wrong",
     "twice",
@@ -39,13 +39,13 @@ ANSWER_S = 30.0
 
 
 class Findings:
-    """Lines by charge."""
+    """Lines by category."""
 
     def __init__(self) -> None:
-        self.lines: dict[str, list[str]] = {charge: [] for charge in CHARGES}
+        self.lines: dict[str, list[str]] = {category: [] for category in CATEGORIES}
 
-    def add(self, charge: str, line: str) -> None:
-        self.lines[charge].append(line)
+    def add(self, category: str, line: str) -> None:
+        self.lines[category].append(line)
 
     def __bool__(self) -> bool:
         return any(self.lines.values())
@@ -70,7 +70,7 @@ async def wait_for_ends(http: httpx2.AsyncClient, ledger: Ledger, within_s: floa
         await asyncio.sleep(0.2)
 
 
-async def try_jobs(http: httpx2.AsyncClient, ledger: Ledger, findings: Findings) -> None:
+async def check_jobs(http: httpx2.AsyncClient, ledger: Ledger, findings: Findings) -> None:
     """Every job that was accepted: there, ended, by the right name, with the right values, each row once."""
     for line in ledger.bad_answers:
         findings.add("bad answer", line)
@@ -81,7 +81,7 @@ async def try_jobs(http: httpx2.AsyncClient, ledger: Ledger, findings: Findings)
         elif job["status"] not in ENDED:
             findings.add("stuck", f"{entry.label}: {json.dumps(job)[:1500]}")
         else:
-            await _try_job(http, entry, job, findings)
+            await _check_job(http, entry, job, findings)
 
 
 async def _job(http: httpx2.AsyncClient, entry: Entry) -> dict[str, Any] | None:
@@ -104,29 +104,29 @@ async def _ask(http: httpx2.AsyncClient, path: str, **headers: str) -> httpx2.Re
         await asyncio.sleep(0.1)
 
 
-async def _try_job(http: httpx2.AsyncClient, entry: Entry, job: dict[str, Any], findings: Findings) -> None:
+async def _check_job(http: httpx2.AsyncClient, entry: Entry, job: dict[str, Any], findings: Findings) -> None:
     if entry.ended_as and entry.ended_as != job["status"]:
         findings.add("changed after its end", f"{entry.label}: {entry.ended_as}, later {job['status']}")
     expected = _expected_state(entry)
     if job["status"] != expected:
         findings.add("misnamed", f"{entry.label}: {job['status']} instead of {expected}: {job['error']}")
-    elif expected is JobState.FAILED and job["error"]["code"] not in entry.specimen.codes:
+    elif expected is JobState.FAILED and job["error"]["code"] not in entry.sample.codes:
         findings.add("misnamed", f"{entry.label}: failed by {job['error']}")
     elif expected is JobState.FINISHED:
-        await _try_values(http, entry, job, findings)
+        await _check_values(http, entry, job, findings)
 
 
 def _expected_state(entry: Entry) -> JobState:
     if entry.cancelled_as == JobState.CANCELLED:
         return JobState.CANCELLED
-    return JobState.FAILED if entry.specimen.codes else JobState.FINISHED
+    return JobState.FAILED if entry.sample.codes else JobState.FINISHED
 
 
-async def _try_values(http: httpx2.AsyncClient, entry: Entry, job: dict[str, Any], findings: Findings) -> None:
+async def _check_values(http: httpx2.AsyncClient, entry: Entry, job: dict[str, Any], findings: Findings) -> None:
     answer = await _ask(http, f"/jobs/{entry.job_id}/result", Accept="application/x-npy")
     if not answer.is_success:
         findings.add("lost", f"{entry.label}: its result is answered {answer.status_code} {answer.text[:200]}")
-    elif difference := what_is_wrong(entry.specimen, answer.content):
+    elif difference := what_is_wrong(entry.sample, answer.content):
         findings.add("wrong", f"{entry.label}: {difference}")
     committed = Counter(
         attempt["chunk"]
@@ -134,26 +134,26 @@ async def _try_values(http: httpx2.AsyncClient, entry: Entry, job: dict[str, Any
         if attempt["outcome"] == "succeeded" and "-" in attempt["chunk"]
     )
     rows = sum(last - first + 1 for first, last in (map(int, chunk.split("-")) for chunk in committed))
-    if max(committed.values(), default=0) > 1 or not rows == job["rows_done"] == entry.specimen.rows:
+    if max(committed.values(), default=0) > 1 or not rows == job["rows_done"] == entry.sample.rows:
         findings.add("twice", f"{entry.label}: rows_done {job['rows_done']}, committed {dict(committed)}")
 
 
-async def try_keys(house: House, ledger: Ledger, findings: Findings) -> None:
+async def check_keys(deployment: Deployment, ledger: Ledger, findings: Findings) -> None:
     """With all jobs ended and all supervisors gone, nothing stays without a TTL, and nobody's job is there twice."""
-    async for raw in house.direct.scan_iter(count=1000):
+    async for raw in deployment.direct.scan_iter(count=1000):
         key = raw.decode()
-        if key not in PERMANENT and await house.direct.ttl(key) < 0:
-            findings.add("left key", f"{key} ({(await house.direct.type(key)).decode()})")
+        if key not in PERMANENT and await deployment.direct.ttl(key) < 0:
+            findings.add("left key", f"{key} ({(await deployment.direct.type(key)).decode()})")
     known = {entry.job_id for entry in ledger.accepted}
-    for raw in await house.direct.zrange(keys.JOBS, 0, -1):
+    for raw in await deployment.direct.zrange(keys.JOBS, 0, -1):
         if raw.decode() not in known:
             findings.add("twice", f"a job that no client knows: {raw.decode()}")
 
 
-async def try_processes(house: House, findings: Findings) -> None:
+async def check_processes(deployment: Deployment, findings: Findings) -> None:
     """After everybody was told to go, only the store may be there."""
     deadline = asyncio.get_running_loop().time() + PROCESS_GRACE_S
-    while left := [process for process in house.marked() if process.pid != house.store.pid]:
+    while left := [process for process in deployment.marked() if process.pid != deployment.store.pid]:
         if asyncio.get_running_loop().time() > deadline:
             for process in left:
                 findings.add("left process", f"{process.pid} {process.cmdline()} {process.status()}")
@@ -162,7 +162,7 @@ async def try_processes(house: House, findings: Findings) -> None:
         await asyncio.sleep(0.1)
 
 
-def try_logs(directory: Path, findings: Findings) -> None:
+def check_logs(directory: Path, findings: Findings) -> None:
     """Exceptions that nobody expected: faults of ours, not of the campaign."""
     for path in sorted(directory.glob("*.log")):
         counts: Counter[str] = Counter()

@@ -1,7 +1,7 @@
 """Valkey, two supervisors and the web app as processes of the campaign, each on a wire of its own to Valkey.
 
 Every process inherits a TMPDIR of this campaign alone, by which it is found again whatever became of its parent. Does
-not break anything: see `inflict`.
+not break anything: see `injector`.
 """
 
 import asyncio
@@ -34,10 +34,10 @@ GRACE_S, STOP_S = 2.0, 15.0
 """What a supervisor gives its children, and by when a process that was told to stop must be gone: half of what hosts
 allow."""
 TOLERANT_ATTEMPTS = 1000
-"""Our kills of children count as attempts; a job shall not fail for the number of faults that we inflict on it."""
+"""Our kills of children count as attempts; a job shall not fail for the number of faults that we inject."""
 
 
-class Place:
+class Host:
     """Room for one supervisor: its wire, its clock, and whoever runs there at the moment."""
 
     def __init__(self, label: str, directory: Path, env: dict[str, str], store_port: int) -> None:
@@ -93,7 +93,7 @@ class Place:
         self.process.start()
 
 
-class House:
+class Deployment:
     """All processes. `direct` speaks to Valkey without a proxy in between."""
 
     def __init__(self, directory: Path, *, lease_s: float) -> None:
@@ -102,7 +102,7 @@ class House:
         self.tmp.mkdir()
         self._env = {**_clean_environment(), "TMPDIR": str(self.tmp), **_settings(lease_s)}
         self.store_port, self.web_port = _free_port(), _free_port()
-        self.places = [Place(label, directory, self._env, self.store_port) for label in ("north", "south")]
+        self.hosts = [Host(label, directory, self._env, self.store_port) for label in ("north", "south")]
         self.url = f"http://{LOCAL}:{self.web_port}"
         self.direct: Any = Redis.from_url(
             f"redis://{LOCAL}:{self.store_port}/0",
@@ -119,7 +119,7 @@ class House:
 
     @property
     def proxies(self) -> list[Proxy]:
-        return [self.web_proxy, *(place.proxy for place in self.places)]
+        return [self.web_proxy, *(host.proxy for host in self.hosts)]
 
     async def start(self) -> None:
         """Everything up and working. Raises TimeoutError."""
@@ -127,13 +127,13 @@ class House:
         await self.store_answers()
         for proxy in self.proxies:
             await proxy.start()
-        for place in self.places:
-            place.start(other_name=True)
+        for host in self.hosts:
+            host.start(other_name=True)
         env = {**self._env, "PORT": str(self.web_port), "REDIS_URL": f"redis://{LOCAL}:{self.web_proxy.port}/0"}
         self.web = Process("web", module_command("api"), module_environment(env), log=self.directory / "web.log")
         self.start_web()
         async with asyncio.timeout(START_TIMEOUT_S):
-            while not (self.web_ready and all(place.working for place in self.places)):
+            while not (self.web_ready and all(host.working for host in self.hosts)):
                 await self.look()
                 await asyncio.sleep(POLL_S)
 
@@ -154,16 +154,16 @@ class House:
         """Who has said that it is there since it was started. Raises RedisError, OSError."""
         if not self.web_ready:
             self.web_ready = await _listens(self.web_port)
-        for place in self.places:
-            raw = await self.direct.get(keys.snapshot(place.name))
-            if raw and f'"pid":{place.process.pid},'.encode() in raw:
-                place.ready = True
-                if place.complete_at is None and json.loads(raw)["full_forkserver"]:
-                    place.complete_at = time.monotonic()
+        for host in self.hosts:
+            raw = await self.direct.get(keys.snapshot(host.name))
+            if raw and f'"pid":{host.process.pid},'.encode() in raw:
+                host.ready = True
+                if host.complete_at is None and json.loads(raw)["full_forkserver"]:
+                    host.complete_at = time.monotonic()
 
     async def stop(self) -> dict[str, str]:
         """In order, the store last; how each process ended. Those that do not end by themselves are killed."""
-        working = [self.web, *(place.process for place in self.places)]
+        working = [self.web, *(host.process for host in self.hosts)]
         for process in working:
             if process.ending is None:
                 send(process, signal.SIGTERM)
@@ -180,7 +180,7 @@ class House:
 
     def running(self) -> list[Process]:
         """Those that were started and have not ended."""
-        started = [self.store, self.web, *(place.process for place in self.places)]
+        started = [self.store, self.web, *(host.process for host in self.hosts)]
         return [process for process in started if process.pid and process.ending is None]
 
     def marked(self) -> list[psutil.Process]:

@@ -1,6 +1,6 @@
-"""Who computes the values: this engine at each level, and its peers. Runs in a contestant's own process.
+"""Who computes the values: this engine at each level, and its peers. Runs in an engine's own process.
 
-A contestant turns a task into an `Explain`, which is what is timed; reading the model and building an explainer are
+An engine turns a task into an `Explain`, which is what is timed; reading the model and building an explainer are
 not, and neither is the table that the engine makes once a job of its background. Each is set up as its own documents
 say, in its fastest exact form; all give (n, F), or (n, F, F), in the order and units of shap.
 """

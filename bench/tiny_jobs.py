@@ -181,8 +181,8 @@ def _rq(kind: str, rows: list[list[float]], model: Path) -> Iterator[Side]:
     store, url = embedded_store(directory, os.environ)
     env = module_environment({**os.environ, "REDIS_URL": url, "MODEL": str(model), "OMP_NUM_THREADS": "1"})
     log = directory / "rq.log"
-    app = Process("app", module_command("bench.rq_side", "app", str(port)), env, log=log)
-    workers = [Process("worker", module_command("bench.rq_side", kind), env, log=log) for _ in range(SLOTS)]
+    app = Process("app", module_command("bench.rq_service", "app", str(port)), env, log=log)
+    workers = [Process("worker", module_command("bench.rq_service", kind), env, log=log) for _ in range(SLOTS)]
     try:
         store.start()
         for process in (app, *workers):

@@ -14,11 +14,11 @@ from typing import TypeVar
 import psutil
 from redis.exceptions import RedisError
 
+from chaos.checks import Findings
+from chaos.deployment import Deployment, Host, ended, send
 from chaos.faults import Fault, Kind
-from chaos.house import House, Place, ended, send
 from chaos.proxy import Proxy
 from chaos.recovery import Recoveries
-from chaos.trial import Findings
 from cli.processes import Process
 
 DEPTHS = {Kind.KILL_FORKSERVER: 1, Kind.KILL_TEMPLATE: 2, Kind.KILL_CHILD: 3}
@@ -38,16 +38,16 @@ class Missed(Exception):
     """There was nothing that this fault could hit."""
 
 
-class Inflictor:
-    """`inflict` starts a fault; `heal` ends those that last."""
+class FaultInjector:
+    """`inject` starts a fault; `heal` ends those that last."""
 
-    def __init__(self, house: House, recoveries: Recoveries, findings: Findings) -> None:
-        self._house = house
+    def __init__(self, deployment: Deployment, recoveries: Recoveries, findings: Findings) -> None:
+        self._deployment = deployment
         self._findings = findings
         self._recoveries = recoveries
         self._healing = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
-        self.inflicted: Counter[Kind] = Counter()
+        self.injected: Counter[Kind] = Counter()
         self.missed: Counter[Kind] = Counter()
         self._acts = {
             **dict.fromkeys(DEPTHS, self._kill_below),
@@ -68,9 +68,9 @@ class Inflictor:
             Kind.STALL: self._delay,
         }
 
-    def inflict(self, fault: Fault) -> None:
+    def inject(self, fault: Fault) -> None:
         """In the background: faults overlap."""
-        task = asyncio.create_task(self._inflict(fault))
+        task = asyncio.create_task(self._inject(fault))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -79,7 +79,7 @@ class Inflictor:
         self._healing.set()
         await asyncio.gather(*self._tasks)
 
-    async def _inflict(self, fault: Fault) -> None:
+    async def _inject(self, fault: Fault) -> None:
         hinders = self._recoveries.hindrance() if fault.kind in HINDERING else contextlib.nullcontext()
         try:
             with hinders:
@@ -87,7 +87,7 @@ class Inflictor:
         except (Missed, psutil.Error, ProcessLookupError):
             self.missed[fault.kind] += 1
         else:
-            self.inflicted[fault.kind] += 1
+            self.injected[fault.kind] += 1
 
     async def _last(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):
@@ -96,69 +96,69 @@ class Inflictor:
     # --- processes ---------------------------------------------------------------------------------------------
 
     async def _kill_below(self, fault: Fault) -> None:
-        victims = [pid for place in self._house.places for pid in _below(place.process, DEPTHS[fault.kind])]
+        victims = [pid for host in self._deployment.hosts for pid in _below(host.process, DEPTHS[fault.kind])]
         os.kill(_pick(victims, fault.share), signal.SIGKILL)
 
-    def _expendable(self, fault: Fault) -> Place:
+    def _expendable(self, fault: Fault) -> Host:
         """A supervisor that has settled, when every other one works, too."""
-        if not all(place.working for place in self._house.places):
+        if not all(host.working for host in self._deployment.hosts):
             raise Missed
-        return _pick([place for place in self._house.places if place.settled], fault.share)
+        return _pick([host for host in self._deployment.hosts if host.settled], fault.share)
 
     async def _kill_supervisor(self, fault: Fault) -> None:
-        place = self._expendable(fault)
-        place.busy = True
+        host = self._expendable(fault)
+        host.busy = True
         try:
-            send(place.process, signal.SIGKILL)
+            send(host.process, signal.SIGKILL)
             death = self._recoveries.death(same_name=fault.kind is Kind.KILL_SAME_NAME)
-            await ended(place.process)
-            await self._recoveries.note(death, place.name)
+            await ended(host.process)
+            await self._recoveries.note(death, host.name)
             await self._last(fault.seconds)
-            place.start(other_name=fault.kind is not Kind.KILL_SAME_NAME)
+            host.start(other_name=fault.kind is not Kind.KILL_SAME_NAME)
         finally:
-            place.busy = False
+            host.busy = False
 
     async def _stop(self, fault: Fault) -> None:
-        place = self._expendable(fault)
-        place.busy = True
-        send(place.process, signal.SIGSTOP)
+        host = self._expendable(fault)
+        host.busy = True
+        send(host.process, signal.SIGSTOP)
         try:
             await self._last(fault.seconds)
         finally:
-            send(place.process, signal.SIGCONT)
-            place.busy = False
+            send(host.process, signal.SIGCONT)
+            host.busy = False
 
     async def _terminate(self, fault: Fault) -> None:
-        place = self._expendable(fault)
-        place.busy = True
+        host = self._expendable(fault)
+        host.busy = True
         try:
-            send(place.process, signal.SIGTERM)
-            self._expect_order(place.name, await ended(place.process))
-            place.start(other_name=False)
+            send(host.process, signal.SIGTERM)
+            self._expect_order(host.name, await ended(host.process))
+            host.start(other_name=False)
         finally:
-            place.busy = False
+            host.busy = False
 
     async def _jump(self, fault: Fault) -> None:
         """Forward or back; the offset stays until the next jump."""
-        place = _pick(self._house.places, fault.share)
-        forward = (fault.share * len(self._house.places)) % 1 < 0.5
-        place.set_clock(fault.seconds if forward else -fault.seconds)
+        host = _pick(self._deployment.hosts, fault.share)
+        forward = (fault.share * len(self._deployment.hosts)) % 1 < 0.5
+        host.set_clock(fault.seconds if forward else -fault.seconds)
 
     async def _end_web(self, fault: Fault) -> None:
-        house = self._house
-        if house.web_busy or not house.web_ready:  # one that is still starting has no handler for SIGTERM yet
+        deployment = self._deployment
+        if deployment.web_busy or not deployment.web_ready:  # one that is still starting has no handler for SIGTERM yet
             raise Missed
-        house.web_busy = True
+        deployment.web_busy = True
         try:
             if fault.kind is Kind.KILL_WEB:
-                send(house.web, signal.SIGKILL)
-                await ended(house.web)
+                send(deployment.web, signal.SIGKILL)
+                await ended(deployment.web)
             else:
-                send(house.web, signal.SIGTERM)
-                self._expect_order("web", await ended(house.web, within_s=WEB_STOP_S))
-            house.start_web()
+                send(deployment.web, signal.SIGTERM)
+                self._expect_order("web", await ended(deployment.web, within_s=WEB_STOP_S))
+            deployment.start_web()
         finally:
-            house.web_busy = False
+            deployment.web_busy = False
 
     def _expect_order(self, name: str, ending: str) -> None:
         if ending != "exit code 0":
@@ -167,37 +167,37 @@ class Inflictor:
     # --- the store ---------------------------------------------------------------------------------------------
 
     async def _kill_store(self, fault: Fault) -> None:
-        house = self._house
-        if house.store_busy:
+        deployment = self._deployment
+        if deployment.store_busy:
             raise Missed
-        house.store_busy = True
+        deployment.store_busy = True
         try:
-            send(house.store, signal.SIGKILL)
-            await ended(house.store)
+            send(deployment.store, signal.SIGKILL)
+            await ended(deployment.store)
             await self._last(fault.seconds)
-            house.store.start()
-            await house.store_answers()
+            deployment.store.start()
+            await deployment.store_answers()
         finally:
-            house.store_busy = False
+            deployment.store_busy = False
 
     async def _fill_store(self, fault: Fault) -> None:
-        house = self._house
-        if house.store_busy:
+        deployment = self._deployment
+        if deployment.store_busy:
             raise Missed
-        house.store_busy = True
+        deployment.store_busy = True
         try:
-            await house.direct.config_set("maxmemory", FULL_BYTES)
+            await deployment.direct.config_set("maxmemory", FULL_BYTES)
             await self._last(fault.seconds)
-            await house.direct.config_set("maxmemory", 0)
+            await deployment.direct.config_set("maxmemory", 0)
         except (RedisError, OSError):
             raise Missed from None
         finally:
-            house.store_busy = False
+            deployment.store_busy = False
 
     # --- the wire ----------------------------------------------------------------------------------------------
 
     def _wire(self, fault: Fault) -> Proxy:
-        return _pick(self._house.proxies, fault.share)
+        return _pick(self._deployment.proxies, fault.share)
 
     async def _cut(self, fault: Fault) -> None:
         self._wire(fault).cut()

@@ -1,8 +1,8 @@
-"""The driver's end of a contest: contestants in processes of their own, taking turns at the same rows.
+"""The driver's end of a comparison: engines in processes of their own, taking turns at the same rows.
 
 All are open at once and one works at a time, in an order that turns round after every round, so that a machine that
-slows down slows all of them. A contestant that does not answer in time is ended and said to be slow. Does not compute
-anything itself: see `contestant`.
+slows down slows all of them. An engine that does not answer in time is ended and said to be slow. Does not compute
+anything itself: see `engine_process`.
 """
 
 import contextlib
@@ -32,7 +32,7 @@ ONCE_S = 3.0
 
 
 class Measured(NamedTuple):
-    """One contestant at one task: median seconds for `rows` rows, or why there are none."""
+    """One engine at one task: median seconds for `rows` rows, or why there are none."""
 
     name: str
     rows: int = 0
@@ -47,11 +47,11 @@ class Measured(NamedTuple):
         return self.seconds / self.rows
 
 
-class Contestant:
+class EngineProcess:
     """A process that is asked, and answers, in lines of JSON."""
 
     def __init__(self, name: str, directory: Path, cores: int, limit_s: float) -> None:
-        command = [sys.executable, "-m", "bench.contestant", name, str(directory), str(cores), str(limit_s)]
+        command = [sys.executable, "-m", "bench.engine_process", name, str(directory), str(cores), str(limit_s)]
         threads = {f"{library}_NUM_THREADS": str(cores) for library in THREADS}
         self.name = name
         self.values = directory / f"values-{name.replace(' ', '-')}-{cores}.npy"
@@ -105,23 +105,23 @@ class Contestant:
         return answer
 
 
-def contest(contestants: Sequence[Contestant], task: Task, rows: Path, rounds: int) -> list[Measured]:
-    """Every contestant at this task; the one called shap is what the others are compared with."""
-    answers = {one: [one.open(task, rows)] for one in contestants}
-    order = [one for one in contestants if answers[one][0].get("seconds", ONCE_S) < ONCE_S]
+def compare(engines: Sequence[EngineProcess], task: Task, rows: Path, rounds: int) -> list[Measured]:
+    """Every engine at this task; the one called shap is what the others are compared with."""
+    answers = {one: [one.open(task, rows)] for one in engines}
+    order = [one for one in engines if answers[one][0].get("seconds", ONCE_S) < ONCE_S]
     for _ in range(rounds - 1):
         order.reverse()
         for one in order:
             answers[one].append(one.again())
-    expected = next((_values(one) for one in contestants if one.name == "shap"), None)
-    return [_measured(one, answers[one], expected) for one in contestants]
+    expected = next((_values(one) for one in engines if one.name == "shap"), None)
+    return [_measured(one, answers[one], expected) for one in engines]
 
 
-def _values(one: Contestant) -> Any:
+def _values(one: EngineProcess) -> Any:
     return np.load(one.values) if one.values.exists() else None
 
 
-def _measured(one: Contestant, answers: list[dict[str, Any]], expected: Any) -> Measured:
+def _measured(one: EngineProcess, answers: list[dict[str, Any]], expected: Any) -> Measured:
     refused = next((answer["refused"] for answer in answers if "refused" in answer), "")
     if refused:
         return Measured(one.name, refused=refused)

@@ -1,4 +1,4 @@
-"""One contestant in a process of its own: `python -m bench.contestant NAME DIRECTORY CORES LIMIT_S`.
+"""One engine in a process of its own: `python -m bench.engine_process NAME DIRECTORY CORES LIMIT_S`.
 
 Each line that it reads is a request, each line that it prints an answer, both JSON. `{"open": [kind, model], "rows":
 PATH, "values": PATH}` makes it ready, chooses how many of the rows it can do within LIMIT_S and saves their values; an
@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.contestants import BATCHED, ENGINE, Explain, explain_with, in_worker, prepare_worker
+from bench.engines import BATCHED, ENGINE, Explain, explain_with, in_worker, prepare_worker
 from bench.models import Floats
 from bench.tasks import Kind, Task
 

@@ -30,7 +30,7 @@ WEIGHTS = {
 Array = NDArray[numpy.float64]
 
 
-class Specimen(msgspec.Struct, kw_only=True):
+class SampleJob(msgspec.Struct, kw_only=True):
     """One kind of job, and how it must end: with `expected` values, or failed by one of `codes`."""
 
     name: str
@@ -46,7 +46,7 @@ class Specimen(msgspec.Struct, kw_only=True):
         return json.dumps(self.options)
 
 
-def specimens(seed: int) -> list[Specimen]:
+def sample_jobs(seed: int) -> list[SampleJob]:
     """All kinds; takes a few seconds."""
     random = numpy.random.default_rng(seed)
     x = random.normal(size=(400, FEATURES))
@@ -57,7 +57,7 @@ def specimens(seed: int) -> list[Specimen]:
         return [*_trees(x, y, rows), *_linear(x, y, rows), _greedy(random)]
 
 
-def _trees(x: Array, y: Array, rows: Array) -> list[Specimen]:
+def _trees(x: Array, y: Array, rows: Array) -> list[SampleJob]:
     import lightgbm
     import shap
     import skops.io
@@ -80,28 +80,28 @@ def _trees(x: Array, y: Array, rows: Array) -> list[Specimen]:
     found = []
     for name, (count, batch_size) in parts.items():
         expected = numpy.asarray(shap.TreeExplainer(models[name]).shap_values(rows[:count]))
-        found.append(_specimen(name, saved[name], rows[:count], expected, batch_size=batch_size))
+        found.append(_sample(name, saved[name], rows[:count], expected, batch_size=batch_size))
     pairs = numpy.asarray(shap.TreeExplainer(boosting).shap_interaction_values(rows[:24]))
-    found.append(_specimen("interactions", saved["boosting"], rows[:24], pairs, interactions=True, batch_size=8))
+    found.append(_sample("interactions", saved["boosting"], rows[:24], pairs, interactions=True, batch_size=8))
     return found
 
 
-def _linear(x: Array, y: Array, rows: Array) -> list[Specimen]:
+def _linear(x: Array, y: Array, rows: Array) -> list[SampleJob]:
     import skops.io
     from sklearn.linear_model import LinearRegression
 
     model = LinearRegression().fit(x, y)
     saved, background = skops.io.dumps(model), x[:20]
     expected = model.coef_ * (rows - background.mean(axis=0))
-    linear = _specimen("linear", saved, rows, expected, batch_size=30)
+    linear = _sample("linear", saved, rows, expected, batch_size=30)
     evaluations = {"explainer": "permutation", "max_evals": 20 * (2 * FEATURES + 1)}
-    sampled = _specimen("sampled", saved, rows[:24], expected[:24], batch_size=6, **evaluations)
-    for specimen in (linear, sampled):
-        specimen.files["background"] = _npy(background)
+    sampled = _sample("sampled", saved, rows[:24], expected[:24], batch_size=6, **evaluations)
+    for sample in (linear, sampled):
+        sample.files["background"] = _npy(background)
     return [linear, sampled]
 
 
-def _greedy(random: numpy.random.Generator) -> Specimen:
+def _greedy(random: numpy.random.Generator) -> SampleJob:
     """One row's matrices take 1201 x 1201 x 10 x 8 bytes, 115 MB: more than any cap of a campaign."""
     import skops.io
     from sklearn.ensemble import RandomForestClassifier
@@ -109,7 +109,7 @@ def _greedy(random: numpy.random.Generator) -> Specimen:
     x = random.normal(size=(60, 1200))
     model = RandomForestClassifier(2, max_depth=3, random_state=0).fit(x, numpy.arange(60) % 10)
     codes = frozenset({"memory_cap", "memory_watch", "no_cap_is_enough"})
-    return Specimen(
+    return SampleJob(
         name="greedy",
         weight=WEIGHTS["greedy"],
         files={"model": skops.io.dumps(model), "data": _npy(x[:2])},
@@ -119,9 +119,9 @@ def _greedy(random: numpy.random.Generator) -> Specimen:
     )
 
 
-def _specimen(name: str, model: bytes, rows: Array, expected: Array, **options: Any) -> Specimen:
+def _sample(name: str, model: bytes, rows: Array, expected: Array, **options: Any) -> SampleJob:
     files = {"model": model, "data": _npy(rows)}
-    return Specimen(name=name, weight=WEIGHTS[name], files=files, options=options, rows=len(rows), expected=expected)
+    return SampleJob(name=name, weight=WEIGHTS[name], files=files, options=options, rows=len(rows), expected=expected)
 
 
 def _npy(rows: Array) -> bytes:
@@ -130,10 +130,10 @@ def _npy(rows: Array) -> bytes:
     return buffer.getvalue()
 
 
-def what_is_wrong(specimen: Specimen, answer: bytes) -> str | None:
+def what_is_wrong(sample: SampleJob, answer: bytes) -> str | None:
     """How a result (NPY) differs from what was computed aside; None when every row is there once, and right."""
     found = numpy.load(io.BytesIO(answer))
-    if found.shape != specimen.expected.shape:
-        return f"shape {found.shape} instead of {specimen.expected.shape}"
-    difference = float(numpy.abs(found - specimen.expected).max())
+    if found.shape != sample.expected.shape:
+        return f"shape {found.shape} instead of {sample.expected.shape}"
+    difference = float(numpy.abs(found - sample.expected).max())
     return None if difference <= TOLERANCE else f"values differ by {difference:.3g}"

@@ -1,7 +1,7 @@
 """The tiny jobs as users of RQ do them: an app that enqueues and is polled, and a warm worker that explains with shap.
 
-`python -m bench.rq_side app PORT` and `python -m bench.rq_side Worker` (or `SimpleWorker`), with REDIS_URL and MODEL in
-the environment. Workers have loaded shap and made the explainer before they take, or fork for, their first job.
+`python -m bench.rq_service app PORT` and `python -m bench.rq_service Worker` (or `SimpleWorker`), with REDIS_URL and
+MODEL in the environment. Workers have loaded shap and made the explainer before they take, or fork for, a job.
 """
 
 import os
@@ -36,7 +36,7 @@ WORKERS = {"Worker": Worker, "SimpleWorker": SimpleWorker}
 
 
 def _work(redis: Redis, kind: str) -> None:
-    from bench.rq_side import _explainer as the_one_that_jobs_use
+    from bench.rq_service import _explainer as the_one_that_jobs_use
 
     the_one_that_jobs_use()
     WORKERS[kind]([Queue(connection=redis)], connection=redis).work(logging_level="WARNING")
@@ -52,7 +52,7 @@ def _serve(redis: Redis, port: int) -> None:
     queue = Queue(connection=redis)
 
     def enqueue(row: list[float]) -> JSONResponse:
-        job = queue.enqueue("bench.rq_side.explain", row)
+        job = queue.enqueue("bench.rq_service.explain", row)
         return JSONResponse({"job_id": job.id}, 202, {"Location": f"/job_status/{job.id}"})
 
     async def submit(request: Request) -> JSONResponse:

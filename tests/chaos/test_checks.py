@@ -1,31 +1,29 @@
-"""Every charge of a campaign's trial, raised by a service that is played: a trial that cannot fail proves nothing."""
+"""Every category of a campaign's checks, raised by a played service: a check that cannot fail proves nothing."""
 
+from pathlib import Path
 from typing import Any
 
 import httpx2
 import numpy
 import pytest
+from redis.asyncio import Redis
 
+from chaos.checks import Findings, check_jobs, check_keys, check_logs, wait_for_ends
 from chaos.ledger import Entry, Ledger
-from chaos.specimens import Specimen, _npy
-from chaos.trial import Findings, try_jobs, wait_for_ends
+from chaos.sample_jobs import SampleJob, _npy
+from jobs import keys
 
 pytestmark = pytest.mark.anyio
 EXPECTED = numpy.array([[1.0, 2.0], [3.0, 4.0]])
-HONEST = Specimen(name="honest", weight=1, files={}, options={}, rows=2, expected=EXPECTED)
-GREEDY = Specimen(name="greedy", weight=1, files={}, options={}, rows=2, codes=frozenset({"memory_cap"}))
+HONEST = SampleJob(name="honest", weight=1, files={}, options={}, rows=2, expected=EXPECTED)
+GREEDY = SampleJob(name="greedy", weight=1, files={}, options={}, rows=2, codes=frozenset({"memory_cap"}))
 LOG = [{"chunk": "open", "outcome": "succeeded"}, *({"chunk": f"{n}-{n}", "outcome": "succeeded"} for n in (0, 1))]
 FINISHED = {"status": "finished", "rows_done": 2, "attempt_log": LOG, "error": None}
 FAILED = {"status": "failed", "error": {"code": "memory_cap"}}
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-def entry(specimen: Specimen = HONEST, **changes: Any) -> Entry:
-    return Entry(**{"number": 1, "specimen": specimen, "cancel_after_s": None, "begun": 0, "job_id": "x", **changes})
+def entry(sample: SampleJob = HONEST, **changes: Any) -> Entry:
+    return Entry(**{"number": 1, "sample": sample, "cancel_after_s": None, "begun": 0, "job_id": "x", **changes})
 
 
 def service(job: dict[str, Any] | None, values: Any = EXPECTED) -> httpx2.AsyncClient:
@@ -40,12 +38,12 @@ def service(job: dict[str, Any] | None, values: Any = EXPECTED) -> httpx2.AsyncC
 
 
 async def tried(of: Entry, job: dict[str, Any] | None, values: Any = EXPECTED) -> set[str]:
-    """The charges that are raised."""
+    """The categories that are raised."""
     ledger, findings = Ledger(), Findings()
     ledger.entries.append(of)
     async with service(job, values) as http:
-        await try_jobs(http, ledger, findings)
-    return {charge for charge, lines in findings.lines.items() if lines}
+        await check_jobs(http, ledger, findings)
+    return {category for category, lines in findings.lines.items() if lines}
 
 
 @pytest.mark.parametrize(
@@ -63,7 +61,7 @@ async def test_good_ends_raise_nothing(of: Entry, job: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("charge", "of", "job", "values"),
+    ("category", "of", "job", "values"),
     [
         ("lost", entry(), None, EXPECTED),
         ("lost", entry(), FINISHED, None),
@@ -79,15 +77,15 @@ async def test_good_ends_raise_nothing(of: Entry, job: dict[str, Any]) -> None:
         ("twice", entry(), FINISHED | {"attempt_log": LOG[:-1]}, EXPECTED),
     ],
 )
-async def test_bad_ends_are_charged(charge: str, of: Entry, job: dict[str, Any] | None, values: Any) -> None:
-    assert charge in await tried(of, job, values)
+async def test_bad_ends_are_charged(category: str, of: Entry, job: dict[str, Any] | None, values: Any) -> None:
+    assert category in await tried(of, job, values)
 
 
 async def test_what_no_client_should_be_answered_is_charged() -> None:
     ledger, findings = Ledger(), Findings()
     ledger.bad_answers.append("POST /analyze: 500")
     async with service(None) as http:
-        await try_jobs(http, ledger, findings)
+        await check_jobs(http, ledger, findings)
     assert findings
     assert findings.lines["bad answer"] == ["POST /analyze: 500"]
 
@@ -101,3 +99,31 @@ async def test_waiting_is_bounded_and_notes_the_end() -> None:
     async with service(FINISHED) as http:
         await wait_for_ends(http, ledger, 5)
     assert ledger.entries[0].ended_as == "finished"
+
+
+class _Deployment:
+    def __init__(self, direct: Redis) -> None:
+        self.direct = direct
+
+
+async def test_keys_without_a_ttl_and_unknown_jobs_are_found(valkey_url: str, redis: Redis) -> None:
+    await redis.set("shap:job:x", 1)
+    await redis.set("shap:job:y", 1, ex=60)
+    await redis.incr(keys.TOKEN)
+    await redis.zadd(keys.JOBS, {"stranger": 1.0})
+    findings = Findings()
+    await check_keys(_Deployment(redis), Ledger(), findings)  # type: ignore[arg-type]
+    assert findings.lines["left key"] == ["shap:job:x (string)"]
+    assert findings.lines["twice"] == ["a job that no client knows: stranger"]
+
+
+def test_unexpected_exceptions_in_logs_are_found(tmp_path: Path) -> None:
+    (tmp_path / "web.log").write_text('{"event": "fine", "level": "info"}\n{"event": "no_room", "level": "critical"}\n')
+    (tmp_path / "south.log").write_text(
+        '{"event": "broke", "exception": "Traceback (most recent call last):\\nOops"}\n'
+    )
+    findings = Findings()
+    check_logs(tmp_path, findings)
+    first, second = findings.lines["logged fault"]
+    assert first.startswith("south.log: 1 x broke")
+    assert second.startswith("web.log: 1 x no_room")
