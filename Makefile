@@ -6,9 +6,11 @@ BIN = $(VENV)/bin
 SECONDS = 60
 SEED = 1
 FAULTS =
+MUTANTS = 200
+ROOMS = jobs supervisor api
 PIP = $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
-.PHONY: help install demo test check coverage up bench chaos memory-proof clean
+.PHONY: help install demo test check coverage mutate up bench chaos memory-proof clean
 
 help:
 	@echo 'make demo      set up, and explain a real data set end to end'
@@ -17,6 +19,8 @@ help:
 	@echo 'make install   only set up: $(BIN)/shap-supervisor'
 	@echo 'make check     format, lint, types and import contracts, and the seconds it took'
 	@echo 'make coverage  run every test and report the lines that none reached'
+	@echo 'make mutate    mutate the sources at random and see what the tests catch: MUTANTS=200 SEED=1 ROOMS="jobs api"'
+	@echo '               a campaign that was stopped goes on; AGAIN=1 tries the survivors again; see docs/mutation.md'
 	@echo 'make bench     measure against shap and other peers; see docs/performance.md'
 	@echo 'make chaos     kill, stop, cut and fill everything under load: SECONDS=60 SEED=1 FAULTS=1000'
 	@echo 'make memory-proof   1,000 jobs on a machine of 512 MB, 100 of which want 2 GB each (as root; JOBS=n)'
@@ -46,6 +50,10 @@ coverage: $(VENV)/.installed-dev
 	$(BIN)/coverage run -m pytest
 	$(BIN)/coverage report
 
+mutate: JOBS = 2
+mutate: $(VENV)/.installed-mutate
+	@$(BIN)/python -m mutate --mutants $(MUTANTS) --seed $(SEED) --jobs $(JOBS) $(ROOMS:%=--room %) $(if $(AGAIN),--again)
+
 bench: $(VENV)/.installed-bench
 	@$(BIN)/python -m bench $(BENCH)
 
@@ -57,7 +65,7 @@ memory-proof: $(VENV)/.installed-dev
 	MEMORY_PROOF_JOBS=$(JOBS) $(BIN)/python -m pytest tests/memory/test_campaign.py -s
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) build dist *.egg-info .coverage .hypothesis .import_linter_cache .mutate .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/.python:
@@ -80,4 +88,8 @@ $(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.txt
 
 $(VENV)/.installed-bench: $(VENV)/.installed-dev requirements-bench.txt
 	@$(PIP) -r requirements-bench.txt
+	@touch $@
+
+$(VENV)/.installed-mutate: $(VENV)/.installed-dev requirements-mutate.txt
+	@$(PIP) -r requirements-mutate.txt
 	@touch $@

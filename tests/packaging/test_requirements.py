@@ -28,7 +28,7 @@ def pinned(file: str) -> set[str]:
     return {line.split("==")[0] for line in lines}
 
 
-@pytest.mark.parametrize("stem", ["requirements", "requirements-dev", "requirements-bench"])
+@pytest.mark.parametrize("stem", ["requirements", "requirements-dev", "requirements-bench", "requirements-mutate"])
 def test_everything_asked_for_is_pinned(stem):
     assert names((ROOT / f"{stem}.in").read_text()) <= pinned(f"{stem}.txt")
 
@@ -57,6 +57,7 @@ def test_no_address_of_an_index_is_written_down():
         "requirements.txt",
         "requirements-dev.txt",
         "requirements-bench.txt",
+        "requirements-mutate.txt",
         "setup.cfg",
         "pyproject.toml",
         "Makefile",

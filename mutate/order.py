@@ -1,0 +1,57 @@
+"""Which of a room's tests come first: a mutant is caught sooner, and none is left out."""
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from mutate.mutations import Mutant
+
+GRACE_S, FACTOR = 15.0, 5.0  # how long a test may take under a mutation: much longer than it took without
+
+
+@dataclass(frozen=True)
+class Recording:
+    """One run of a room's tests without a mutation: how long each took, which lines it ran, which were in trouble."""
+
+    seconds: dict[str, float]
+    lines: dict[str, dict[str, list[str]]]
+    failed: list[str]
+    wall_s: float = field(default=0.0)
+
+    @property
+    def tests_s(self) -> float:
+        return sum(self.seconds.values())
+
+    @property
+    def start_s(self) -> float:
+        """What a run of pytest costs before its first test."""
+        return max(0.0, self.wall_s - self.tests_s)
+
+
+def load(file: Path) -> Recording:
+    return Recording(**json.loads(file.read_text()))
+
+
+def save(recording: Recording, file: Path) -> None:
+    file.write_text(json.dumps(asdict(recording)))
+
+
+def order(mutant: Mutant, recording: Recording) -> list[str]:
+    """Tests that ran the line, those in the module's own test file first; then that file; then the rest.
+
+    Among these the short ones first. What runs in a process that a test starts is in no recording: such a line is
+    caught by the rest.
+    """
+    own = f"test_{Path(mutant.file).stem}.py"
+    covering = set(recording.lines.get(mutant.file, {}).get(str(mutant.line), ()))
+
+    def rank(test: str) -> tuple[bool, bool, float]:
+        return test not in covering, f"/{own}::" not in test, recording.seconds[test]
+
+    return sorted((test for test in recording.seconds if test not in recording.failed), key=rank)
+
+
+def plan(tests: list[str], recording: Recording, *, without: list[str]) -> dict[str, object]:
+    """What the plugin keeps to: the tests in order, each with the seconds it may take, and those that it leaves out."""
+    limits = {test: GRACE_S + FACTOR * recording.seconds.get(test, 0.0) for test in tests}
+    return {"limits": limits, "without": [*recording.failed, *without]}
