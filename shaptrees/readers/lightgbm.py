@@ -203,6 +203,7 @@ def _sets(tree: Section, member: np.ndarray, place: Floats) -> tuple[np.ndarray,
     bounds, sets = (np.array(integers(tree[key]), dtype=np.int64) for key in ("cat_boundaries", "cat_threshold"))
     if len(bounds) != count + 1 or bounds[0] != 0 or bounds[-1] != len(sets) or (np.diff(bounds) < 0).any():
         raise checks.BadTree("sets of categories that do not match")
+    checks.check_finite("the place of a set of categories", place[member])
     which = place[member].astype(np.int64)
     checks.check_range("a set of categories", which, count)
     starts[member], words[member] = bounds[which], bounds[which + 1] - bounds[which]
