@@ -142,6 +142,12 @@ class Watch:
         longest = min(room, default=math.inf) / FASTEST_BYTES_S
         return min(LONGEST_PAUSE_S, max(SHORTEST_PAUSE_S, longest))
 
+    async def keep_looking(self) -> None:
+        """As often as is needed; never returns."""
+        while True:
+            self.look()
+            await self.pause()
+
     async def pause(self) -> None:
         """Until the next look is due, which a child that is added meanwhile may bring forward."""
         self._due = math.inf

@@ -60,6 +60,12 @@ class Executor:
             run.end()
             del self.running[lease.token]
 
+    def abort(self) -> None:
+        """The supervisor must leave: children are killed, and their chunks handed back for nothing."""
+        self.draining = True
+        for run in list(self.running.values()):
+            run.stop(Outcome.SUPERVISOR_LOST)
+
     async def _work(self, run: Run) -> Ending:
         """Everything up to the ending; nothing is written about it yet."""
         try:
