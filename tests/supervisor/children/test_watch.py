@@ -5,18 +5,28 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any, cast
 
 import psutil
 import pytest
 
+from jobs.outcomes import Outcome
 from jobs.settings import MIB
 from supervisor.children import watch as watching
 from supervisor.children.budget import Budget
 from supervisor.children.fork_protocol import Warm
 from supervisor.children.limits import Limit
-from supervisor.children.usage import Shares
-from supervisor.children.watch import FASTEST_BYTES_S, LONGEST_PAUSE_S, SHORTEST_PAUSE_S, Watch
+from supervisor.children.usage import PAGE_BYTES, Shares, Usage
+from supervisor.children.watch import (
+    CLOSE_LOOK_S,
+    CLOSE_LOOK_SHARE,
+    FASTEST_BYTES_S,
+    LONGEST_PAUSE_S,
+    SHORTEST_PAUSE_S,
+    Sample,
+    Watch,
+)
 
 pytestmark = pytest.mark.anyio
 CAP = 128 * MIB
@@ -25,6 +35,16 @@ WARM = Warm(pid=1, rss_bytes=0, anon_bytes=0, vm_size_bytes=0)
 
 class Played:
     """In the place of a child."""
+
+    def __init__(self, pid: int | None = None) -> None:
+        self.pid = pid
+        self.gone = False
+        self.exited = SimpleNamespace(done=lambda: self.gone)
+        self.killed_as: Outcome | None = None
+        self.killed: list[Outcome] = []
+
+    def kill(self, reason: Outcome) -> None:
+        self.killed.append(reason)
 
 
 @pytest.fixture
@@ -112,9 +132,161 @@ async def test_who_may_be_over_its_cap_stands_still_while_it_is_looked_at(
         return Shares(0, 0)
 
     monkeypatch.setattr(watching, "shares", shares)
-    child: Any = Played()
-    child.pid, child.exited, child.killed_as, child.kill = busy.pid, asyncio.Future(), None, lambda _: None
+    child: Any = Played(busy.pid)
     watch.add(child, WARM, cap)
     watch.look()
     assert seen == [still]
     assert not stopped(expected=False), "it goes on"
+
+
+class World:
+    """What the system tells of a child (its pid is CHILD) and of what it has started; everything in bytes."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.usage = {CHILD: Usage(rss_bytes=9 * MIB, vm_size_bytes=99 * MIB, anon_bytes=0)}
+        self.shares: dict[int, Shares] = {}
+        self.companions: list[int] = []
+        self.looked: list[int] = []
+        monkeypatch.setattr(watching, "usage", self.usage.get)
+        monkeypatch.setattr(watching, "shares", self.look)
+        monkeypatch.setattr(watching, "companions", lambda _: self.companions)
+        monkeypatch.setattr(watching, "signal_group", lambda *_: None)
+
+    def look(self, pid: int) -> Shares | None:
+        self.looked.append(pid)
+        return self.shares.get(pid, Shares(0, 0))
+
+    def is_seen(self, pid: int, anon: int = 0, faults: int = 0) -> None:
+        self.usage[pid] = Usage(rss_bytes=9 * MIB, vm_size_bytes=99 * MIB, anon_bytes=anon, faults=faults)
+
+
+CHILD, COMPANION = 2_000_001, 2_000_002
+MUCH = int(CAP * CLOSE_LOOK_SHARE) // PAGE_BYTES
+"""Pages: what may be written to unseen."""
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> World:
+    return World(monkeypatch)
+
+
+@pytest.fixture
+def child() -> Any:
+    return Played(CHILD)
+
+
+def looked_at(watch: Watch, world: World, child: Any, **inherited: int) -> Sample:
+    """Watched, and looked at closely once."""
+    sample = watch.add(child, WARM, CAP, **inherited)
+    watch.look()
+    world.looked.clear()
+    return sample
+
+
+async def test_nothing_new_is_no_reason_to_look_closely(watch: Watch, world: World, child: Any) -> None:
+    world.companions = [COMPANION]
+    world.is_seen(COMPANION)
+    looked_at(watch, world, child)
+    watch.look()
+    assert world.looked == []
+
+
+@pytest.mark.parametrize("who", [CHILD, COMPANION])
+@pytest.mark.parametrize(("pages", "expected"), [(MUCH, False), (MUCH + 1, True)])
+async def test_what_may_have_been_written_to_brings_the_next_close_look_forward(
+    watch: Watch, world: World, who: int, pages: int, expected: bool
+) -> None:
+    """By the child itself, or by one that it has started."""
+    child = Played(CHILD)
+    world.companions = [COMPANION]
+    world.is_seen(COMPANION)
+    looked_at(watch, world, child)
+    world.is_seen(who, faults=pages)
+    watch.look()
+    assert (CHILD in world.looked) is expected
+    assert (COMPANION in world.looked) is expected
+
+
+async def test_once_in_a_while_it_looks_closely_without_a_reason(watch: Watch, world: World, child: Any) -> None:
+    sample = looked_at(watch, world, child)
+    sample.looked_closely_at -= CLOSE_LOOK_S
+    watch.look()
+    assert CHILD in world.looked
+
+
+async def test_growth_is_new_memory_and_copies_and_what_companions_have(watch: Watch, world: World, child: Any) -> None:
+    world.companions = [COMPANION]
+    world.is_seen(COMPANION)
+    sample = looked_at(watch, world, child, inherited_bytes=10 * MIB)
+    world.is_seen(CHILD, anon=30 * MIB, faults=MUCH + 1)
+    world.shares = {CHILD: Shares(25 * MIB, 28 * MIB), COMPANION: Shares(5 * MIB, 4 * MIB)}
+    watch.look()
+    assert sample.copied_bytes == (10 + 28 - 30) * MIB
+    assert sample.growth_bytes == (30 + 8 + 4) * MIB
+    assert (sample.rss_bytes, sample.vm_size_bytes, sample.pss_bytes) == (9 * MIB, 99 * MIB, 25 * MIB)
+    assert sample.vm_peak_bytes == 99 * MIB
+    world.is_seen(COMPANION, faults=2)
+    watch.look()
+    assert sample.growth_bytes == 42 * MIB + 2 * PAGE_BYTES, "at most"
+    world.companions = []
+    watch.look()
+    assert (sample.growth_bytes, sample.peak_growth_bytes) == (38 * MIB, 42 * MIB + 2 * PAGE_BYTES)
+
+
+@pytest.mark.parametrize(("anon", "killed"), [(CAP, []), (CAP + 1, [Outcome.MEMORY_WATCH])])
+async def test_who_is_past_its_cap_is_killed(
+    watch: Watch, world: World, child: Any, anon: int, killed: list[Outcome]
+) -> None:
+    looked_at(watch, world, child)
+    world.is_seen(CHILD, anon=anon)
+    watch.look()
+    assert child.killed == killed
+    child.killed_as = Outcome.TIMED_OUT
+    watch.look()
+    assert child.killed == killed, "not again"
+
+
+async def test_who_is_gone_is_forgotten(watch: Watch, world: World, child: Any) -> None:
+    looked_at(watch, world, child)
+    child.gone = True
+    watch.look()
+    assert watch.samples == {}
+    assert watch.of(child) == Sample()
+
+
+def limited(in_use: list[int], limit: int = 1000) -> Watch:
+    """A machine that says how much of it is in use."""
+    found: Any = SimpleNamespace(limit_bytes=limit, in_use=lambda: in_use[0])
+    return Watch(found, Budget(limit), [])
+
+
+@pytest.mark.parametrize(
+    ("in_use", "held", "killed"), [(920, False, 0), (921, True, 0), (970, True, 0), (971, True, 1)]
+)
+async def test_a_machine_that_fills_starts_nothing_new_and_then_loses_the_largest(
+    world: World, child: Any, in_use: int, held: bool, killed: int
+) -> None:
+    watch = limited([in_use])
+    small: Any = Played()
+    watch.add(small, WARM, CAP, inherited_bytes=1)
+    sample = looked_at(watch, world, child)
+    sample.growth_bytes = 2
+    watch._look_at_machine()
+    assert watch._budget.held is held
+    assert watch.in_use_bytes == in_use
+    assert len(small.killed) == killed, "the larger one, at the first look"
+
+
+async def test_the_largest_goes_and_nobody_else_until_it_is_gone(child: Any) -> None:
+    watch = limited([999])
+    others = []
+    for size in (1, 3, 2):
+        other: Any = Played()
+        watch.add(other, WARM, CAP, inherited_bytes=size)
+        others.append(other)
+    watch.look()
+    assert [len(other.killed) for other in others] == [0, 1, 0]
+    assert [watch.of(other).machine_full for other in others] == [False, True, False]
+    others[1].killed_as = Outcome.MEMORY_WATCH
+    watch.look()
+    assert sum(len(other.killed) for other in others) == 1

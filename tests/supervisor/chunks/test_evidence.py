@@ -1,6 +1,5 @@
 """From a child, what was seen of it and its last word to the record of its attempt: pure, without processes."""
 
-import asyncio
 import signal
 from types import SimpleNamespace
 from typing import Any
@@ -29,9 +28,7 @@ CRASH = Exited(number=1, status=int(signal.SIGSEGV))
 
 
 def child(exited: Exited | None = None, **seen: Any) -> Any:
-    future: asyncio.Future[Exited] = asyncio.Future(loop=asyncio.new_event_loop())
-    if exited:
-        future.set_result(exited)
+    future = SimpleNamespace(done=lambda: exited is not None, result=lambda: exited)
     stderr = SimpleNamespace(text=lambda: "its last words")
     return SimpleNamespace(**{"exited": future, "killed_as": None, "parent_lost": False, "stderr": stderr, **seen})
 
