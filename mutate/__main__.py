@@ -12,7 +12,7 @@ import click
 from mutate.campaign import FOLDER, Campaign, Verdict, copy_tree
 from mutate.equivalents import equivalents, reason
 from mutate.mutations import Mutant, draw, places
-from mutate.report import report
+from mutate.report import difference, report
 
 ROOT = Path(__file__).parent.parent
 SURVIVING = 0.05  # of the mutants, in the estimate: each of these runs all the tests of its room
@@ -52,6 +52,8 @@ async def _try(campaign: Campaign, drawn: list[Mutant], copies: list[Path]) -> N
         click.echo(
             f"{next(done):>4}  {verdict.outcome:9} {verdict.seconds:>6.1f} s  {place}  {mutant.name}  {verdict.by}"
         )
+        if verdict.outcome == "survived":
+            click.echo(difference(mutant))
 
     await campaign.run(copies, waiting, tried)
 

@@ -1,14 +1,15 @@
 """What of a Python module runs: so that no mutation is drawn that only touches the rest.
 
 Annotations, docstrings, what a type checker alone sees, what runs in `python -m` alone (tests of the command start it,
-in a process that shows little), log statements, and promises that no caller can see broken (`frozen`, `slots`).
+in a process that shows little), log statements, and promises of a class that nobody who keeps to them can see broken
+(`frozen`, `slots`, `kw_only`).
 Does not know equivalents that take thought: see `equivalents`.
 """
 
 import ast
 from functools import lru_cache
 
-PROMISES = {"frozen", "slots"}
+PROMISES = {"frozen", "slots", "kw_only"}
 
 
 @lru_cache(maxsize=8)

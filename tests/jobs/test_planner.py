@@ -51,3 +51,8 @@ def test_seconds_count_the_rows_the_chunks_and_the_slots() -> None:
     assert alone == 10 + 4 * planner.FIXED_S
     assert planner.expected_seconds(1_000, 4, rows_per_s=100, slots=2) == alone / 2
     assert planner.expected_seconds(1_000, 1, rows_per_s=100, slots=8) == 10 + planner.FIXED_S
+
+
+def test_a_plan_keeps_a_fifth_of_the_room_free_and_blocks_hold_about_4_mib() -> None:
+    assert rows_that_fit(500, 100 * MIB, lambda rows: rows * MIB) == 80
+    assert rows_per_block(50, 1, interactions=False) == 163 * 64

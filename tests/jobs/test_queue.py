@@ -182,3 +182,17 @@ async def test_every_chunk_is_in_one_place_whatever_two_supervisors_do(bench: Be
     assert len({held.token for held in found if held}) == 40
     chunks = await bench.redis.hvals(f"shap:job:{job_id}:chunks")
     assert sum(ChunkState.LEASED.value.encode() in chunk for chunk in chunks) == 40
+
+
+async def test_a_planned_chunk_has_no_attempt_behind_it(bench: Bench) -> None:
+    job_id = await bench.submit()
+    await opened(bench, job_id, span(0, 4), span(5, 9))
+    held = await lease(bench, job_id)
+    assert (held.chunk.attempts, held.chunk.crashes, held.chunk.id) == (0, 0, "0-4")
+
+
+async def test_a_lease_brings_the_jobs_record_along(bench: Bench) -> None:
+    job_id = await bench.submit()
+    held = await lease(bench, job_id)
+    assert held.job is not None
+    assert (held.job.job_id, held.token) == (job_id, held.chunk.token)

@@ -290,3 +290,7 @@ async def test_the_largest_goes_and_nobody_else_until_it_is_gone(child: Any) -> 
     others[1].killed_as = Outcome.MEMORY_WATCH
     watch.look()
     assert sum(len(other.killed) for other in others) == 1
+
+
+async def test_on_a_full_machine_without_children_nobody_is_killed() -> None:
+    Watch(Limit(1, "a machine that anything fills"), Budget(1024 * MIB), []).look()
