@@ -14,7 +14,7 @@ from starlette.applications import Starlette
 from api.app import create_app
 from jobs import logs
 from jobs.access import access_denied
-from jobs.blobs import check_blobs
+from jobs.blob_location import check_blobs
 from jobs.settings import InvalidSettings, Settings, load_settings
 
 FAILED, USAGE = 1, 2

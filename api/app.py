@@ -21,7 +21,7 @@ from api.problems import HANDLERS
 from api.resources import Resources
 from api.responses import JsonResponse
 from api.subscription import Subscription
-from jobs.blobs import open_blobs
+from jobs.blob_location import open_blobs
 from jobs.connection import RedisClient, connect, connect_blocking
 from jobs.settings import LOOPBACK, InvalidSettings, Settings
 from jobs.store import Store

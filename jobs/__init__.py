@@ -13,7 +13,7 @@ The house from the front door inwards:
 - `connection`: clients of Redis, and what its errors mean; `access`: whether it lets us in at all; `store_policy`:
   whether it would evict what we keep.
 - `keys`: the Redis schema; `scripts/`: one atomic Lua script a file; `records`: what is kept, typed.
-- `blobs`: bytes in pieces, in Redis or in `object_store`.
+- `blobs`: bytes in pieces, in Redis or in `object_store`; `blob_location`: in which.
 - `store`: what callers do with jobs; `results`: the values they fetch; `registered`: models with a name.
 - `queue`: what supervisors do with chunks; `heartbeats`: that they are alive.
 - `overview` and `history`: what operators see; `audit`: contradictions in the store, and how they are mended.

@@ -16,7 +16,6 @@ from jobs.connection import RedisClient, RedisConnectionError, RedisError
 from jobs.protocol import PIECE_BYTES
 from jobs.records import Blob
 from jobs.scripts import source
-from jobs.settings import InvalidSettings, Settings
 
 UPLOAD_TTL_S = 3_600
 BATCH_BYTES = 2 * PIECE_BYTES
@@ -110,27 +109,6 @@ class RedisBlobs:
     async def sweep(self) -> int:
         """Redis does it itself."""
         return 0
-
-
-def open_blobs(settings: Settings, redis: RedisClient) -> BlobStore:
-    """The store that the settings name. An object store's library costs memory, and is imported for it alone."""
-    if settings.blob_url is None:
-        return RedisBlobs(redis)
-    from jobs.object_store import ObjectBlobs, open_store
-
-    return ObjectBlobs(redis, open_store(settings.blob_url))
-
-
-def check_blobs(settings: Settings) -> None:
-    """Write, read and delete something where BLOB_URL points. Raises InvalidSettings with the reason."""
-    if settings.blob_url is None:
-        return
-    from jobs.object_store import open_store, probe
-
-    try:
-        probe(open_store(settings.blob_url))
-    except BlobsAway as error:
-        raise InvalidSettings([f"BLOB_URL: {error}"]) from None
 
 
 class BlobWriter:

@@ -13,7 +13,7 @@ import structlog
 import uvloop
 
 from jobs.access import ADVICE
-from jobs.blobs import check_blobs, open_blobs
+from jobs.blob_location import check_blobs, open_blobs
 from jobs.connection import connect, connect_blocking
 from jobs.logs import configure
 from jobs.queue import Queue

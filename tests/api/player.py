@@ -7,7 +7,7 @@ from typing import Any
 from redis.asyncio import Redis
 
 from jobs import history
-from jobs.blobs import open_blobs
+from jobs.blob_location import open_blobs
 from jobs.heartbeats import Heartbeats
 from jobs.outcomes import Attempt, Evidence, Outcome
 from jobs.protocol import PIECE_BYTES

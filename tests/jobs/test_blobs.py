@@ -9,7 +9,8 @@ import pytest
 from redis.asyncio import Redis
 
 from jobs import keys, object_store
-from jobs.blobs import BlobGone, BlobsAway, BlobStore, BlobWriter, check_blobs, open_blobs
+from jobs.blob_location import check_blobs, open_blobs
+from jobs.blobs import BlobGone, BlobsAway, BlobStore, BlobWriter
 from jobs.protocol import PIECE_BYTES
 from jobs.settings import InvalidSettings, Settings, load_settings
 from tests.jobs.conftest import Bench
