@@ -4,12 +4,12 @@ import asyncio
 import sys
 import tempfile
 from collections import Counter
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
 
 import click
 
-from mutate.campaign import FOLDER, Campaign, Verdict, copy_tree
+from mutate.campaign import FOLDER, SUSPECTED, Campaign, Verdict, copy_tree
 from mutate.equivalents import equivalents, reason
 from mutate.mutations import Mutant, draw, places
 from mutate.report import difference, report
@@ -38,21 +38,21 @@ def main(number: int, seed: int, rooms: list[str], jobs: int, again: bool) -> No
 
 async def _try(campaign: Campaign, drawn: list[Mutant], copies: list[Path]) -> None:
     known = campaign.verdicts()
-    waiting = [mutant for mutant in drawn if mutant.key not in known]
+    waiting = [mutant for mutant in drawn if mutant.key not in known or known[mutant.key].outcome == SUSPECTED]
     await campaign.record(copies, sorted({mutant.room for mutant in waiting}), click.echo)
     for room, recording in campaign.recordings.items():
         if recording.failed:
             click.echo(f"{room}: fail without any mutation, and are left out: {', '.join(recording.failed)}")
     minutes = _estimate_s(campaign, waiting, len(copies)) / 60
     click.echo(f"{len(waiting)} of {len(drawn)} mutants to try: about {minutes:.0f} min")
-    done = iter(range(1, len(waiting) + 1))
+    done = count(1)
 
     def tried(mutant: Mutant, verdict: Verdict) -> None:
         place = f"{mutant.file}:{mutant.line}"
         click.echo(
             f"{next(done):>4}  {verdict.outcome:9} {verdict.seconds:>6.1f} s  {place}  {mutant.name}  {verdict.by}"
         )
-        if verdict.outcome == "survived":
+        if verdict.outcome == SUSPECTED:
             click.echo(difference(mutant))
 
     await campaign.run(copies, waiting, tried)

@@ -12,7 +12,8 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -22,12 +23,13 @@ from mutate.order import Recording, load, order, plan, save
 FOLDER = ".mutate"
 NOT_COPIED = shutil.ignore_patterns(".*", "__pycache__", "*.egg-info", "build", "dist")
 SOME_FAILED, PASSED = 1, {0, 5}  # pytest's exit codes; 5: no test is left
+SUSPECTED = "suspected"
 UNSURE = 3  # tests that may fail in a trial without failing again alone
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """How a trial ended: caught, timed_out or survived, by which test, after how long."""
+    """How a trial ended: caught, timed_out, survived, or suspected while only the first part of the tests has run."""
 
     key: str
     outcome: str
@@ -75,16 +77,28 @@ class Campaign:
     async def run(
         self, copies: list[Path], mutants: Iterable[Mutant], tried: Callable[[Mutant, Verdict], None]
     ) -> None:
-        waiting: Iterator[Mutant] = iter(mutants)
+        """First the tests that may notice, of all mutants; then for those that none of these caught, the rest."""
+        known = self.verdicts()
+        suspects = deque(mutant for mutant in mutants if mutant.key in known)
+        waiting = iter([mutant for mutant in mutants if mutant.key not in known])
 
         async def work(copy: Path) -> None:
             for mutant in waiting:
-                verdict = await trial(copy, mutant, self.recordings[mutant.room])
-                with self._known.open("a") as known:
-                    known.write(json.dumps(asdict(verdict)) + "\n")
-                tried(mutant, verdict)
+                if (await self._try(copy, mutant, tried, suspected=False)).outcome == SUSPECTED:
+                    suspects.append(mutant)
+            while suspects:
+                await self._try(copy, suspects.popleft(), tried, suspected=True)
 
         await _side_by_side(work(copy) for copy in copies)
+
+    async def _try(
+        self, copy: Path, mutant: Mutant, tried: Callable[[Mutant, Verdict], None], *, suspected: bool
+    ) -> Verdict:
+        verdict = await trial(copy, mutant, self.recordings[mutant.room], suspected=suspected)
+        with self._known.open("a") as known:
+            known.write(json.dumps(asdict(verdict)) + "\n")
+        tried(mutant, verdict)
+        return verdict
 
 
 async def _side_by_side(works: Iterable[object]) -> None:
@@ -119,35 +133,36 @@ async def record(copy: Path, room: str, file: Path) -> None:
     save(replace(recording, failed=failed), file)
 
 
-async def trial(copy: Path, mutant: Mutant, recording: Recording) -> Verdict:
-    """Mutate, run the room's tests until one fails, and put the file back."""
+async def trial(copy: Path, mutant: Mutant, recording: Recording, *, suspected: bool) -> Verdict:
+    """Mutate, run the first part of the tests (the rest, for a suspect) until one fails, and put the file back."""
     began = time.monotonic()
     file = copy / mutant.file
     original = file.read_text()
     try:
         file.write_text(mutant.text)
-        outcome, by = await _outcome(copy, mutant, recording)
+        outcome, by = await _outcome(copy, mutant, recording, suspected=suspected)
     finally:
         file.write_text(original)
     return Verdict(mutant.key, outcome, by, round(time.monotonic() - began, 1))
 
 
-async def _outcome(copy: Path, mutant: Mutant, recording: Recording) -> tuple[str, str]:
+async def _outcome(copy: Path, mutant: Mutant, recording: Recording, *, suspected: bool) -> tuple[str, str]:
     """Caught by a test that fails alone too: one that only a busy machine or the order made fail is left out."""
-    tests = order(mutant, recording)
+    first, rest = order(mutant, recording)
+    tests, without = (rest, first) if suspected else (first, rest)
     limit_s = 60 + 5 * recording.wall_s
-    unsure: list[str] = []
-    while len(unsure) < UNSURE:
-        ended, failed = await _planned(copy, [f"tests/{mutant.room}"], plan(tests, recording, without=unsure), limit_s)
+    for _ in range(UNSURE):
+        kept = plan(tests, recording, without=without)
+        ended, failed = await _planned(copy, [f"tests/{mutant.room}"], kept, limit_s)
         if ended in PASSED:
-            return "survived", ""
+            break
         if ended != SOME_FAILED or not failed:
             return ("timed_out", "") if ended is None else ("caught", "before any test")
-        again, _ = await _planned(copy, [failed["test"]], plan(tests, recording, without=unsure), limit_s)
+        again, _ = await _planned(copy, [failed["test"]], kept, limit_s)
         if again not in PASSED:
             return "timed_out" if "Timeout (>" in failed["text"] else "caught", failed["test"]
-        unsure.append(failed["test"])
-    return "survived", ""
+        without = [*without, failed["test"]]
+    return ("survived" if suspected else SUSPECTED), ""
 
 
 async def _planned(

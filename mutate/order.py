@@ -36,19 +36,19 @@ def save(recording: Recording, file: Path) -> None:
     file.write_text(json.dumps(asdict(recording)))
 
 
-def order(mutant: Mutant, recording: Recording) -> list[str]:
-    """Tests that ran the line, those in the module's own test file first; then that file; then the rest.
+def order(mutant: Mutant, recording: Recording) -> tuple[list[str], list[str]]:
+    """The room's tests in two parts: those that may notice, and the rest. Short ones first.
 
-    Among these the short ones first. What runs in a process that a test starts is in no recording: such a line is
-    caught by the rest.
+    The first part: those that ran the line, or any line of the module if nobody did (constants are read at import), and
+    the module's own test file. What runs in a process that a test starts is in no recording: the rest catches that.
     """
-    own = f"test_{Path(mutant.file).stem}.py"
-    covering = set(recording.lines.get(mutant.file, {}).get(str(mutant.line), ()))
-
-    def rank(test: str) -> tuple[bool, bool, float]:
-        return test not in covering, f"/{own}::" not in test, recording.seconds[test]
-
-    return sorted((test for test in recording.seconds if test not in recording.failed), key=rank)
+    lines = recording.lines.get(mutant.file, {})
+    covering = set(lines.get(str(mutant.line), ())) - {""} or {test for tests in lines.values() for test in tests}
+    own = f"/test_{Path(mutant.file).stem}.py::"
+    tests = [test for test in recording.seconds if test not in recording.failed]
+    tests.sort(key=lambda test: (test not in covering, own not in test, recording.seconds[test]))
+    first = [test for test in tests if test in covering or own in test]
+    return first, tests[len(first) :]
 
 
 def plan(tests: list[str], recording: Recording, *, without: list[str]) -> dict[str, object]:

@@ -72,7 +72,8 @@ class Planned:
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         limits = self._plan["limits"]
         places = {test: place for place, test in enumerate(limits)}
-        items[:] = [item for item in items if item.nodeid not in self._plan["without"]]
+        without = set(self._plan["without"])
+        items[:] = [item for item in items if item.nodeid not in without]
         items.sort(key=lambda item: places.get(item.nodeid, -1))
         for item in items:
             if item.nodeid in limits:

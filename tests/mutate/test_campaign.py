@@ -51,8 +51,9 @@ def test_a_campaign(root: Path, tmp_path: Path):
     found, tried = campaign(root, tmp_path, *mutants)
     assert [(verdict.outcome, verdict.by.split("::")[-1]) for verdict in tried] == [
         ("caught", "test_count"),
-        ("survived", ""),
+        ("suspected", ""),
         ("caught", "before any test"),
+        ("survived", ""),
     ]
     assert found.recordings["jobs"].lines["jobs/counting.py"]["6"] == ["tests/jobs/test_counting.py::test_count"]
     assert found.verdicts() == {verdict.key: verdict for verdict in tried}
@@ -63,7 +64,7 @@ def test_a_campaign(root: Path, tmp_path: Path):
 def test_one_that_hangs(root: Path, tmp_path: Path):
     copy = copy_tree(root, tmp_path / "copy")
     recording = Recording({"tests/jobs/test_counting.py::test_count": -2.8}, {}, failed=[])  # leaves it a second
-    verdict = asyncio.run(trial(copy, changed("n - 1", "n - 0"), recording))
+    verdict = asyncio.run(trial(copy, changed("n - 1", "n - 0"), recording, suspected=False))
     assert verdict.outcome == "timed_out"
 
 
@@ -74,7 +75,7 @@ def test_a_test_that_fails_now_and_then_catches_nothing(root: Path, tmp_path: Pa
         "    known = Path('seen').exists()\n    Path('seen').touch()\n    assert known\n"
     )
     recording = Recording({"tests/jobs/test_counting.py::test_once": 0.1}, {}, failed=[])
-    assert asyncio.run(trial(copy, changed("= 7", "= 8"), recording)).outcome == "survived"
+    assert asyncio.run(trial(copy, changed("= 7", "= 8"), recording, suspected=False)).outcome == "suspected"
 
 
 def test_of_tests_that_fail_in_the_recording_those_that_fail_alone_too_are_left_out(root: Path, tmp_path: Path):
