@@ -3,8 +3,10 @@
 import asyncio
 from typing import Any
 
+import msgspec
 import pytest
 
+from jobs import keys
 from jobs.blobs import BlobGone
 from jobs.outcomes import Outcome
 from jobs.queue import Decision
@@ -196,3 +198,14 @@ async def test_a_lease_brings_the_jobs_record_along(bench: Bench) -> None:
     held = await lease(bench, job_id)
     assert held.job is not None
     assert (held.job.job_id, held.token) == (job_id, held.chunk.token)
+
+
+async def test_a_small_job_keeps_the_attempts_and_crashes_of_its_opening(bench: Bench) -> None:
+    """Else a poison chunk would have all its tries once more."""
+    job_id = await bench.submit()
+    for counts, outcome in (("attempts", Outcome.RAISED), *[("crashes", Outcome.SUPERVISOR_LOST)] * 2):
+        held = await lease(bench, job_id)
+        assert await bench.queue.settle(held, attempt("open", outcome), Decision(action="retry", counts=counts))
+    held = await opened(bench, job_id, span(0, 4))
+    kept = msgspec.json.decode(await bench.redis.hget(keys.chunks(job_id), "0-4"), type=Chunk)
+    assert (kept.attempts, kept.crashes) == (held.chunk.attempts, held.chunk.crashes) == (1, 2)

@@ -4,10 +4,10 @@ import asyncio
 
 import pytest
 
-from jobs import errors
+from jobs import errors, keys
 from jobs.states import JobState
 from tests.jobs.conftest import Bench
-from tests.jobs.steps import lease, opened, places, span
+from tests.jobs.steps import finish, lease, opened, places, span
 
 pytestmark = pytest.mark.anyio
 
@@ -67,3 +67,12 @@ async def test_jobs_are_listed_newest_first_and_expired_ones_forgotten(bench: Be
     assert await bench.redis.zcard("shap:jobs") == 2
     with pytest.raises(errors.UnknownJob):
         await bench.store.job(ids[1])
+
+
+async def test_a_record_outlives_its_result_to_say_that_it_has_expired(bench: Bench) -> None:
+    job_id = await bench.submit()
+    held = await opened(bench, job_id, span(0, 4))
+    assert await finish(bench, held, b"aaaaaaaa", {"top": 1})
+    for part in (keys.results, keys.values, keys.chunks, keys.attempts):
+        assert 50 < await bench.redis.ttl(part(job_id)) <= 60
+    assert 110 < await bench.redis.ttl(keys.job(job_id)) <= 120

@@ -1,0 +1,63 @@
+"""What a caller may ask of a job: defaults and bounds, which are said here and nowhere else."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from jobs.options import Options
+
+DEFAULTS = {
+    "explainer": "auto",
+    "interactions": False,
+    "model_output": "auto",
+    "batch_size": None,
+    "check_additivity": True,
+    "seed": 0,
+    "max_evals": None,
+    "may_shrink": False,
+    "dry_run": False,
+    "nsamples": None,
+}
+
+
+def test_every_default() -> None:
+    assert msgspec.structs.asdict(msgspec.convert({}, Options)) == DEFAULTS
+
+
+def test_what_was_not_asked_for_is_not_written() -> None:
+    assert msgspec.json.encode(Options(seed=0, dry_run=True)) == b'{"dry_run":true}'
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"seed": 0},
+        {"seed": 2**32 - 1},
+        {"batch_size": 1},
+        {"batch_size": "auto"},
+        {"max_evals": 1, "nsamples": 1},
+        {"explainer": "permutation", "model_output": "raw"},
+    ],
+)
+def test_what_is_taken(asked: dict[str, Any]) -> None:
+    assert msgspec.structs.asdict(msgspec.convert(asked, Options)) == DEFAULTS | asked
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"seed": -1},
+        {"seed": 2**32},
+        {"batch_size": 0},
+        {"batch_size": "all"},
+        {"max_evals": 0},
+        {"nsamples": 0},
+        {"explainer": "deep"},
+        {"model_output": "log"},
+        {"interaction": True},
+    ],
+)
+def test_what_is_refused(asked: dict[str, Any]) -> None:
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert(asked, Options)
