@@ -5,6 +5,7 @@ Only what an operator must mend counts: a Redis that is away comes back, and is 
 
 import redis
 
+from jobs import keys
 from jobs.connection import DENIED
 from jobs.settings import Settings
 
@@ -17,7 +18,7 @@ def access_denied(settings: Settings) -> str | None:
     """Why Redis refuses us: a wrong password, or commands that this user may not run; None when it does not."""
     client = redis.Redis.from_url(settings.redis_url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S)
     try:
-        client.eval(_PROBE, 1, "shap:jobs")
+        client.eval(_PROBE, 1, keys.JOBS)
     except DENIED as error:
         return f"Redis at {settings.redis_address} refuses us: {error}. {ADVICE}"
     except redis.RedisError:

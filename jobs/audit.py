@@ -1,6 +1,6 @@
-"""Looks for contradictions in the store, and mends them. Used by the command `repair`, on a store at work or at rest.
+"""Looks for contradictions in the store, and repairs them. Used by the command `repair`, on a store at work or at rest.
 
-Each job is looked at and mended by one script, so that nothing changes in between. What a rescue can give back is only
+Each job is looked at and repaired by one script, so that nothing changes in between. What a rescue can give back is only
 made due for one, because a rescue counts. Does not read uploads or values.
 """
 
@@ -55,13 +55,13 @@ class Finding(NamedTuple):
 
 
 class Audit:
-    """One look over a whole store. `redis` is a client of redis-py that waits; `apply` mends what is found."""
+    """One look over a whole store. `redis` is a client of redis-py that waits; `apply` repairs what is found."""
 
     def __init__(self, redis: Any, *, job_ttl_s: int, apply: bool = False) -> None:
         self._redis = redis
         self._job_ttl_s = job_ttl_s
         self._apply = apply
-        self._mend = redis.register_script(source("mend"))
+        self._repair = redis.register_script(source("repair"))
 
     def run(self) -> list[Finding]:
         """Uploads first: one that was taken over meanwhile belongs to a job that is seen afterwards."""
@@ -97,7 +97,7 @@ class Audit:
 
     def _look_at(self, job_id: str, seen: dict[str, Any]) -> list[Finding]:
         arguments = [job_id, self._job_ttl_s, "apply" if self._apply else "", json_text(seen)]
-        found = self._mend(keys=keys.of_job(job_id), args=arguments)
+        found = self._repair(keys=keys.of_job(job_id), args=arguments)
         parts = [raw.decode().split(" ", 1) for raw in found]
         return [Finding(code, detail, job_id) for code, detail in parts]
 

@@ -9,6 +9,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from jobs import keys
 from jobs.protocol import PIECE_BYTES
 from jobs.states import CHUNK_TRANSITIONS, JOB_TRANSITIONS
 
@@ -21,11 +22,15 @@ def bare(name: str) -> str:
 
 @cache
 def source(name: str) -> str:
-    """The text of one script: its shebang, the tables and sizes of Python, the prelude, then its body."""
+    """The text of one script: its shebang, the tables and constants of Python, the prelude, then its body."""
     shebang, body = _text(name).split("\n", 1)
     tables = [_table("JOB_NEXT", JOB_TRANSITIONS), _table("CHUNK_NEXT", CHUNK_TRANSITIONS)]
-    sizes = f"local PIECE_BYTES = {PIECE_BYTES}"
-    return "\n".join([shebang, *tables, sizes, _text("prelude"), body])
+    constants = [
+        f"local PIECE_BYTES = {PIECE_BYTES}",
+        f"local BLOB_PREFIX, SUPERVISOR_PREFIX = '{keys.BLOB_PREFIX}', '{keys.SUPERVISOR_PREFIX}'",
+        f"local ENDED_CHANNEL = '{keys.ENDED_CHANNEL}'",
+    ]
+    return "\n".join([shebang, *tables, *constants, _text("prelude"), body])
 
 
 def _text(name: str) -> str:

@@ -1,5 +1,6 @@
 -- Comes before every script on a job: names for its KEYS, the transition tables, and the steps that scripts share.
--- JOB_NEXT and CHUNK_NEXT are written in front of this from jobs/states.py, PIECE_BYTES from jobs/protocol.py.
+-- JOB_NEXT and CHUNK_NEXT are written in front of this from jobs/states.py, PIECE_BYTES from jobs/protocol.py, and what
+-- keys begin with from jobs/keys.py.
 local K = {
   job = KEYS[1], chunks = KEYS[2], pending = KEYS[3], attempts = KEYS[4], values = KEYS[5], results = KEYS[6],
   partials = KEYS[7], ready = KEYS[8], leases = KEYS[9], token = KEYS[10], jobs = KEYS[11], outcomes = KEYS[12],
@@ -13,7 +14,7 @@ local function now()
   return tonumber(time[1]) + tonumber(time[2]) / 1000000
 end
 
-local function leased_key(owner) return 'shap:supervisor:' .. owner .. ':leased' end
+local function leased_key(owner) return SUPERVISOR_PREFIX .. owner .. ':leased' end
 local function member(chunk_id) return JOB_ID .. '/' .. chunk_id end
 
 local function get_chunk(chunk_id)
@@ -106,7 +107,7 @@ local function bury_chunks()
   end
 end
 
-local function blob_key(id) return 'shap:blob:' .. id end
+local function blob_key(id) return BLOB_PREFIX .. id end
 
 -- The blob of the job's data: its pieces, and "readers:<piece>", how many unfinished chunks have rows in that piece.
 local function data_blob() return cjson.decode(redis.call('HGET', K.job, 'inputs')).data.blob.id end
@@ -180,6 +181,6 @@ local function end_job(state, ttl)
   if state ~= 'finished' then redis.call('UNLINK', K.values, K.results) end
   for _, key in ipairs({K.chunks, K.attempts, K.values, K.results}) do redis.call('EXPIRE', key, ttl) end
   redis.call('EXPIRE', K.job, 2 * ttl)  -- outlives its result, to say "expired" rather than "unknown"
-  redis.call('PUBLISH', 'shap:ended', JOB_ID)
+  redis.call('PUBLISH', ENDED_CHANNEL, JOB_ID)
   return true
 end

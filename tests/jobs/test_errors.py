@@ -7,6 +7,57 @@ import pytest
 
 from jobs.errors import Problem, all_problems
 
+STATUSES = {
+    400: {
+        "empty_body",
+        "invalid_parameter",
+        "malformed_json",
+        "malformed_request",
+        "missing_part",
+        "model_choice",
+        "unexpected_part",
+    },
+    401: {"unauthorized"},
+    403: {"forbidden"},
+    404: {"not_found", "unknown_job", "unknown_model"},
+    405: {"method_not_allowed"},
+    406: {"not_acceptable"},
+    408: {"too_slow"},
+    409: {"model_name_taken", "no_result", "not_ready"},
+    410: {"input_lost", "result_expired"},
+    413: {"too_large"},
+    415: {"pickle_refused", "unsupported_media_type"},
+    422: {
+        "additivity",
+        "background_required",
+        "bad_header",
+        "bad_npy",
+        "bad_record",
+        "conversion",
+        "feature_count",
+        "feature_names",
+        "idempotency_mismatch",
+        "infinite_value",
+        "invalid_options",
+        "missing_extra",
+        "missing_value",
+        "no_header",
+        "no_rows",
+        "no_table",
+        "not_numeric",
+        "not_utf8",
+        "ragged_row",
+        "too_many_chunks",
+        "unreadable_model",
+        "unsupported_combination",
+        "unsupported_model",
+        "untrusted_types",
+    },
+    503: {"busy", "storage_full", "storage_unavailable"},
+    507: {"memory_cap", "no_room"},
+}
+"""What clients match on: a code keeps its status."""
+
 
 @pytest.mark.parametrize("problem", all_problems(), ids=lambda problem: problem.code)
 def test_a_problem_names_itself(problem: type[Problem]) -> None:
@@ -20,3 +71,15 @@ def test_a_problem_names_itself(problem: type[Problem]) -> None:
 def test_codes_are_unique() -> None:
     codes = [problem.code for problem in all_problems()]
     assert len(codes) == len(set(codes))
+
+
+def test_every_code_has_its_status() -> None:
+    found: dict[int, set[str]] = {}
+    for problem in all_problems():
+        found.setdefault(problem.status, set()).add(problem.code)
+    assert found == STATUSES
+
+
+def test_a_problem_of_ours_says_that_it_is_ours() -> None:
+    assert (Problem.code, Problem.status) == ("internal", 500)
+    assert "our side" in Problem().message

@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- Looks for contradictions between a job's record, its chunks and the lists, and mends them when told to.
+-- Looks for contradictions between a job's record, its chunks and the lists, and repairs them when told to.
 -- KEYS: the job's (prelude)
 -- ARGV: job id, ttl seconds, "apply" or "", what was seen elsewhere (JSON: owned = [[owner, chunk], ...] in the
 --       supervisors' lists, leases = [chunk, ...], silent = {owner: true, ...} without a heartbeat)
@@ -9,7 +9,7 @@ local state = redis.call('HGET', K.job, 'state')
 local PARTS = {K.chunks, K.pending, K.attempts, K.values, K.results, K.partials}
 local found, chunks = {}, {}
 
-local function mend(code, detail, ...)
+local function repair(code, detail, ...)
   found[#found + 1] = code .. ' ' .. detail
   if apply then redis.call(...) end
 end
@@ -22,25 +22,25 @@ local function check_holders()
     local owner, chunk = entry[1], chunks[entry[2]]
     local list = leased_key(owner)
     local count, right = entries(list, member(entry[2])), chunk and chunk.state == 'leased' and chunk.owner == owner
-    if count > (right and 1 or 0) then mend('not_held', owner .. ':' .. entry[2], 'LREM', list, right and 1 or 0, member(entry[2])) end
+    if count > (right and 1 or 0) then repair('not_held', owner .. ':' .. entry[2], 'LREM', list, right and 1 or 0, member(entry[2])) end
   end
   for _, id in ipairs(seen.leases) do
     local chunk = chunks[id]
     if redis.call('ZSCORE', K.leases, member(id)) and not (chunk and chunk.state == 'leased') then
-      mend('lease_of_nothing', id, 'ZREM', K.leases, member(id))
+      repair('lease_of_nothing', id, 'ZREM', K.leases, member(id))
     end
   end
 end
 
 local function check_orphans()
   for _, key in ipairs({K.job, unpack(PARTS)}) do
-    if redis.call('EXISTS', key) == 1 then mend('no_record', key, 'UNLINK', key) end
+    if redis.call('EXISTS', key) == 1 then repair('no_record', key, 'UNLINK', key) end
   end
-  if entries(K.ready, JOB_ID) > 0 then mend('not_ready', JOB_ID, 'LREM', K.ready, 0, JOB_ID) end
+  if entries(K.ready, JOB_ID) > 0 then repair('not_ready', JOB_ID, 'LREM', K.ready, 0, JOB_ID) end
 end
 
 local function check_ended()
-  if entries(K.ready, JOB_ID) > 0 then mend('not_ready', JOB_ID, 'LREM', K.ready, 0, JOB_ID) end
+  if entries(K.ready, JOB_ID) > 0 then repair('not_ready', JOB_ID, 'LREM', K.ready, 0, JOB_ID) end
   for id, chunk in pairs(chunks) do
     if chunk.state == 'pending' or chunk.state == 'leased' then
       found[#found + 1] = 'unburied ' .. id
@@ -49,15 +49,15 @@ local function check_ended()
   end
   local surplus = state == 'finished' and {K.pending, K.partials} or {K.pending, K.partials, K.values, K.results}
   for _, key in ipairs(surplus) do
-    if redis.call('EXISTS', key) == 1 then mend('surplus', key, 'UNLINK', key) end
+    if redis.call('EXISTS', key) == 1 then repair('surplus', key, 'UNLINK', key) end
   end
   for _, key in ipairs({K.chunks, K.attempts, K.values, K.results}) do
-    if redis.call('TTL', key) == -1 then mend('no_ttl', key, 'EXPIRE', key, ttl) end
+    if redis.call('TTL', key) == -1 then repair('no_ttl', key, 'EXPIRE', key, ttl) end
   end
-  if redis.call('TTL', K.job) == -1 then mend('no_ttl', K.job, 'EXPIRE', K.job, 2 * ttl) end
+  if redis.call('TTL', K.job) == -1 then repair('no_ttl', K.job, 'EXPIRE', K.job, 2 * ttl) end
   for _, blob in ipairs(cjson.decode(redis.call('HGET', K.job, 'blobs') or '[]')) do
-    local key = 'shap:blob:' .. blob
-    if redis.call('EXISTS', key) == 1 and not is_shared(key) then mend('surplus', 'shap:blob:' .. blob, 'UNLINK', 'shap:blob:' .. blob) end
+    local key = blob_key(blob)
+    if redis.call('EXISTS', key) == 1 and not is_shared(key) then repair('surplus', key, 'UNLINK', key) end
   end
 end
 
@@ -65,11 +65,11 @@ local function check_pending()
   local listed = {}
   for _, id in ipairs(redis.call('LRANGE', K.pending, 0, -1)) do
     local right = chunks[id] and chunks[id].state == 'pending' and not listed[id]
-    if not right then mend('not_pending', id, 'LREM', K.pending, listed[id] and -1 or 0, id) end
+    if not right then repair('not_pending', id, 'LREM', K.pending, listed[id] and -1 or 0, id) end
     listed[id] = true
   end
   for id, chunk in pairs(chunks) do
-    if chunk.state == 'pending' and not listed[id] then mend('not_queued', id, 'RPUSH', K.pending, id) end
+    if chunk.state == 'pending' and not listed[id] then repair('not_queued', id, 'RPUSH', K.pending, id) end
   end
 end
 
@@ -79,12 +79,12 @@ local function check_leases()
     if chunk.state == 'leased' then
       local deadline = tonumber(redis.call('ZSCORE', K.leases, member(id)) or 'nan')
       if entries(leased_key(chunk.owner), member(id)) == 0 then
-        mend('not_in_list', chunk.owner .. ':' .. id, 'RPUSH', leased_key(chunk.owner), member(id))
+        repair('not_in_list', chunk.owner .. ':' .. id, 'RPUSH', leased_key(chunk.owner), member(id))
       end
       if deadline ~= deadline then
-        mend('no_deadline', id, 'ZADD', K.leases, now(), member(id))
+        repair('no_deadline', id, 'ZADD', K.leases, now(), member(id))
       elseif seen.silent[chunk.owner] and deadline > now() then
-        mend('foreign_lease', chunk.owner .. ':' .. id, 'ZADD', K.leases, now(), member(id))
+        repair('foreign_lease', chunk.owner .. ':' .. id, 'ZADD', K.leases, now(), member(id))
       end
     end
   end
@@ -103,7 +103,7 @@ local function check_counts()
   if redis.call('HEXISTS', K.job, 'rows') == 0 then return end
   for name, value in pairs({rows_done = rows, chunks_done = done, chunks = parts}) do
     local kept = tonumber(redis.call('HGET', K.job, name) or 0)
-    if kept ~= value then mend('miscounted', name .. ': ' .. kept .. ' for ' .. value, 'HSET', K.job, name, value) end
+    if kept ~= value then repair('miscounted', name .. ': ' .. kept .. ' for ' .. value, 'HSET', K.job, name, value) end
   end
   return done == parts and rows == tonumber(redis.call('HGET', K.job, 'rows'))
 end
@@ -126,17 +126,17 @@ local function check_living()
     end
   end
   local waits, rotates = redis.call('LLEN', K.pending) > 0, entries(K.ready, JOB_ID)
-  if waits and rotates == 0 then mend('not_in_rotation', JOB_ID, 'RPUSH', K.ready, JOB_ID) end
-  if rotates > (waits and 1 or 0) then mend('not_ready', JOB_ID, 'LREM', K.ready, rotates - (waits and 1 or 0), JOB_ID) end
+  if waits and rotates == 0 then repair('not_in_rotation', JOB_ID, 'RPUSH', K.ready, JOB_ID) end
+  if rotates > (waits and 1 or 0) then repair('not_ready', JOB_ID, 'LREM', K.ready, rotates - (waits and 1 or 0), JOB_ID) end
   for _, key in ipairs({K.job, unpack(PARTS)}) do
-    if redis.call('TTL', key) >= 0 then mend('expires', key, 'PERSIST', key) end
+    if redis.call('TTL', key) >= 0 then repair('expires', key, 'PERSIST', key) end
   end
   for _, blob in ipairs(cjson.decode(redis.call('HGET', K.job, 'blobs'))) do
-    local key = 'shap:blob:' .. blob
-    if redis.call('TTL', key) >= 0 then mend('expires', key, 'PERSIST', key) end
+    local key = blob_key(blob)
+    if redis.call('TTL', key) >= 0 then repair('expires', key, 'PERSIST', key) end
   end
   if not redis.call('ZSCORE', K.jobs, JOB_ID) then
-    mend('not_listed', JOB_ID, 'ZADD', K.jobs, redis.call('HGET', K.job, 'created_at'), JOB_ID)
+    repair('not_listed', JOB_ID, 'ZADD', K.jobs, redis.call('HGET', K.job, 'created_at'), JOB_ID)
   end
 end
 
