@@ -1,7 +1,7 @@
 """Looks for contradictions in the store, and repairs them. Used by the command `repair`, on a store at work or at rest.
 
-Each job is looked at and repaired by one script, so that nothing changes in between. What a rescue can give back is only
-made due for one, because a rescue counts. Does not read uploads or values.
+Each job is looked at and repaired by one script, so that nothing changes in between. What a rescue can give back is
+only made due for one, because a rescue counts. Does not read uploads or values.
 """
 
 from collections import defaultdict
