@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from starlette.testclient import TestClient
 
-from api.result_table import batches
+from api.result_table import Incomplete, batches
 from jobs import keys
 from jobs.records import JobError
 from tests.api.conftest import files
@@ -192,3 +192,13 @@ async def test_batches_are_whole_lines(piece_bytes: int, line_bytes: int) -> Non
     found = [batch async for batch in batches(pieces(), line_bytes, len(content))]
     assert b"".join(found) == content
     assert all(len(batch) % line_bytes == 0 for batch in found)
+
+
+@pytest.mark.anyio
+async def test_values_that_end_early_are_told_apart_from_the_whole() -> None:
+    async def pieces() -> Any:
+        for piece in (b"12345678", b"", b"1234"):
+            yield piece
+
+    with pytest.raises(Incomplete, match=r"^12 bytes instead of 16$"):
+        [batch async for batch in batches(pieces(), 8, 16)]
