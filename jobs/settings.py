@@ -105,13 +105,16 @@ def load_settings(env: Mapping[str, str] = os.environ) -> Settings:
         try:
             values[field.name] = _convert(raw, field.type)
         except msgspec.ValidationError as error:
-            faults.append(
-                f"{name}={raw!r}: {error}" if "URL" not in name and "TOKEN" not in name else f"{name}: {error}"
-            )
+            faults.append(f"{name}: {error}" if _is_secret(name) else f"{name}={raw!r}: {error}")
     faults += _cross_faults(values)
     if faults:
         raise InvalidSettings(faults)
     return Settings(**values)
+
+
+def _is_secret(name: str) -> bool:
+    """Whether what stands there may be a password, or hold one."""
+    return "URL" in name or "TOKEN" in name
 
 
 def _convert(raw: str, kind: Any) -> Any:

@@ -40,12 +40,6 @@ class Store:
         """
         job_id = secrets.token_hex(12)
         blobs = [part.blob for part in inputs.values() if part.blob]
-        record = {
-            "job_id": job_id,
-            "options": json_text(options),
-            "inputs": json_text(inputs),
-            "blobs": json_text([blob.id for blob in blobs]),
-        }
         status, found = await self._submit(
             keys=[*keys.of_job(job_id), keys.idempotency(_digest(idempotency_key)) if idempotency_key else ""],
             args=[
@@ -55,11 +49,11 @@ class Store:
                 json_text(OPEN),
                 len(blobs),
                 *(keys.blob(blob.id) for blob in blobs),
-                *(item for pair in record.items() for item in pair),
+                *_record(job_id, inputs, options, blobs),
             ],
         )
         if status != b"created":
-            await self._drop([part.blob for part in inputs.values() if part.blob and not part.registered])
+            await self._discard_uploads(inputs)
         if status == b"mismatch":
             raise errors.IdempotencyMismatch(job_id=found.decode())
         if status == b"gone":
@@ -104,9 +98,21 @@ class Store:
             raise errors.NotReady(state=job.state.value)
         await self.results.forget(job_id)
 
-    async def _drop(self, blobs: list[Blob]) -> None:
-        for blob in blobs:
-            await self.blobs.discard(blob.id)
+    async def _discard_uploads(self, inputs: dict[str, Input]) -> None:
+        for part in inputs.values():
+            if part.blob and not part.registered:
+                await self.blobs.discard(part.blob.id)
+
+
+def _record(job_id: str, inputs: dict[str, Input], options: Options, blobs: list[Blob]) -> list[str]:
+    """The job's fields and their values, one after the other."""
+    fields = {
+        "job_id": job_id,
+        "options": json_text(options),
+        "inputs": json_text(inputs),
+        "blobs": json_text([blob.id for blob in blobs]),
+    }
+    return [item for pair in fields.items() for item in pair]
 
 
 def _digest(text: str) -> str:
