@@ -66,7 +66,6 @@ class Mutant:
 def python_places(file: str, text: str) -> Iterator[Place]:
     """Every place that one of the operators can change. A comparison or a number is one place, not one a way."""
     from cosmic_ray.ast import ast_nodes, get_ast
-    from cosmic_ray.mutating import mutate_code
     from cosmic_ray.plugins import get_operator
 
     nodes = list(ast_nodes(get_ast(text)))
@@ -75,9 +74,20 @@ def python_places(file: str, text: str) -> Iterator[Place]:
         operator = get_operator(f"core/{name}")()
         starts = (start for node in nodes for start, _ in operator.mutation_positions(node))
         for occurrence, start in enumerate(starts):
-            ways[start].append((name, partial(mutate_code, operator=operator, occurrence=occurrence)))
+            ways[start].append((name, partial(_mutated, operator=operator, occurrence=occurrence)))
     for (line, column), found in sorted(ways.items()):
         yield Place(file, line, column, tuple(found))
+
+
+def _mutated(text: str, *, operator: object, occurrence: int) -> str | None:
+    """None for what the operator finds and cannot change: it knows no dotted name in a tuple of exceptions."""
+    from cosmic_ray.mutating import mutate_code
+
+    try:
+        changed: str | None = mutate_code(text, operator, occurrence)
+    except AttributeError:
+        return None
+    return changed
 
 
 def lua_places(file: str, text: str) -> Iterator[Place]:

@@ -39,6 +39,12 @@ class TestPython:
         assert sorted(name.split("_", 1)[-1] for name, _ in found[1].ways) == ["Lt_GtE", "Lt_LtE"]
         assert changes(found[:1], "x = 1 < 2\n") == ["x = 2 < 2", "x = 0 < 2"]
 
+    def test_an_exception_with_a_dotted_name_in_a_tuple(self):
+        text = "try: ...\nexcept (a.B, C): ...\n"
+        assert changes(list(python_places("a.py", text))[1:], text) == ["except (a.B, CosmicRayTestingException): ..."]
+        (place,) = list(python_places("a.py", text))[:1]
+        assert [change(text) for _, change in place.ways] == [None]
+
     def test_what_does_not_run_is_not_drawn(self, tmp_path: Path):
         (tmp_path / "jobs").mkdir()
         (tmp_path / "jobs" / "a.py").write_text(PYTHON)

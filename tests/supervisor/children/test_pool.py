@@ -168,3 +168,22 @@ async def test_a_full_forkserver_that_dies_is_started_again(service: Service) ->
         await finished(service, {"needs": "full"})
         assert daemon._pool.full.forkserver
         assert daemon._pool.full.forkserver is not forkserver
+
+
+async def test_the_libraries_go_when_no_full_template_is_used_whatever_the_lean_ones_do(service: Service) -> None:
+    async with service.supervisor() as daemon:
+        await finished(service, {"needs": "full"})
+        await finished(service, {"n": 1})
+        pool = daemon._pool
+        templates = {template.stack: template for template in pool.templates}
+        templates["full"].users += 1
+        await pool.evict(0)
+        assert pool.full.forkserver, "somebody still needs it"
+        templates["full"].users -= 1
+        await finished(service, {"n": 1})
+        (lean,) = (template for template in pool.templates if template.stack == "lean")
+        lean.users += 1
+        await pool.evict(0)
+        assert pool.full.forkserver is None
+        assert lean in pool.templates
+        lean.users -= 1
