@@ -149,3 +149,17 @@ async def test_a_job_that_nobody_summed_up_is_closed(broken: Broken) -> None:
 def test_every_finding_has_a_meaning_and_a_test() -> None:
     tested = {code for _, codes in (*LIVING.values(), *ENDED.values()) for code in codes}
     assert set(MEANINGS) == tested | {"stuck", "not_closed"}
+
+
+@pytest.mark.parametrize(("chunk", "left"), [("5-9", 1), ("10-14", 0)])
+async def test_of_entries_that_came_twice_one_stays_where_a_lease_stands_behind_it(
+    broken: Broken, chunk: str, left: int
+) -> None:
+    """0-4 is done, 5-9 leased, 10-14 pending."""
+    job_id = await broken.begin()
+    name = "shap:supervisor:sup:leased"
+    for _ in range(2):
+        broken.client.rpush(name, f"{job_id}/{chunk}")
+    broken.check_mending({"not_held"})
+    assert broken.client.lrange(name, 0, -1).count(f"{job_id}/{chunk}".encode()) == left
+    assert await broken.finish_all(job_id) is JobState.FINISHED
