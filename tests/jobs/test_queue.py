@@ -6,10 +6,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from jobs import keys
+from jobs import errors, keys
 from jobs.blobs import BlobGone
+from jobs.connection import OutOfMemoryError
 from jobs.outcomes import Outcome
-from jobs.queue import Decision
+from jobs.queue import Decision, Lease
 from jobs.records import Chunk, JobError
 from jobs.states import ChunkState, JobState
 from tests.jobs.conftest import Bench
@@ -209,3 +210,86 @@ async def test_a_small_job_keeps_the_attempts_and_crashes_of_its_opening(bench: 
     held = await opened(bench, job_id, span(0, 4))
     kept = msgspec.json.decode(await bench.redis.hget(keys.chunks(job_id), "0-4"), type=Chunk)
     assert (kept.attempts, kept.crashes) == (held.chunk.attempts, held.chunk.crashes) == (1, 2)
+
+
+async def test_nobody_waits_for_long_where_no_job_is_ready(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jobs.queue.BLOCK_S", 0.01)
+    assert not await bench.queue.has_ready()
+    assert await bench.queue.next_job() is None
+    job_id = await bench.submit()
+    assert await bench.queue.has_ready()
+    assert await bench.queue.next_job() == job_id == await bench.queue.next_job()
+
+
+async def test_a_full_store_is_rotated_all_the_same(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jobs.queue.BLOCK_S", 0.01)
+    job_id = await bench.submit()
+    await bench.redis.config_set("maxmemory", 1)
+    try:
+        assert await bench.queue.next_job() == job_id
+        assert await bench.queue.lease(job_id)
+        assert await bench.queue.next_job() is None
+    finally:
+        await bench.redis.config_set("maxmemory", 0)
+
+
+async def test_values_wait_for_room_and_not_for_ever(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jobs.queue.FULL_PATIENCE_S", 0.03)
+    monkeypatch.setattr("jobs.queue.FULL_RETRY_S", 0.01)
+    job_id = await bench.submit()
+    await opened(bench, job_id, span(0, 4))
+    held = Lease(job_id=job_id, chunk=Chunk.of_span(span(0, 4)))
+    tries = []
+
+    async def full(*_: object) -> bool:
+        tries.append(True)
+        if len(tries) == 3:
+            return True
+        raise OutOfMemoryError
+
+    monkeypatch.setattr(bench.queue.blobs, "put_values", full)
+    assert await bench.queue.put_values(held, 0, b"x")
+    with pytest.raises(errors.StorageFull):
+        await bench.queue.put_values(held, 0, b"x")
+    assert len(tries) == 6
+
+
+async def test_partials_are_listed_page_by_page(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jobs.queue.PAGE", 2)
+    job_id = await bench.submit()
+    await opened(bench, job_id, *(span(row, row) for row in range(5)))
+    for _ in range(5):
+        await finish(bench, await lease(bench, job_id), b"aaaaaaaa")
+    assert await bench.queue.partial_sizes(job_id) == [len(FRAME)] * 5
+    assert await bench.queue.partials(job_id, 3, 2) == FRAME * 2
+    assert await bench.queue.partials(job_id, 5, 0) == b""
+    with pytest.raises(BlobGone):
+        await bench.queue.partials(job_id, 3, 3)
+
+
+async def test_who_rescues_hears_when_the_next_lease_is_due(bench: Bench) -> None:
+    assert await bench.queue.expired() == ([], None)
+    ids = [await bench.submit() for _ in range(3)]
+    for job_id in ids:
+        await lease(bench, job_id)
+    seconds, _ = await bench.redis.time()
+    dues = (seconds - 5, seconds + 40, seconds + 20)
+    await bench.redis.zadd(keys.LEASES, {f"{job_id}/open": due for job_id, due in zip(ids, dues, strict=True)})
+    found, next_s = await bench.queue.expired()
+    assert [one.job_id for one in found] == ids[:1]
+    assert next_s == pytest.approx(20, abs=2)
+
+
+async def test_a_lease_of_a_job_that_is_gone_for_good_is_forgotten(bench: Bench) -> None:
+    job_id = await bench.submit()
+    held = await lease(bench, job_id)
+    assert [(one.job_id, one.token) for one in await bench.queue.own()] == [(job_id, held.token)]
+    await bench.redis.delete(keys.job(job_id), keys.chunks(job_id))
+    assert await bench.queue.own() == []
+    assert not await bench.redis.exists(keys.leased("sup"), keys.LEASES)
+
+
+async def test_two_processes_under_a_name_are_told_apart(bench: Bench) -> None:
+    held = await lease(bench, await bench.submit())
+    assert held.chunk.incarnation == bench.queue.incarnation != bench.supervisor("sup").incarnation
+    assert held.chunk.owner == "sup"

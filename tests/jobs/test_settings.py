@@ -2,19 +2,81 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from jobs.settings import InvalidSettings, load_settings
 
+DEFAULTS = {
+    "redis_url": "redis://127.0.0.1:6379/0",
+    "redis_health_check_interval": 30,
+    "shap_batch_size": 500,
+    "aggressive_memory_management": True,
+    "child_memory_mb": None,
+    "memory_limit_mb": None,
+    "worker_slots": None,
+    "chunk_timeout_s": 600.0,
+    "chunk_max_attempts": 3,
+    "lease_s": 15.0,
+    "drain_grace_s": 25.0,
+    "supervisor_name": None,
+    "blob_url": None,
+    "job_ttl_s": 86400,
+    "max_upload_mb": 1024,
+    "upload_silence_s": 30.0,
+    "api_token": None,
+    "admin_token": None,
+    "trusted_model_dir": None,
+    "model_cache_dir": None,
+    "model_cache_mb": 1024,
+    "host": "127.0.0.1",
+    "port": 8000,
+    "log_level": "INFO",
+    "log_format": None,
+}
+
 
 def test_an_empty_environment_gives_the_documented_defaults() -> None:
-    settings = load_settings({})
-    assert settings.shap_batch_size == 500
-    assert settings.redis_health_check_interval == 30
-    assert settings.aggressive_memory_management is True
-    assert settings.lease_s == 15.0
-    assert settings.host == "127.0.0.1"
-    assert settings.child_memory_bytes is None
+    assert msgspec.structs.asdict(load_settings({})) == DEFAULTS
+
+
+def test_sizes_are_bytes_inside() -> None:
+    settings = load_settings({"CHILD_MEMORY_MB": "3", "MEMORY_LIMIT_MB": "5"})
+    assert (settings.child_memory_bytes, settings.memory_limit_bytes) == (3 * 1024**2, 5 * 1024**2)
+    assert (settings.max_upload_bytes, settings.model_cache_bytes) == (1024**3, 1024**3)
+    unset = load_settings({})
+    assert (unset.child_memory_bytes, unset.memory_limit_bytes) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("name", "smallest", "too_small"),
+    [
+        ("REDIS_HEALTH_CHECK_INTERVAL", "0", "-1"),
+        ("SHAP_BATCH_SIZE", "1", "0"),
+        ("CHUNK_TIMEOUT_S", "0.001", "0"),
+        ("LEASE_S", "1", "0.9"),
+        ("DRAIN_GRACE_S", "0", "-0.1"),
+        ("PORT", "0", "-1"),
+        ("MODEL_CACHE_MB", "1", "0"),
+    ],
+)
+def test_the_smallest_that_is_taken(name: str, smallest: str, too_small: str) -> None:
+    load_settings({name: smallest})
+    with pytest.raises(InvalidSettings, match=name):
+        load_settings({name: too_small})
+
+
+def test_ports_and_names_have_an_end() -> None:
+    assert load_settings({"PORT": "65535", "SUPERVISOR_NAME": "a" * 100}).port == 65535
+    for env in ({"PORT": "65536"}, {"SUPERVISOR_NAME": "a" * 101}, {"SUPERVISOR_NAME": "a/b"}):
+        with pytest.raises(InvalidSettings):
+            load_settings(env)
+
+
+def test_a_child_gets_less_than_the_machine_has() -> None:
+    load_settings({"CHILD_MEMORY_MB": "99", "MEMORY_LIMIT_MB": "100"})
+    with pytest.raises(InvalidSettings, match="smaller than MEMORY_LIMIT_MB=100"):
+        load_settings({"CHILD_MEMORY_MB": "100", "MEMORY_LIMIT_MB": "100"})
 
 
 def test_values_are_read_and_empty_ones_are_unset() -> None:
