@@ -8,7 +8,7 @@ import pytest
 from redis.asyncio import Redis
 
 from jobs import connection
-from jobs.connection import KEPT_CONNECTIONS, connect
+from jobs.connection import KEPT_CONNECTIONS, connect, connect_blocking
 from jobs.settings import Settings
 
 pytestmark = pytest.mark.anyio
@@ -71,3 +71,19 @@ async def test_who_is_using_one_keeps_it_as_long_as_it_takes(client: Any, outsid
     assert len(await connections(outside)) == CROWD
     assert await asyncio.gather(*waiting) == [None] * CROWD
     await closed(outside)
+
+
+async def test_no_command_waits_longer_than_a_server_that_hangs_deserves(valkey_url: str) -> None:
+    for open_client in (connect, connect_blocking):
+        async with open_client(Settings(redis_url=valkey_url, redis_health_check_interval=7)) as found:
+            options = found.connection_pool.connection_kwargs
+            assert (options["socket_timeout"], options["socket_connect_timeout"]) == (5.0, 5.0)
+            assert options["health_check_interval"] == 7
+            assert options["socket_timeout"] > connection.BLOCK_S
+
+
+async def test_only_commands_are_sent_again(valkey_url: str) -> None:
+    """A blocking move whose reply is lost has happened nevertheless."""
+    for open_client, times in ((connect, 3), (connect_blocking, 0)):
+        async with open_client(Settings(redis_url=valkey_url)) as found:
+            assert found.get_retry().get_retries() == times

@@ -2,7 +2,7 @@
 
 import pytest
 
-from jobs.formats import DataFormat, ModelFormat, sniff_data, sniff_model
+from jobs.formats import DATA_FORMATS, DataFormat, ModelFormat, sniff_data, sniff_model
 
 
 @pytest.mark.parametrize(
@@ -24,6 +24,15 @@ def test_data(head: bytes, found: DataFormat) -> None:
     [
         (b"PAR1\0\0", "Parquet"),
         (b"\x1f\x8b\x08", "gzip"),
+        (b"BZh9", "bzip2"),
+        (b"\xfd7zXZ\0", "xz"),
+        (b"\x28\xb5\x2f\xfd", "Zstandard"),
+        (b"\xd0\xcf\x11\xe0", "old Excel"),
+        (b"\x89HDF\r\n", "HDF5"),
+        (b"%PDF-1.7", "PDF"),
+        (b"ARROW1\0\0", "Arrow"),
+        (b"Obj\x01", "Avro"),
+        (b"\xfe\xff\0a", "UTF-16"),
         (b"PK\x03\x04", "ZIP"),
         (b"\x80\x04\x95", "pickle"),
         (b"\xff\xfea\0", "UTF-16"),
@@ -56,3 +65,15 @@ def test_models(head: bytes, found: ModelFormat) -> None:
 def test_a_model_that_is_something_else_is_named() -> None:
     assert "unknown" in sniff_model(b"hello")
     assert "HDF5" in sniff_model(b"\x89HDF\r\n")
+
+
+def test_messages_list_every_table_format() -> None:
+    assert DATA_FORMATS == "CSV with a header, JSON, NPY"
+    assert [str(found) for found in DataFormat] == ["npy", "json", "csv"]
+
+
+def test_a_table_is_not_taken_for_what_stands_inside_it() -> None:
+    assert sniff_data(b"") is DataFormat.CSV
+    assert sniff_data(b"{") is DataFormat.JSON
+    assert sniff_data(b"a,{b}\n") is DataFormat.CSV
+    assert "binary" in sniff_data(b"a,b\n\x00")

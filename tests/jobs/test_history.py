@@ -30,3 +30,7 @@ async def test_recent_points_are_all_kept_and_older_ones_thinned(
 def test_several_histories_are_merged_by_time() -> None:
     merged = history.merged({"a": [{"at_ms": 1}, {"at_ms": 3}], "b": [{"at_ms": 2}]})
     assert [(point["supervisor"], point["at_ms"]) for point in merged] == [("a", 1), ("b", 2), ("a", 3)]
+
+
+def test_an_hour_of_points() -> None:
+    assert (history.RECENT_POINTS, history.EVERY, history.HOUR_POINTS, history.HOUR_S) == (300, 15, 240, 3_600)

@@ -56,3 +56,42 @@ def test_seconds_count_the_rows_the_chunks_and_the_slots() -> None:
 def test_a_plan_keeps_a_fifth_of_the_room_free_and_blocks_hold_about_4_mib() -> None:
     assert rows_that_fit(500, 100 * MIB, lambda rows: rows * MIB) == 80
     assert rows_per_block(50, 1, interactions=False) == 163 * 64
+
+
+def test_a_child_takes_the_file_and_the_numbers_or_the_numbers_and_a_block() -> None:
+    assert planner.chunk_bytes(10, 100, 500) == planner.CHILD_BYTES + 2_000
+    assert planner.chunk_bytes(10, 100, 1_500) == planner.CHILD_BYTES + 2_500
+    assert planner.CHILD_BYTES == 716_800
+
+
+def test_a_chunk_may_fill_its_share_exactly() -> None:
+    assert rows_that_fit(100, 1_000, lambda rows: 80 * rows) == 10
+    assert rows_that_fit(100, 1_000, lambda rows: 80 * rows + 1) == 9
+    assert rows_that_fit(3, 1_000, lambda rows: 800) == 3
+    assert rows_that_fit(0, 1_000, lambda rows: 0) == 1
+
+
+def test_a_block_has_its_bytes_in_floats() -> None:
+    vector = planner.ROWS_PER_PASS
+    most = planner.BLOCK_BYTES // (8 * vector)
+    assert planner.BLOCK_BYTES == 4 * MIB
+    assert rows_per_block(most, 1, interactions=False) == vector
+    assert rows_per_block(most // 2, 1, interactions=False) == 2 * vector
+    assert rows_per_block(most // 4, 2, interactions=False) == 2 * vector
+    assert rows_per_block(32, 1, interactions=True) == most // 1024 * vector
+
+
+def test_a_free_planner_takes_no_more_rows_than_it_has_to() -> None:
+    worth = int(1_000 * planner.FIXED_S * (1 - planner.FIXED_SHARE) / planner.FIXED_SHARE) + 1
+    assert rows_worth_a_child(10**9, rows_per_s=1_000, slots=2) == worth == 809
+    assert rows_worth_a_child(0, rows_per_s=1_000, slots=2) == 1
+    assert rows_worth_a_child(worth, rows_per_s=1_000, slots=1) == worth
+
+
+def test_more_slots_than_chunks_do_not_help_and_none_count_as_one() -> None:
+    assert planner.expected_seconds(100, 2, rows_per_s=10, slots=4) == (10 + 2 * planner.FIXED_S) / 2
+    assert planner.expected_seconds(100, 2, rows_per_s=10, slots=0) == 10 + 2 * planner.FIXED_S
+
+
+def test_halves_of_the_smallest_chunk() -> None:
+    assert halves(4, 5) == [(4, 4), (5, 5)]

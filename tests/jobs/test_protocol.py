@@ -8,14 +8,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jobs.options import Options
 from jobs.planner import MAX_CHUNKS
 from jobs.protocol import (
     LENGTH,
     MAX_FRAME_BYTES,
+    PIECE_BYTES,
     BadFrame,
     Failed,
+    Load,
+    MemoryReport,
+    Open,
     Plan,
     Read,
+    Unsuited,
     Values,
     decode_from_child,
     decode_from_supervisor,
@@ -80,3 +86,22 @@ def test_the_largest_plan_fits_one_frame() -> None:
     spans = Spans.at(MAX_CHUNKS, 1, [(10**12, 10**12)] * MAX_CHUNKS)
     plan = Plan(layout=Layout(format="csv", columns=[], features=[]), spans=spans)
     assert frame_length(encode(plan)[: LENGTH.size]) <= MAX_FRAME_BYTES
+
+
+def test_a_piece_fits_a_size_class_of_the_allocator_with_its_header() -> None:
+    assert PIECE_BYTES == 256 * 1024 - 64
+
+
+def test_the_largest_frame_is_still_read() -> None:
+    assert MAX_FRAME_BYTES == 8 * 1024 * 1024
+    assert frame_length(LENGTH.pack(MAX_FRAME_BYTES)) == MAX_FRAME_BYTES
+    assert frame_length(LENGTH.pack(0)) == 0
+
+
+def test_what_a_message_leaves_out() -> None:
+    assert msgspec.to_builtins(MemoryReport()) == {"peak_bytes": 0, "vm_peak_bytes": 0, "vm_hwm_bytes": 0}
+    asked = Open(sizes={}, batch_size="auto", cap_bytes=1)
+    assert (asked.model_bytes, asked.slots, asked.dry_run) == (0, 1, False)
+    load = Load(options=Options(), sizes={})
+    assert (load.trusted, load.ensemble, load.into) == (False, None, None)
+    assert not Unsuited("why").unreadable
