@@ -2,8 +2,8 @@
 
 - `pool`: everything that is forked, and the memory it shares; `loader`: how a model gets into it; `caps`,
   `stack_choice`: what the pool decides, as pure functions; `budget`, `memory`, `limits`: that memory.
-- `forkserver`: the process that forks; `fork_protocol`: what is said to it; `spawner`: our end of that; `stacks`: the
-  two forkservers that there are, kept up.
+- `forkserver`: the process that forks; `confinement`: what a fork does to itself; `fork_protocol`: what is said to it;
+  `spawner`: our end of that; `stacks`: the two forkservers that there are, kept up.
 - `templates`: those of them that hold a loaded model.
 - `watch`, `usage`: every child's memory, looked at from outside.
 - `pipe`, `conversation`, `inputs`: what a child says and may read; `ensembles`: models that were turned into arrays.

@@ -11,7 +11,6 @@ the resource tracker, and exit status and resource use stay hidden behind it.
 
 import array
 import contextlib
-import ctypes
 import gc
 import importlib
 import os
@@ -23,27 +22,30 @@ import sys
 from types import ModuleType
 from typing import Any, NoReturn
 
+from supervisor.children.confinement import (
+    EXIT_UNREPORTED,
+    LINUX,
+    adopt_orphans,
+    be_killed_first,
+    die_with_parent,
+    give_way,
+    keep_only,
+    lead_group,
+    limit_address_space,
+    own_sizes,
+    reset_signals,
+)
 from supervisor.children.fork_protocol import (
     COMMAND_BYTES,
-    HARD_MARGIN_BYTES,
     MAX_DESCRIPTORS,
     Event,
     Exited,
     Fork,
     Forked,
     Warm,
-    address_space_bytes,
     decode_command,
     encode_event,
 )
-
-LINUX = sys.platform == "linux"
-PR_SET_PDEATHSIG = 1
-PR_SET_CHILD_SUBREAPER = 36
-CHILD_NICENESS = 10
-EXIT_UNREPORTED = 70
-"""An exception got past the work's own reporting."""
-_libc = ctypes.CDLL(None, use_errno=True) if LINUX else None
 
 
 class Forkserver:
@@ -85,7 +87,7 @@ class Forkserver:
         else:
             if pid == 0:
                 self._become(fork, descriptors)
-            _lead_group(pid)
+            lead_group(pid)
             self._numbers[pid] = fork.number
             self._tell(Forked(number=fork.number, pid=pid))
         for descriptor in descriptors:
@@ -118,15 +120,15 @@ class Forkserver:
         """Only in the fork: turn into a child or a template, and never return."""
         code = EXIT_UNREPORTED
         try:
-            _lead_group(0)
-            _die_with_parent()
-            _adopt_orphans()
-            _reset_signals()
-            connection, *control = _keep_only(descriptors)
+            lead_group(0)
+            die_with_parent()
+            adopt_orphans()
+            reset_signals()
+            connection, *control = keep_only(descriptors)
             if fork.cap_bytes:  # without a cap of its own it has inherited all of these
-                _be_killed_first()
-                _give_way()
-                _limit_address_space(fork.cap_bytes)
+                be_killed_first()
+                give_way()
+                limit_address_space(fork.cap_bytes)
             if fork.role == "template":
                 self._become_template(connection, control[0])
             else:
@@ -163,42 +165,9 @@ def _receive(control: socket.socket) -> tuple[Fork, list[int]] | None:
     return decode_command(raw), list(descriptors)
 
 
-def _keep_only(descriptors: list[int]) -> list[socket.socket]:
-    """Close every descriptor but these; the second becomes stdout and stderr. Returns the others as sockets."""
-    connection, stderr, *control = descriptors
-    null = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(null, 0)
-    os.dup2(stderr, 1)
-    os.dup2(stderr, 2)
-    kept = sorted([connection, *control])
-    last = 2
-    for descriptor in kept:
-        os.closerange(last + 1, descriptor)
-        last = descriptor
-    os.closerange(last + 1, _highest_descriptor() + 1)
-    return [socket.socket(fileno=descriptor) for descriptor in (connection, *control)]
-
-
-def _highest_descriptor() -> int:
-    directory = "/proc/self/fd" if LINUX else "/dev/fd"
-    return max(int(name) for name in os.listdir(directory))
-
-
-def _lead_group(pid: int) -> None:
-    """Done by parent and fork, so that the group exists before either goes on."""
-    with contextlib.suppress(OSError):  # the other was first, or the fork has gone already
-        os.setpgid(pid, pid)
-
-
 def _kill_group(pid: int) -> None:
     with contextlib.suppress(OSError):
         os.killpg(pid, signal.SIGKILL)
-
-
-def _adopt_orphans() -> None:
-    """Linux only: whatever our descendants leave behind becomes our child, where we find it."""
-    if _libc is not None:
-        _libc.prctl(PR_SET_CHILD_SUBREAPER, 1)
 
 
 def _children() -> set[int]:
@@ -210,50 +179,11 @@ def _children() -> set[int]:
         return set()
 
 
-def _die_with_parent() -> None:
-    """Linux only; elsewhere the closed connection is what ends a child."""
-    parent = os.getppid()
-    if _libc is not None:
-        _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        if parent == 1 or os.getppid() != parent:
-            os._exit(EXIT_UNREPORTED)
-
-
-def _reset_signals() -> None:
-    signal.set_wakeup_fd(-1)
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-
-
-def _be_killed_first() -> None:
-    """If the machine runs out of memory, the kernel shall take a child and not the supervisor."""
-    if LINUX:
-        with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
-            file.write("1000")
-
-
-def _give_way() -> None:
-    """On a busy machine the watch must come in time, and so must the answer to another child's question."""
-    os.setpriority(os.PRIO_PROCESS, 0, max(CHILD_NICENESS, os.getpriority(os.PRIO_PROCESS, 0)))
-
-
-def _limit_address_space(cap_bytes: int) -> None:
-    if LINUX:
-        limit = address_space_bytes(_memory()["VmSize"], cap_bytes)
-        resource.setrlimit(resource.RLIMIT_AS, (limit, limit + HARD_MARGIN_BYTES))
-
-
-def _memory() -> dict[str, int]:
-    """The sizes in /proc/self/status, in bytes."""
-    with open("/proc/self/status", encoding="ascii") as file:
-        pairs = (line.split(":", 1) for line in file if line.startswith(("Vm", "Rss")))
-        return {name: int(value.split()[0]) * 1024 for name, value in pairs}
-
-
 def _warm() -> Warm:
     if not LINUX:
         rss = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         return Warm(pid=os.getpid(), rss_bytes=rss, anon_bytes=rss, vm_size_bytes=0)
-    sizes = _memory()
+    sizes = own_sizes()
     return Warm(pid=os.getpid(), rss_bytes=sizes["VmRSS"], anon_bytes=sizes["RssAnon"], vm_size_bytes=sizes["VmSize"])
 
 
@@ -265,8 +195,8 @@ def _assert_single_thread() -> None:
 
 
 def main(control_descriptor: str, work_module: str, stack: str) -> NoReturn:
-    _die_with_parent()
-    _adopt_orphans()
+    die_with_parent()
+    adopt_orphans()
     for number in (signal.SIGINT, signal.SIGTERM):  # a terminal and some platforms send them to every process:
         signal.signal(number, signal.SIG_IGN)  # it is the supervisor's business what becomes of us and our children
     control = socket.socket(fileno=int(control_descriptor))

@@ -9,12 +9,7 @@ import contextlib
 import os
 import signal
 import socket
-import sys
-from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Literal
-
-import structlog
 
 from jobs.outcomes import Outcome
 from supervisor.children.fork_protocol import (
@@ -29,33 +24,6 @@ from supervisor.children.fork_protocol import (
 )
 from supervisor.children.pipe import Pipe, StderrTail
 
-log = structlog.get_logger()
-
-THREAD_LIMITS = (
-    "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "NUMEXPR_NUM_THREADS",
-    "NUMBA_NUM_THREADS",
-    "VECLIB_MAXIMUM_THREADS",
-    "MALLOC_ARENA_MAX",
-)
-"""Set to 1 before the first import: a thread's stack and arena are address space, and forks inherit no threads."""
-INHERITED = (
-    "PATH",
-    "HOME",
-    "LANG",
-    "LC_ALL",
-    "TMPDIR",
-    "TZ",
-    "PYTHONPATH",
-    "PYTHONHASHSEED",
-    "NUMBA_CACHE_DIR",
-)
-"""All that the forkserver gets of our environment: no Redis address, no token."""
-ROOT = Path(__file__).parents[2]
-"""Where our packages are, installed or not."""
-WARM_TIMEOUT_S = 120.0
 LEAVE_TIMEOUT_S = 2.0
 
 
@@ -197,42 +165,6 @@ class Spawner:
         if not self.warm.done():
             self.warm.set_exception(ForkserverLost())
             self.warm.exception()  # seen here, so that nobody needs to wait for it
-
-
-async def start_forkserver(
-    work_module: str, stack: StackName, env: Mapping[str, str] = os.environ
-) -> tuple[Spawner, Warm]:
-    """Start a forkserver and wait until it has imported its stack. Raises ForkserverLost, TimeoutError."""
-    ours, theirs = socket.socketpair()
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-P",  # the working directory may hold anything
-        "-m",
-        "supervisor.children.forkserver",
-        str(theirs.fileno()),
-        work_module,
-        stack,
-        pass_fds=[theirs.fileno()],
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.DEVNULL,
-        env=_environment(env),
-    )
-    theirs.close()
-    spawner = Spawner(ours, process)
-    try:
-        async with asyncio.timeout(WARM_TIMEOUT_S):
-            warm = await spawner.warm
-    except BaseException:
-        await spawner.leave()
-        raise
-    log.info("forkserver_warm", stack=stack, pid=warm.pid, rss_bytes=warm.rss_bytes, vm_size_bytes=warm.vm_size_bytes)
-    return spawner, warm
-
-
-def _environment(env: Mapping[str, str]) -> dict[str, str]:
-    kept = {name: env[name] for name in INHERITED if name in env}
-    path = os.pathsep.join(filter(None, [str(ROOT), kept.get("PYTHONPATH")]))
-    return kept | dict.fromkeys(THREAD_LIMITS, "1") | {"PYTHONPATH": path}
 
 
 def kill_group(pid: int) -> None:

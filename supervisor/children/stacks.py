@@ -5,16 +5,46 @@ it. Does not fork: a forkserver's spawner does.
 """
 
 import asyncio
+import os
+import socket
+import sys
+from collections.abc import Mapping
+from pathlib import Path
 
 import structlog
 
 from jobs.settings import MIB
 from supervisor.children.budget import Reservation
 from supervisor.children.fork_protocol import Warm
-from supervisor.children.spawner import ForkserverLost, Spawner, StackName, start_forkserver
+from supervisor.children.spawner import ForkserverLost, Spawner, StackName
 
 log = structlog.get_logger()
 
+THREAD_LIMITS = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "NUMBA_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+    "MALLOC_ARENA_MAX",
+)
+"""Set to 1 before the first import: a thread's stack and arena are address space, and forks inherit no threads."""
+INHERITED = (
+    "PATH",
+    "HOME",
+    "LANG",
+    "LC_ALL",
+    "TMPDIR",
+    "TZ",
+    "PYTHONPATH",
+    "PYTHONHASHSEED",
+    "NUMBA_CACHE_DIR",
+)
+"""All that the forkserver gets of our environment: no Redis address, no token."""
+ROOT = Path(__file__).parents[2]
+"""Where our packages are, installed or not."""
+WARM_TIMEOUT_S = 120.0
 FULL_STACK_BYTES = 260 * MIB
 """What a full forkserver is taken to need before one has been measured: shap 0.51 with its libraries."""
 RETRY_S = 1.0
@@ -91,3 +121,39 @@ class Stack:
             await forkserver.spawner.leave()
         if reservation:
             reservation.shrink(0)
+
+
+async def start_forkserver(
+    work_module: str, stack: StackName, env: Mapping[str, str] = os.environ
+) -> tuple[Spawner, Warm]:
+    """Start a forkserver and wait until it has imported its stack. Raises ForkserverLost, TimeoutError."""
+    ours, theirs = socket.socketpair()
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-P",  # the working directory may hold anything
+        "-m",
+        "supervisor.children.forkserver",
+        str(theirs.fileno()),
+        work_module,
+        stack,
+        pass_fds=[theirs.fileno()],
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.DEVNULL,
+        env=_environment(env),
+    )
+    theirs.close()
+    spawner = Spawner(ours, process)
+    try:
+        async with asyncio.timeout(WARM_TIMEOUT_S):
+            warm = await spawner.warm
+    except BaseException:
+        await spawner.leave()
+        raise
+    log.info("forkserver_warm", stack=stack, pid=warm.pid, rss_bytes=warm.rss_bytes, vm_size_bytes=warm.vm_size_bytes)
+    return spawner, warm
+
+
+def _environment(env: Mapping[str, str]) -> dict[str, str]:
+    kept = {name: env[name] for name in INHERITED if name in env}
+    path = os.pathsep.join(filter(None, [str(ROOT), kept.get("PYTHONPATH")]))
+    return kept | dict.fromkeys(THREAD_LIMITS, "1") | {"PYTHONPATH": path}
