@@ -155,16 +155,20 @@ class Trees:
             roots = self.roots[split]
             nodes = np.concatenate([roots + self.left[split], roots + self.right[split]]).astype(np.int64)
 
-    @cached_property
-    def expected_value(self) -> Floats:
-        """(K,): the output for the training rows on average, by cover: the base that SHAP values add to."""
+    def means(self) -> Floats:
+        """(N, V): the leaf values below each node on average, by cover."""
         means = self.values.copy()
         for nodes in reversed(list(self.levels())):
             split = nodes[self.inner[nodes]]
             share = self.left_share[split, None]
             roots = self.roots[split]
             means[split] = share * means[roots + self.left[split]] + (1 - share) * means[roots + self.right[split]]
-        expected: Floats = self.gather(means[self.offsets[:-1]][None])[0]
+        return means
+
+    @cached_property
+    def expected_value(self) -> Floats:
+        """(K,): the output for the training rows on average, by cover: the base that SHAP values add to."""
+        expected: Floats = self.gather(self.means()[self.offsets[:-1]][None])[0]
         return expected
 
     def read(self, x: NDArray[np.floating]) -> Floats:

@@ -5,6 +5,8 @@ Features that are not known come from a row of the background, all at once, and 
 need no background: see `engine`.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,6 +16,9 @@ from shaptrees.columns import Columns, columns
 from shaptrees.outputs import shaped, symmetric
 from shaptrees.prediction import predict
 from shaptrees.probability import logistic, low_rank, slopes
+
+Chords = Callable[[Floats, Floats], Floats]
+"""Slopes (n, N) between raw outputs of rows (n,) and of background rows (N,)."""
 
 
 class Background:
@@ -42,22 +47,29 @@ class Background:
         self._trees, self._name, self._level = trees, level, levels.at(level)
         self._rows = np.array(background, dtype=np.float64)
         self._probability = model_output == "probability"
-        self._margin = self._margins(self._rows)
-        means = (logistic(self._margin) if self._probability else self._margin).mean(axis=0)
+        self.margin = self._margins(self._rows)
+        """(N, K): what the trees give the background's rows, before complements."""
+        means = (logistic(self.margin) if self._probability else self.margin).mean(axis=0)
         self.expected_value: Floats = np.array([1 - means[0], means[0]]) if trees.complement else means
         self._equal = np.full(len(self._rows), 1 / len(self._rows))
 
     def values(self, x: NDArray[np.floating]) -> Floats:
         """SHAP values of rows x (n, F): (n, F), or (n, F, K) for K outputs. Errors as for `engine.shap_values`."""
-        both, n = self._columns(x), len(x)
-        if not self._probability:
-            return shaped(self._trees, self._against(both, n, self._equal, pairs=False))
-        margin = self._margins(x)
-        phi = np.zeros((n, len(self._trees.base), self._trees.features))
+        if self._probability:
+            return self.scaled(x, slopes)
+        return shaped(self._trees, self._against(self._columns(x), len(x), self._equal, pairs=False))
+
+    def scaled(self, x: NDArray[np.floating], chords: Chords) -> Floats:
+        """Values (n, F) or (n, F, K) of whatever raw outputs are turned into: each pair's raw ones, times its slope.
+
+        Errors as for `values`.
+        """
+        both, margin = self._columns(x), self._margins(x)
+        phi = np.zeros((len(x), len(self._trees.base), self._trees.features))
         for output in range(len(self._trees.base)):
-            left, right = low_rank(slopes(margin[:, output], self._margin[:, output]) / len(self._rows))
+            left, right = low_rank(chords(margin[:, output], self.margin[:, output]) / len(self._rows))
             for of_row, weights in zip(left.T, right, strict=True):
-                phi[:, output] += of_row[:, None] * self._against(both, n, weights, pairs=False)[:, output]
+                phi[:, output] += of_row[:, None] * self._against(both, len(x), weights, pairs=False)[:, output]
         return shaped(self._trees, phi)
 
     def interactions(self, x: NDArray[np.floating]) -> Floats:

@@ -13,7 +13,7 @@ from shaptrees.quadrature import table
 
 kernel: ModuleType | None
 try:
-    from shaptrees import _kernel as kernel  # type: ignore[attr-defined,no-redef]
+    from shaptrees import _kernel as kernel  # type: ignore[no-redef]
 
     _REASON = ""
 except ImportError as fault:  # built without a compiler

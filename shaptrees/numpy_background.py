@@ -4,6 +4,7 @@ Leaf by leaf, with matrices of ones where a row (or a background row) misses a f
 """
 
 from dataclasses import replace
+from functools import cache
 from math import factorial
 
 import numpy as np
@@ -99,6 +100,7 @@ class _Leaf:
         phi[:, :, here[upper], there[upper]] += value[:, None] * given[:, None, upper]
 
 
+@cache
 def _weights(most: int) -> tuple[Floats, Floats]:
     """What each feature gets that a background row misses, and loses that a row misses: by misses of either."""
     positive, negative = np.zeros((most + 1, most + 1)), np.zeros((most + 1, most + 1))
@@ -109,6 +111,7 @@ def _weights(most: int) -> tuple[Floats, Floats]:
     return positive, negative
 
 
+@cache
 def _pair_weights(most: int) -> tuple[Floats, Floats, Floats]:
     """Half of what a pair of features gets that a background row misses both, one, or none of, a row the others."""
     both, one, none = (np.zeros((most + 1, most + 1)) for _ in range(3))

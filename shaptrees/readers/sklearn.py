@@ -221,14 +221,14 @@ def _isolation_forest(model: Any) -> Trees:
         depth = np.zeros(len(left))
         for node in np.flatnonzero(left != LEAF):
             depth[[left[node], right[node]]] = depth[node] + 1
-        lengths = depth + _average_path_length(state["n_node_samples"].astype(np.float64))
+        lengths = depth + average_path_length(state["n_node_samples"].astype(np.float64))
         part = _part(estimator.tree_, lengths.reshape(-1, 1) / len(model.estimators_), features)
         part.cover = state["n_node_samples"]
         parts.append(part)
     return assemble(parts, output=ALL_OUTPUTS, base=np.zeros(1), features=model.n_features_in_, float32=True)
 
 
-def _average_path_length(rows: Floats) -> Floats:
+def average_path_length(rows: Floats) -> Floats:
     """Of an unsuccessful search in a tree over that many rows; Liu, Ting and Zhou, "Isolation Forest", equation 1."""
     many = np.maximum(rows, 3.0)
     length = 2.0 * (np.log(many - 1.0) + np.euler_gamma) - 2.0 * (many - 1.0) / many
