@@ -87,7 +87,7 @@ def test_importing_it_is_quick_small_and_brings_nothing_else(site: Path) -> None
     """The time is what it adds to NumPy's, the best of some: the machine may be busy."""
     found = [json.loads(run(site, IMPORT)) for _ in range(5)]
     assert found[0]["file"].startswith(str(site))
-    assert min(each["seconds"] for each in found) < 0.1
+    assert min(each["seconds"] for each in found) < 0.2
     assert max(each["rss"] for each in found) < 45_000_000
     roots = {name.split(".")[0] for name in found[0]["modules"]}
     assert not roots & {"xgboost", "scipy", "jobs", "child", "msgspec"}
