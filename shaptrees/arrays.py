@@ -1,7 +1,7 @@
 """A tree ensemble as plain arrays: checked once, then safe to walk without looking again.
 
-Used by the child that opens a job (which fills it) and by the children that explain rows. Does not know where the
-trees came from: see `readers`.
+`build` puts it together for `readers`, `engine` explains it. Does not know where the trees came from. The counterpart
+of treelite's model, laid out for the kernel that walks over it.
 """
 
 from collections.abc import Iterator
@@ -126,18 +126,18 @@ class Trees:
         return share
 
     @cached_property
-    def ways(self) -> tuple[Missing, ...]:
-        """The ways of treating missing values that occur, sorted; RIGHT where there is no split."""
+    def missing_kinds(self) -> tuple[Missing, ...]:
+        """Those of `missing` that occur at splits, sorted; RIGHT where there is no split."""
         counts = np.bincount(self.missing[self.inner], minlength=len(Missing))
-        return tuple(way for way in Missing if counts[way]) or (Missing.RIGHT,)
+        return tuple(kind for kind in Missing if counts[kind]) or (Missing.RIGHT,)
 
     @cached_property
     def slot(self) -> Ints:
-        """(N,): the column that a split looks at, where rows have all columns once for each of `ways`."""
-        if len(self.ways) == 1:
+        """(N,): the column that a split looks at, where rows have all columns once for each of `missing_kinds`."""
+        if len(self.missing_kinds) == 1:
             return self.feature
         place = np.zeros(len(Missing), dtype=np.int32)
-        place[list(self.ways)] = np.arange(len(self.ways)) * self.features
+        place[list(self.missing_kinds)] = np.arange(len(self.missing_kinds)) * self.features
         slot: Ints = np.where(self.inner, place[self.missing] + self.feature, 0).astype(np.int32)
         return slot
 

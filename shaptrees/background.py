@@ -1,4 +1,4 @@
-"""Values against a background of rows (interventional), made ready once a job. Runs inside a template and children.
+"""Values against a background of rows (interventional), made ready once for any number of rows.
 
 Features that are not known come from a row of the background, all at once, and every row of the background counts.
 `kernel_background.h` and `numpy_background` say how; both know leaves and patterns, not models. Path-dependent values

@@ -44,6 +44,7 @@ DTYPES = {
     "values": np.float64,
 }
 """Of the arrays that are made by putting those of the trees one after the other."""
+_BOUNDS = {dtype: (np.iinfo(dtype).min, np.iinfo(dtype).max) for dtype in (np.int32, np.uint32, np.uint8)}
 
 
 def assemble(parts: Iterable[Part], *, output: Any, **whole: Any) -> Trees:
@@ -78,10 +79,10 @@ def _fit(array: Any, size: int, dtype: Any) -> Any:
     if array is None:
         return np.zeros(size, dtype)
     array = np.asarray(array)
-    if np.issubdtype(dtype, np.integer) and array.dtype != dtype and len(array):
-        bounds = np.iinfo(dtype)
-        if not (array.min() >= bounds.min and array.max() <= bounds.max):
-            raise OverflowError(f"a number is outside of {bounds.min} to {bounds.max}")
+    if dtype in _BOUNDS and array.dtype != dtype and len(array):
+        least, most = _BOUNDS[dtype]
+        if not (array.min() >= least and array.max() <= most):
+            raise OverflowError(f"a number is outside of {least} to {most}")
     return array.astype(dtype, copy=False)
 
 

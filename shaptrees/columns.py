@@ -1,4 +1,4 @@
-"""Rows as the engine reads them: in blocks, a column for every feature and way of treating missing values.
+"""Rows as the engine reads them: in blocks, a column for every feature and kind of treatment of missing values.
 
 What a split would have to ask about a missing value is answered here, once for all trees: the engine compares with
 `<=` and nothing else. NaN compares false, so it goes right; minus infinity goes left.
@@ -64,17 +64,19 @@ def aligned(shape: tuple[int, ...]) -> Floats:
 def columns(trees: Trees, x: NDArray[np.floating]) -> Columns:
     """Columns of the rows (n, F) for these trees, with no new array a node. Raises FeatureCount."""
     rows = trees.read(x)
-    if not (np.isnan(rows).any() or trees.ways[-1] >= Missing.ZERO_TOO_RIGHT):
+    if not (np.isnan(rows).any() or trees.missing_kinds[-1] >= Missing.ZERO_TOO_RIGHT):
         return Columns(rows=rows, slot=trees.feature, threshold=trees.bound)
-    return Columns(rows=np.hstack([_treated(rows, way) for way in trees.ways]), slot=trees.slot, threshold=trees.bound)
+    return Columns(
+        rows=np.hstack([_treated(rows, kind) for kind in trees.missing_kinds]), slot=trees.slot, threshold=trees.bound
+    )
 
 
-def _treated(rows: Floats, way: Missing) -> Floats:
-    if way == Missing.RIGHT:
+def _treated(rows: Floats, kind: Missing) -> Floats:
+    if kind == Missing.RIGHT:
         return rows
-    if way == Missing.AS_ZERO:
+    if kind == Missing.AS_ZERO:
         return np.where(np.isnan(rows), 0.0, rows)
     absent = np.isnan(rows)
-    if way in (Missing.ZERO_TOO_RIGHT, Missing.ZERO_TOO_LEFT):
+    if kind in (Missing.ZERO_TOO_RIGHT, Missing.ZERO_TOO_LEFT):
         absent |= np.abs(rows) <= ZERO_BOUND
-    return np.where(absent, -np.inf if way in (Missing.LEFT, Missing.ZERO_TOO_LEFT) else np.nan, rows)
+    return np.where(absent, -np.inf if kind in (Missing.LEFT, Missing.ZERO_TOO_LEFT) else np.nan, rows)

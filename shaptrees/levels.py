@@ -1,4 +1,4 @@
-"""Which implementation of the engine runs: the C kernel at one of its levels, or NumPy. Runs inside a child.
+"""Which implementation of the engine runs: the C kernel at one of its levels, or NumPy.
 
 A level is an instruction set that the kernel was compiled for. Does not compute anything: see `engine`.
 """

@@ -1,4 +1,4 @@
-"""Values as callers get them, from what the engine adds up. Runs inside a child."""
+"""Values as callers get them, from what the engine adds up."""
 
 import numpy as np
 

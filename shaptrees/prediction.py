@@ -1,4 +1,4 @@
-"""What a tree ensemble predicts, fast. Runs inside a child. Links (probabilities) are not applied."""
+"""What a tree ensemble predicts, fast. Links (probabilities) are not applied."""
 
 import numpy as np
 from numpy.typing import NDArray

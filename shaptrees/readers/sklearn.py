@@ -1,7 +1,8 @@
-"""Plain arrays from scikit-learn's fitted trees, forests and boosters. Runs in templates.
+"""Plain arrays from scikit-learn's fitted trees, forests and boosters.
 
 Nothing of scikit-learn is imported: a model is known by the names of its class and bases. What it does not know, it
-refuses: see `NAMES`.
+refuses: see `NAMES`. Checks what the arrays need (`Trees` does, every index of it), and not what scikit-learn's own
+native code follows when it is asked to predict: a model in a hostile file is somebody else's to check before that.
 """
 
 from typing import Any

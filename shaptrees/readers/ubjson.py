@@ -1,4 +1,4 @@
-"""A strict reader of the part of UBJSON that XGBoost writes. Used in templates.
+"""A strict reader of the part of UBJSON that XGBoost writes.
 
 Format: https://ubjson.org/type-reference/. Every length is checked against the bytes that are left, nesting is
 bounded, and numeric arrays become numpy arrays without a copy of each number.

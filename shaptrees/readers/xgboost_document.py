@@ -15,7 +15,12 @@ from typing import Any
 
 from shaptrees.readers import ubjson
 
-_decode: Callable[[bytes], Any] = json.loads
+
+def _decode_slowly(text: bytes) -> Any:
+    return json.loads(text.decode())
+
+
+_decode: Callable[[bytes], Any] = _decode_slowly
 with suppress(ImportError):  # three times as fast, where it is at hand
     _decode = importlib.import_module("msgspec.json").decode
 
@@ -41,11 +46,19 @@ class JsonTrees(Sequence[dict[str, Any]]):
         text = self._content[self._places[index]]
         if b"\\" in text:
             raise ValueError("an escaped character in a tree")
-        constants = b"NaN" in text or b"Infinity" in text  # which XGBoost may write and JSON does not have
-        tree = json.loads(text) if constants else _decode(text)
-        if any(text.count(b'"%b"' % name.encode()) > 1 for name in (*tree, *tree.get("tree_param", ()))):
+        try:
+            tree = _decode(text)
+        except ValueError:
+            tree = _decode_slowly(text)  # XGBoost may write NaN, which JSON does not have
+        if text.count(b'"') != 2 * _strings(tree):
             raise ValueError("a key twice in one object")
         return tree
+
+
+def _strings(tree: dict[str, Any]) -> int:
+    """How many there are, keys and values, in a tree and in the one object within it."""
+    inner = [value for value in tree.values() if isinstance(value, dict)]
+    return sum(len(found) + sum(isinstance(value, str) for value in found.values()) for found in (tree, *inner))
 
 
 def is_ubjson(content: bytes) -> bool:

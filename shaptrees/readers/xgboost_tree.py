@@ -56,32 +56,34 @@ def _part(
 ) -> Part:
     condition = np.asarray(tree["split_conditions"], dtype=np.float32).astype(np.float64)
     leaf = left == LEAF
-    on_set = _on_set(tree, len(left))
-    if on_set.any() and not categories:
-        raise ValueError("splits on categories are not supported")
-    starts, words, sets = _sets(tree, on_set)
-    member = on_set & ~leaf
-    return Part(
+    part = Part(
         left=left,
         right=right,
         feature=np.where(leaf, 0, feature),
-        threshold=np.where(leaf | member, 0.0, condition),
+        threshold=np.where(leaf, 0.0, condition),
         missing=np.where(integers(tree["default_left"]) != 0, Missing.LEFT, Missing.RIGHT),
         cover=np.asarray(tree["sum_hessian"], dtype=np.float32).astype(np.float64),
         values=np.where(leaf, condition, 0.0).reshape(-1, 1),
-        rule=np.where(member, Rule.SET_GOES_RIGHT, Rule.THRESHOLD),
-        set_start=starts,
-        set_words=words,
-        sets=sets,
     )
+    on_set = _on_set(tree, len(left))
+    if on_set.any():
+        if not categories:
+            raise ValueError("splits on categories are not supported")
+        member = on_set & ~leaf
+        part.threshold = np.where(member, 0.0, part.threshold)
+        part.rule = np.where(member, Rule.SET_GOES_RIGHT, Rule.THRESHOLD)
+        part.set_start, part.set_words, part.sets = _sets(tree, len(left))
+    return part
 
 
 def _on_set(tree: dict[str, Any], nodes: int) -> np.ndarray:
     """(nodes,): which are marked as splits on a set of categories. Raises ValueError where their sets are no such."""
     kinds = integers(tree.get("split_type", np.zeros(nodes, np.int64)))
+    chosen = len(tree.get("categories", ()))
+    if len(kinds) == nodes and not kinds.any() and not chosen and not any(len(tree.get(name, ())) for name in _SETS):
+        return np.zeros(nodes, dtype=bool)
     checks.check_range("a type of split", kinds, 2)
     at, first, size = (integers(tree.get(name, ())) for name in _SETS)
-    chosen = len(tree.get("categories", ()))
     if len(kinds) != nodes or not len(at) == len(first) == len(size) or (at != np.flatnonzero(kinds)).any():
         raise checks.BadTree("sets of categories for other nodes than those that split on them")
     if (first < 0).any() or (size < 1).any() or (first > chosen - size).any():
@@ -89,11 +91,9 @@ def _on_set(tree: dict[str, Any], nodes: int) -> np.ndarray:
     return np.asarray(kinds == 1)
 
 
-def _sets(tree: dict[str, Any], on_set: np.ndarray) -> tuple[checks.Ints, checks.Ints, np.ndarray]:
+def _sets(tree: dict[str, Any], nodes: int) -> tuple[checks.Ints, checks.Ints, np.ndarray]:
     """For the splits on categories: first word, number of words, and all words. Categories in a set go right."""
-    starts, words = np.zeros(len(on_set), dtype=np.int64), np.zeros(len(on_set), dtype=np.int64)
-    if not on_set.any():
-        return starts, words, np.zeros(0)
+    starts, words = np.zeros(nodes, dtype=np.int64), np.zeros(nodes, dtype=np.int64)
     categories = integers(tree["categories"])
     checks.check_range("a category", categories, MOST_CATEGORIES)
     sets: list[Any] = []

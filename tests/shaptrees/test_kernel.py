@@ -139,7 +139,7 @@ SPOILT: dict[str, dict[str, Any]] = {
     "a child of nowhere": {"right": 10**6},
     "an unknown feature": {"feature": 99},
     "a rule": {"rule": 9},
-    "a missing way": {"missing": 9},
+    "a missing kind": {"missing": 9},
     "a cover": {"cover": -1.0},
     "an infinite cover": {"cover": np.inf},
     "a threshold": {"threshold": np.nan},
