@@ -35,3 +35,11 @@ class Options(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=T
     """Compute nothing: answer how many chunks it would take, of how many rows and bytes, and how long."""
     nsamples: Positive | None = None
     """Kernel: coalitions a row; default 2 x features + 2048."""
+
+    def evaluations(self, least: int) -> int:
+        """Of the model for a row, where one permutation takes `least`."""
+        return self.max_evals or max(500, least)
+
+    def coalitions(self, features: int) -> int:
+        """For a row of so many features: shap's own default."""
+        return self.nsamples or 2 * features + 2048

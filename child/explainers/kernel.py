@@ -34,7 +34,7 @@ class KernelShap:
 
     def __init__(self, model: Model, options: Options, background: Rows) -> None:
         self._nsamples = options.nsamples or "auto"
-        self._asked = min(options.nsamples or 2 * background.shape[1] + 2048, 2 ** min(30, background.shape[1]))
+        self._asked = min(options.coalitions(background.shape[1]), 2 ** min(30, background.shape[1]))
         self._background = background
         self._seed = options.seed
         self.explains = sampling.pick_output(model, options.model_output)

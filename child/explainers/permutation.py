@@ -18,7 +18,6 @@ from jobs.planner import FLOAT_BYTES
 
 ROWS_PER_SEED = 1_000
 """The group g of so many rows begins with seed + g, so that a chunk draws at most this many rows ahead."""
-DEFAULT_MAX_EVALS = 500
 SHARE, FIXED_BYTES = 1.08, 2 * 1024 * 1024
 """What shap's permutations take beside the rows that the model is asked for: measured."""
 
@@ -59,7 +58,7 @@ class PermutationShap:
 
     def __init__(self, model: Model, options: Options, background: Rows) -> None:
         least = 2 * model.n_features + 1
-        self._max_evals = options.max_evals or max(DEFAULT_MAX_EVALS, least)
+        self._max_evals = options.evaluations(least)
         if self._max_evals < least:
             reason = f"max_evals={self._max_evals}: one permutation of {model.n_features} features needs {least}"
             raise InvalidOptions(reason=reason)

@@ -111,6 +111,17 @@ async def test_a_jobs_whole_life(bench: Bench, blobs: BlobStore) -> None:
     assert await kept(bench) == 0
 
 
+async def test_values_are_kept_under_their_token_and_number(bench: Bench, blobs: BlobStore) -> None:
+    job_id = await bench.submit(CONTENT)
+    held = await opened(bench, job_id, span(0, 4))
+    for number in (0, 1):
+        assert await bench.queue.put_values(held, number, b"ab"[number:] * 8)
+    assert await blobs.get_values(job_id, "0-4", held.token, 0) == b"ab" * 8
+    assert await blobs.get_values(job_id, "0-4", held.token, 1) == b"b" * 8
+    assert await blobs.get_values(job_id, "0-4", held.token, 2) is None
+    assert await blobs.get_values(job_id, "0-4", held.token + 1, 0) is None
+
+
 async def test_values_end_with_their_job(bench: Bench, blobs: BlobStore) -> None:
     job_id = await bench.submit(CONTENT)
     held = await opened(bench, job_id, span(0, 4))

@@ -61,3 +61,10 @@ def test_what_is_taken(asked: dict[str, Any]) -> None:
 def test_what_is_refused(asked: dict[str, Any]) -> None:
     with pytest.raises(msgspec.ValidationError):
         msgspec.convert(asked, Options)
+
+
+def test_defaults_that_depend_on_the_model() -> None:
+    assert [Options().evaluations(least) for least in (21, 500, 501)] == [500, 500, 501]
+    assert Options(max_evals=7).evaluations(21) == 7
+    assert Options().coalitions(10) == 2068
+    assert Options(nsamples=7).coalitions(10) == 7
