@@ -2,15 +2,17 @@
 
 The house from the front door inwards:
 
-- `__main__`: `python -m api`; `app`: the routes and what lives as long as the process (`resources`).
+- `__main__`: `python -m api`; `app`: what lives as long as the process (`resources`), and all routes. Each stands
+  beside its handler, with what it takes and answers (`routes`); `openapi` writes them down.
 - `access_log`: one line a request; `auth`: tokens; `problems`: every error as RFC 9457; `parameters`: query, path and
   header values; `responses`: JSON answers.
 - `analyze`: POST /analyze. `admission` lets a body in; `multipart_body` and `json_body` read it into a `submission`,
   one blob a part, whose first bytes are judged by `sniffing` (and `npy`).
-- `jobs`: list, status, cancel, as `representation` writes them. `subscription` waits for a job's end.
+- `jobs`: list, status, cancel, as `representation` writes them; `summaries`: what children have stored.
+  `subscription` waits for a job's end.
 - `results`: values in the format of `negotiation`, cut by `result_table`, written by `result_writers`, `streaming`
   those of jobs that still run; and the summary.
 - `models`: models that are uploaded once; `model_lookup`: which one a job names.
 - `health`: livez, readyz, health; `admin`: memory and queue; `metrics`: the same for Prometheus.
-- `events`: a job's progress as server-sent events; `openapi`: all routes as a document.
+- `events`: a job's progress as server-sent events.
 """

@@ -10,10 +10,16 @@ from starlette.responses import Response
 
 from api import json_body, model_lookup, multipart_body, parameters, results
 from api.admission import Admission
-from api.representation import ended_document
+from api.auth import Realm
+from api.parameters import Flag
+from api.problems import PROBLEM
+from api.representation import EndedJob, StateOfJob, ended_document
 from api.resources import Resources, resources
 from api.responses import JsonResponse
+from api.result_writers import Result
+from api.routes import Answer, Routes
 from api.submission import Submission, read_options
+from api.summaries import JobForecast
 from jobs.connection import UNAVAILABLE, OutOfMemoryError
 from jobs.errors import Problem, UnsupportedMediaType, all_problems
 from jobs.records import Input, Job
@@ -23,13 +29,34 @@ READERS = {multipart_body.MEDIA_TYPE: multipart_body, json_body.MEDIA_TYPE: json
 SUPPORTED = ", ".join(READERS)
 DRY_RUN_WAIT_S = 60.0
 """A dry run answers at once, so the caller waits for it without asking to."""
+DRY_RUN = Flag(name="dry_run", description="Compute nothing, and answer what it would take.")
+routes = Routes(Realm.API)
 log = structlog.get_logger()
 
 
+@routes.post(
+    "/analyze",
+    "analyze",
+    "Submit rows and a model",
+    Answer(
+        "Ended in time: the values, how the job ended, or the forecast of a dry run.",
+        content=results.VALUES | {JsonResponse.media_type: (Result, EndedJob, JobForecast)},
+        headers=("Location", "Preference-Applied"),
+    ),
+    Answer("Accepted; Location names the job.", StateOfJob, status=202, headers=("Location", "Retry-After")),
+    Answer(
+        "What is wrong, and the way out; of a dry run also how it ended.",
+        status="default",
+        content={**PROBLEM.content, JsonResponse.media_type: EndedJob},
+    ),
+    parameters=[DRY_RUN, parameters.PREFER, parameters.IDEMPOTENCY_KEY],
+    body={multipart_body.MEDIA_TYPE: multipart_body.Form, json_body.MEDIA_TYPE: json_body.JsonSubmission},
+    link="submit",
+)
 async def analyze(request: Request) -> Response:
     """202 with the job, or 200 with its result when the caller waits and it ends in time."""
     house = resources(request)
-    dry_run = parameters.flag(request, "dry_run")
+    dry_run = DRY_RUN.read(request)
     wait_s = parameters.preferred_wait(request) or (DRY_RUN_WAIT_S if dry_run else 0.0)
     media_type = results.negotiate(request) if wait_s else ""
     key = parameters.idempotency_key(request)
@@ -101,7 +128,7 @@ async def _accepted(house: Resources, job_id: str, *, replayable: bool) -> Respo
         except (*UNAVAILABLE, Problem):
             log.warning("state_unknown", job_id=job_id)
     headers = {"Location": f"/jobs/{job_id}", "Retry-After": "1"}
-    return JsonResponse({"job_id": job_id, "status": state}, 202, headers)
+    return JsonResponse(StateOfJob(job_id=job_id, status=state), 202, headers)
 
 
 async def _ended(request: Request, job: Job, media_type: str, wait_s: float) -> Response:

@@ -16,8 +16,11 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from api import parameters
+from api.auth import Realm
+from api.parameters import Parameter
 from api.representation import status_document
 from api.resources import Resources, resources
+from api.routes import Answer, Routes
 from jobs.connection import UNAVAILABLE
 from jobs.errors import Problem
 from jobs.records import Job
@@ -25,17 +28,29 @@ from jobs.records import Job
 LOOK_S = 0.5
 KEEPALIVE_S = 15.0
 END = "end"
+MEDIA_TYPE = "text/event-stream"
+LAST_EVENT_ID = Parameter(name="Last-Event-ID", where="header", description="As a browser sends it.")
 HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+routes = Routes(Realm.API)
 log = structlog.get_logger()
 
 
+@routes.get(
+    "/jobs/{job_id}/events",
+    "followJob",
+    "Progress as server-sent events",
+    Answer("`progress` whenever the job has changed, then `end`.", content={MEDIA_TYPE: str}),
+    Answer("The end was seen: do not connect again.", status=204),
+    parameters=[LAST_EVENT_ID],
+    link="events",
+)
 async def events(request: Request) -> Response:
     """The stream. Raises UnknownJob."""
     house, job_id = resources(request), parameters.job_id(request)
     job = await house.store.job(job_id)
     if job.ended and request.headers.get("last-event-id") == END:
         return Response(status_code=204)
-    return StreamingResponse(_stream(house, job), headers=HEADERS, media_type="text/event-stream")
+    return StreamingResponse(_stream(house, job), headers=HEADERS, media_type=MEDIA_TYPE)
 
 
 async def _stream(house: Resources, job: Job) -> AsyncIterator[bytes]:

@@ -6,32 +6,117 @@ restarted. Does not judge memory: see `admin`.
 
 import asyncio
 import time
-from typing import Any
+from typing import Any, Literal, get_args
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
 from api.resources import resources
 from api.responses import HealthResponse, JsonResponse
+from api.routes import Answer, Routes
 from jobs import heartbeats, overview, store_policy
 from jobs.connection import UNAVAILABLE, NoPermissionError, RedisClient, RedisError
 from jobs.version import VERSION
 
 CHECK_S = 1.5
-PASS, WARN, FAIL = "pass", "warn", "fail"
+Status = Literal["pass", "warn", "fail"]
+PASS, WARN, FAIL = get_args(Status)
 STALE_S = 5.0
 """A supervisor sends a heartbeat every second."""
 WAITING_S = 60.0
 OVERDUE_S = 10.0
 """A lease that expired is returned within moments, by any supervisor."""
-Check = dict[str, Any]
+routes = Routes(None)
 
 
-async def livez(_: Request) -> Response:
+class Liveness(msgspec.Struct, kw_only=True):
     """The process answers."""
-    return JsonResponse({"status": PASS})
+
+    status: Status
 
 
+class Readiness(msgspec.Struct, kw_only=True):
+    """Whether the service can take work, and what is missing: redis or supervisors."""
+
+    status: Status
+    missing: list[str]
+
+
+class Check(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """`output` says what is wrong and what to do about it; left out where nothing is."""
+
+    status: Status
+    output: str = ""
+
+
+class RedisCheck(Check, kw_only=True, omit_defaults=True):
+    """The store answers."""
+
+    latency_seconds: float | msgspec.UnsetType = msgspec.UNSET
+
+
+class EvictionCheck(Check, kw_only=True):
+    """The store deletes nothing by itself."""
+
+    policy: str | None
+
+
+class SupervisorsCheck(Check, kw_only=True):
+    """Somebody works, and nobody has fallen silent without signing off."""
+
+    count: int
+    draining: int
+    silent: int
+
+
+class QueueCheck(Check, kw_only=True):
+    """Nothing waits long."""
+
+    jobs: int
+    pending_chunks: int
+    leased_chunks: int
+    oldest_seconds: float | None
+    longest_wait_seconds: float | None
+
+
+class RescueCheck(Check, kw_only=True):
+    """What a lost supervisor held goes back into the queue."""
+
+    overdue_leases: int
+
+
+class Checks(msgspec.Struct, kw_only=True):
+    """Only the first while Redis is away."""
+
+    redis: RedisCheck
+    eviction: EvictionCheck | msgspec.UnsetType = msgspec.UNSET
+    supervisors: SupervisorsCheck | msgspec.UnsetType = msgspec.UNSET
+    queue: QueueCheck | msgspec.UnsetType = msgspec.UNSET
+    rescue: RescueCheck | msgspec.UnsetType = msgspec.UNSET
+
+
+class Health(msgspec.Struct, kw_only=True):
+    """The whole picture; the worst check decides."""
+
+    status: Status
+    version: str
+    checks: Checks
+
+
+@routes.get("/livez", "getLiveness", "The process answers", Answer("It does.", Liveness))
+async def livez(_: Request) -> Response:
+    """Never asks Redis."""
+    return JsonResponse(Liveness(status=PASS))
+
+
+@routes.get(
+    "/readyz",
+    "getReadiness",
+    "Redis answers and a supervisor takes work",
+    Answer("It can take work.", content={HealthResponse.media_type: Readiness}),
+    Answer("Something is missing.", status=503, content={HealthResponse.media_type: Readiness}),
+)
 async def readyz(request: Request) -> Response:
     """Redis answers and a supervisor is there to work: `status`, and what is `missing`."""
     house = resources(request)
@@ -41,9 +126,18 @@ async def readyz(request: Request) -> Response:
             missing = [] if _working(await heartbeats.snapshots(house.redis)) else ["supervisors"]
     except (RedisError, OSError):
         missing = ["redis"]
-    return HealthResponse({"status": FAIL if missing else PASS, "missing": missing}, 503 if missing else 200)
+    readiness = Readiness(status=FAIL if missing else PASS, missing=missing)
+    return HealthResponse(readiness, 503 if missing else 200)
 
 
+@routes.get(
+    "/health",
+    "getHealth",
+    "The whole picture: pass, warn or fail",
+    Answer("Every check.", content={HealthResponse.media_type: Health}),
+    Answer("Redis is away.", status=503, content={HealthResponse.media_type: Health}),
+    link="health",
+)
 async def health(request: Request) -> Response:
     """`status`, `version` and `checks`: redis, eviction, supervisors, queue, rescue. 503 only when Redis is away."""
     house = resources(request)
@@ -51,25 +145,24 @@ async def health(request: Request) -> Response:
         async with asyncio.timeout(CHECK_S):
             checks = await _checks(house.redis)
     except (RedisError, OSError) as error:
-        checks = {"redis": {"status": FAIL, "output": str(error) or "no answer in time"}}
-    found = {check["status"] for check in checks.values()}
+        checks = Checks(redis=RedisCheck(status=FAIL, output=str(error) or "no answer in time"))
+    found = {check.status for check in msgspec.structs.astuple(checks) if isinstance(check, Check)}
     status = next(status for status in (FAIL, WARN, PASS) if status in found)
-    document = {"status": status, "version": VERSION, "checks": checks}
-    return HealthResponse(document, 503 if status == FAIL else 200)
+    return HealthResponse(Health(status=status, version=VERSION, checks=checks), 503 if status == FAIL else 200)
 
 
-async def _checks(redis: RedisClient) -> dict[str, Check]:
+async def _checks(redis: RedisClient) -> Checks:
     start = time.perf_counter()
     await redis.ping()
     latency = time.perf_counter() - start
     queue = await overview.of_queue(redis)
-    return {
-        "redis": {"status": PASS, "latency_seconds": round(latency, 4)},
-        "eviction": _eviction((await redis_memory(redis))["policy"]),
-        "supervisors": _supervisors(await heartbeats.snapshots(redis), queue["supervisors"]),
-        "queue": _queue(queue),
-        "rescue": _rescue(queue),
-    }
+    return Checks(
+        redis=RedisCheck(status=PASS, latency_seconds=round(latency, 4)),
+        eviction=_eviction((await redis_memory(redis))["policy"]),
+        supervisors=_supervisors(await heartbeats.snapshots(redis), queue["supervisors"]),
+        queue=_queue(queue),
+        rescue=_rescue(queue),
+    )
 
 
 async def redis_memory(redis: RedisClient) -> dict[str, Any]:
@@ -89,15 +182,13 @@ async def redis_memory(redis: RedisClient) -> dict[str, Any]:
     }
 
 
-def _eviction(policy: str | None) -> Check:
+def _eviction(policy: str | None) -> EvictionCheck:
     """Any other policy deletes jobs when memory is short."""
-    if store_policy.evicts(policy):
-        return {"status": WARN, "policy": policy, "output": store_policy.ADVICE}
-    return {"status": PASS, "policy": policy}
+    faults = [store_policy.ADVICE] if store_policy.evicts(policy) else []
+    return EvictionCheck(policy=policy, **_judged(faults))
 
 
-def _supervisors(snapshots: list[dict[str, Any]], heard: list[dict[str, Any]]) -> Check:
-    """Somebody works, and nobody has fallen silent without signing off."""
+def _supervisors(snapshots: list[dict[str, Any]], heard: list[dict[str, Any]]) -> SupervisorsCheck:
     working = _working(snapshots)
     silent = [found for found in heard if found["heard_s_ago"] > STALE_S]
     faults = [] if working else ["no supervisor takes work; jobs wait"]
@@ -105,33 +196,31 @@ def _supervisors(snapshots: list[dict[str, Any]], heard: list[dict[str, Any]]) -
         f"{found['name']} has not been heard of for {found['heard_s_ago']:.0f} s: look whether it was killed or hangs"
         for found in silent
     ]
-    counts = {"count": len(snapshots), "draining": len(snapshots) - working, "silent": len(silent)}
-    return _judged(counts, faults)
+    count = len(snapshots)
+    return SupervisorsCheck(count=count, draining=count - working, silent=len(silent), **_judged(faults))
 
 
 def _working(snapshots: list[dict[str, Any]]) -> int:
     return sum(not snapshot.get("draining") for snapshot in snapshots)
 
 
-def _queue(queue: dict[str, Any]) -> Check:
-    """Nothing waits long."""
+def _queue(queue: dict[str, Any]) -> QueueCheck:
     jobs = queue["jobs"]
     waiting_s = max((job["waiting_s"] for job in jobs), default=None)
     faults = []
     if waiting_s is not None and waiting_s > WAITING_S:
         faults = [f"chunks of a job have waited for {waiting_s:.0f} s: start more supervisors, or see /admin/queue"]
-    counts = {
-        "jobs": queue["jobs_total"],
-        "pending_chunks": sum(job["pending"] for job in jobs),
-        "leased_chunks": queue["leases_total"],
-        "oldest_seconds": max((job["age_s"] for job in jobs), default=None),
-        "longest_wait_seconds": waiting_s,
-    }
-    return _judged(counts, faults)
+    return QueueCheck(
+        jobs=queue["jobs_total"],
+        pending_chunks=sum(job["pending"] for job in jobs),
+        leased_chunks=queue["leases_total"],
+        oldest_seconds=max((job["age_s"] for job in jobs), default=None),
+        longest_wait_seconds=waiting_s,
+        **_judged(faults),
+    )
 
 
-def _rescue(queue: dict[str, Any]) -> Check:
-    """What a lost supervisor held goes back into the queue."""
+def _rescue(queue: dict[str, Any]) -> RescueCheck:
     overdue = [-lease["seconds_left"] for lease in queue["leases"] if lease["seconds_left"] < -OVERDUE_S]
     faults = []
     if overdue:
@@ -139,10 +228,8 @@ def _rescue(queue: dict[str, Any]) -> Check:
             f"{len(overdue)} lease(s) expired up to {max(overdue):.0f} s ago and were not returned: "
             "no supervisor runs, or none reaches the store"
         ]
-    return _judged({"overdue_leases": len(overdue)}, faults)
+    return RescueCheck(overdue_leases=len(overdue), **_judged(faults))
 
 
-def _judged(members: dict[str, Any], faults: list[str]) -> Check:
-    if not faults:
-        return {"status": PASS, **members}
-    return {"status": WARN, **members, "output": "; ".join(faults)}
+def _judged(faults: list[str]) -> dict[str, Any]:
+    return {"status": WARN if faults else PASS, "output": "; ".join(faults)}

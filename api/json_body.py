@@ -5,6 +5,7 @@ Used in the web process, which never builds rows of it. Does not judge what is i
 """
 
 from collections.abc import AsyncIterator
+from typing import Annotated
 
 import msgspec
 from starlette.requests import Request
@@ -16,22 +17,22 @@ from jobs.errors import InvalidParameter, MalformedJson, TooLarge, UnexpectedPar
 
 MEDIA_TYPE = "application/json"
 MAX_BYTES = 8 * 1024 * 1024
-NOTHING = msgspec.Raw(b"null")
-_SHAPES = {
-    "data": (b"{[", 'an object with "columns" and "data", or a list of rows'),
-    "background": (b"{[", 'an object with "columns" and "data", or a list of rows'),
-    "model": (b"{", "the object that XGBoost saves as JSON; send other models as multipart/form-data"),
-    "options": (b"{", "an object"),
-}
+ROWS = 'an object with "columns" and "data", or a list of rows'
+MODEL = "the object that XGBoost saves as JSON; send other models as multipart/form-data"
+_SHAPES = {"data": (b"{[", ROWS), "background": (b"{[", ROWS), "model": (b"{", MODEL), "options": (b"{", "an object")}
+_ROWS_SCHEMA = {"anyOf": [{"type": "object"}, {"type": "array", "items": {}}]}
+Rows = Annotated[msgspec.Raw, msgspec.Meta(description=ROWS, extra_json_schema=_ROWS_SCHEMA)]
+Model = Annotated[msgspec.Raw, msgspec.Meta(description=MODEL, extra_json_schema={"type": "object"})]
+RawOptions = Annotated[msgspec.Raw, msgspec.Meta(extra_json_schema={"$ref": "#/components/schemas/Options"})]
 
 
-class Members(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """The body's members, not looked into."""
+class JsonSubmission(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Rows, and either `model` or `model_id`; the members are not looked into."""
 
-    data: msgspec.Raw = NOTHING
-    model: msgspec.Raw = NOTHING
-    background: msgspec.Raw = NOTHING
-    options: msgspec.Raw = NOTHING
+    data: Rows | msgspec.UnsetType = msgspec.UNSET
+    model: Model | msgspec.UnsetType = msgspec.UNSET
+    background: Rows | msgspec.UnsetType = msgspec.UNSET
+    options: RawOptions | msgspec.UnsetType = msgspec.UNSET
     model_id: str | None = None
 
 
@@ -46,7 +47,8 @@ async def read(request: Request, body: AsyncIterator[bytes], submission: Submiss
     if members.model_id is not None:
         await _feed(submission, "model_id", members.model_id.encode("utf-8", "replace"))
     for name in ("options", "model", "background", "data"):
-        raw = memoryview(getattr(members, name))
+        member = getattr(members, name)
+        raw = memoryview(b"null" if member is msgspec.UNSET else member)
         if bytes(raw[:5]) != b"null":
             _check_shape(name, raw)
             await _feed(submission, name, raw)
@@ -67,9 +69,9 @@ def check_size(size: int, limit_bytes: int) -> None:
         raise TooLarge(field="The JSON body", limit_bytes=limit_bytes, way_out="Send multipart/form-data.")
 
 
-def _decode(body: bytearray) -> Members:
+def _decode(body: bytearray) -> JsonSubmission:
     try:
-        return msgspec.json.decode(body, type=Members)
+        return msgspec.json.decode(body, type=JsonSubmission)
     except msgspec.ValidationError as error:
         raise UnexpectedPart(field="body", reason=f"does not have the members it should: {error}") from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

@@ -11,15 +11,19 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.admin import rss_bytes
+from api.auth import Realm
 from api.health import redis_memory
 from api.resources import resources
+from api.routes import Answer, Routes
 from jobs import heartbeats, overview
 
 MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+routes = Routes(Realm.ADMIN)
 PREFIX = "shap_supervisor_"
 Sample = tuple[dict[str, str], float | None]
 
 
+@routes.get("/metrics", "getMetrics", "For Prometheus", Answer("Metrics.", content={"text/plain": str}), link="metrics")
 async def metrics(request: Request) -> Response:
     """All metrics, those of the store included."""
     house = resources(request)

@@ -10,34 +10,65 @@ A model's document has
 Does not load models, and takes no pickle. See `model_lookup` for what a `model_id` means.
 """
 
-from typing import Any
-
+import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
 from api import model_lookup, multipart_body, parameters
-from api.representation import timestamp
+from api.auth import Realm
+from api.representation import Timestamp, timestamp
 from api.resources import Resources, resources
 from api.responses import JsonResponse
+from api.routes import BINARY, Answer, Routes
 from api.submission import Submission
 from jobs.errors import ModelNameTaken, UnknownModel, UnsupportedMediaType
 from jobs.formats import SNIFF_BYTES, ModelFormat, sniff_model
 from jobs.records import Blob, ModelInfo
 from jobs.registered import RegisteredModel
 
+routes = Routes(Realm.API)
 
+
+class ModelDetails(msgspec.Struct, kw_only=True, tag_field="source", tag="registered"):
+    """A model that was uploaded once. family, model, features and outputs are null until a first job has loaded it."""
+
+    name: str
+    format: ModelFormat
+    sha256: str
+    size_bytes: int
+    created_at: Timestamp | None
+    family: str | None
+    model: str | None
+    features: list[str] | int | None
+    """Their names, or their number where the model was fitted without."""
+    outputs: list[str] | None
+
+
+class OperatorsModel(msgspec.Struct, kw_only=True, tag_field="source", tag="operator"):
+    """A file in TRUSTED_MODEL_DIR; no more is known of it."""
+
+    name: str
+
+
+class ModelList(msgspec.Struct, kw_only=True):
+    """What `model_id` may name."""
+
+    models: list[ModelDetails | OperatorsModel]
+
+
+@routes.get("/models", "listModels", "Models that jobs may name", Answer("Models.", ModelList), link="models")
 async def listing(request: Request) -> Response:
-    """GET /models."""
+    """Registered ones, then the operator's, each by name."""
     house = resources(request)
     registered = [_document(model, await house.store.models.info(model)) for model in await house.store.models.all()]
     operators = await model_lookup.operators_files(house.settings, house.store)
-    return JsonResponse(
-        {"models": [*registered, *({"name": name, "source": "operator"} for name in sorted(operators or ()))]}
-    )
+    by_name = [OperatorsModel(name=name) for name in sorted(operators or ())]
+    return JsonResponse(ModelList(models=[*registered, *by_name]))
 
 
+@routes.get("/models/{name}", "getModel", "Format, hash, size, features", Answer("The model.", ModelDetails))
 async def one(request: Request) -> Response:
-    """GET /models/{name}."""
+    """A registered model."""
     store, name = resources(request).store, request.path_params["name"]
     model = await store.models.get(name)
     if model is None:
@@ -47,8 +78,16 @@ async def one(request: Request) -> Response:
     return JsonResponse(_document(model, await store.models.info(model)))
 
 
+@routes.put(
+    "/models/{name}",
+    "putModel",
+    "Register a model: the body is its file",
+    Answer("It takes another one's place.", ModelDetails, headers=("Location",)),
+    Answer("Registered.", ModelDetails, status=201, headers=("Location",)),
+    body={"application/octet-stream": BINARY},
+)
 async def put(request: Request) -> Response:
-    """PUT /models/{name}: the body is the file. 201, or 200 where it takes another one's place."""
+    """The body is the file. 201, or 200 where it takes another one's place."""
     house = resources(request)
     name = model_lookup.checked_name(request.path_params["name"])
     if name in (await model_lookup.operators_files(house.settings, house.store) or ()):
@@ -63,8 +102,14 @@ async def put(request: Request) -> Response:
     return JsonResponse(_document(model, None), 201 if is_new else 200, {"Location": f"/models/{name}"})
 
 
+@routes.delete(
+    "/models/{name}",
+    "deleteModel",
+    "Forget a model; jobs keep what they began with",
+    Answer("Forgotten.", status=204),
+)
 async def delete(request: Request) -> Response:
-    """DELETE /models/{name}: jobs that use it keep what they use."""
+    """Jobs that use it keep what they use."""
     name = request.path_params["name"]
     if not await resources(request).store.models.delete(name):
         raise UnknownModel(model_id=name[:128], known="see GET /models")
@@ -90,16 +135,15 @@ async def _receive(request: Request, submission: Submission, house: Resources) -
     return blob
 
 
-def _document(model: RegisteredModel, info: ModelInfo | None) -> dict[str, Any]:
-    return {
-        "name": model.name,
-        "source": "registered",
-        "format": model.format,
-        "sha256": model.blob.sha256,
-        "size_bytes": model.blob.size,
-        "created_at": timestamp(model.created_at),
-        "family": info.family if info else None,
-        "model": info.name if info else None,
-        "features": (info.features or info.n_features) if info else None,
-        "outputs": info.outputs if info else None,
-    }
+def _document(model: RegisteredModel, info: ModelInfo | None) -> ModelDetails:
+    return ModelDetails(
+        name=model.name,
+        format=model.format,
+        sha256=model.blob.sha256,
+        size_bytes=model.blob.size,
+        created_at=timestamp(model.created_at),
+        family=info.family if info else None,
+        model=info.name if info else None,
+        features=(info.features or info.n_features) if info else None,
+        outputs=info.outputs if info else None,
+    )

@@ -4,17 +4,32 @@ Does not judge what is in a part: see `submission` and `sniffing`.
 """
 
 from collections.abc import AsyncIterator
+from typing import Annotated
 
+import msgspec
 from multipart import MultipartError, MultipartSegment, PushMultipartParser, parse_options_header
 from starlette.requests import Request
 
+from api.routes import BINARY
 from api.submission import Part, Submission
 from jobs.blobs import BATCH_BYTES
 from jobs.errors import MalformedRequest, TooLarge
+from jobs.formats import DATA_FORMATS, MODEL_FORMATS
+from jobs.options import Options
 
 MEDIA_TYPE = "multipart/form-data"
 MAX_BOUNDARY_CHARS = 200
 """RFC 2046 allows 70."""
+
+
+class Form(msgspec.Struct, kw_only=True):
+    """Rows and a model, as files: either `model` or `model_id`, the name of a registered or of an operator's model."""
+
+    data: Annotated[BINARY, msgspec.Meta(description=DATA_FORMATS)]
+    model: Annotated[BINARY, msgspec.Meta(description=MODEL_FORMATS)] | msgspec.UnsetType = msgspec.UNSET
+    model_id: str | msgspec.UnsetType = msgspec.UNSET
+    background: BINARY | msgspec.UnsetType = msgspec.UNSET
+    options: Options | msgspec.UnsetType = msgspec.UNSET
 
 
 def memory_bytes(announced: int) -> int:

@@ -4,7 +4,10 @@ Does not read bodies: see `multipart_body` and `json_body`.
 """
 
 import re
+from dataclasses import dataclass
+from typing import Annotated, Any
 
+import msgspec
 from starlette.requests import Request
 
 from jobs.errors import InvalidParameter, UnknownJob
@@ -18,22 +21,76 @@ _FLAGS = {"true": True, "1": True, "false": False, "0": False}
 _WAIT = re.compile(r'(?:^|[,;])\s*wait\s*=\s*"?(\d{1,9})"?\s*(?=$|[,;])', re.IGNORECASE | re.ASCII)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Parameter:
+    """A value in the query or a header."""
+
+    name: str
+    description: str
+    where: str = "query"
+
+    @property
+    def schema_type(self) -> Any:
+        """One that msgspec knows."""
+        return str
+
+
+@dataclass(frozen=True, kw_only=True)
+class WholeNumber(Parameter):
+    """A number in the query."""
+
+    default: int
+    least: int
+    most: int
+
+    @property
+    def schema_type(self) -> Any:
+        return Annotated[int, msgspec.Meta(ge=self.least, le=self.most, extra_json_schema={"default": self.default})]
+
+    def read(self, request: Request) -> int:
+        """Raises InvalidParameter."""
+        raw = request.query_params.get(self.name)
+        if raw is None:
+            return self.default
+        digits = raw.isascii() and raw.isdigit() and len(raw) <= len(str(self.most))
+        if not digits or not self.least <= int(raw) <= self.most:
+            raise InvalidParameter(
+                field=self.name, reason=f"it must be a whole number from {self.least} to {self.most}"
+            )
+        return int(raw)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flag(Parameter):
+    """`true` or `1`, `false` or `0` in the query, by default false."""
+
+    @property
+    def schema_type(self) -> Any:
+        return bool
+
+    def read(self, request: Request) -> bool:
+        """Raises InvalidParameter."""
+        raw = request.query_params.get(self.name, "false").lower()
+        if raw not in _FLAGS:
+            raise InvalidParameter(field=self.name, reason="it must be true or false")
+        return _FLAGS[raw]
+
+
+ROWS = Parameter(name="rows", description="First and last row, from 0 and inclusive, e.g. 0-99; by default all.")
+PREFER = Parameter(
+    name="Prefer",
+    where="header",
+    description=f"`wait=N`: answer with the result if it is ready within N seconds, at most {MAX_WAIT_S:.0f}.",
+)
+IDEMPOTENCY_KEY = Parameter(name="Idempotency-Key", where="header", description="Makes sending twice harmless.")
+
+
 def job_id(request: Request) -> str:
     """From the path. Raises UnknownJob for what can be no job's id: nothing else may become part of a key."""
     found: str = request.path_params["job_id"]
     if not _JOB_ID.fullmatch(found):
         raise UnknownJob(job_id=found)
     return found
-
-
-def whole_number(request: Request, name: str, *, default: int, least: int, most: int) -> int:
-    """A number from the query. Raises InvalidParameter."""
-    raw = request.query_params.get(name)
-    if raw is None:
-        return default
-    if not (raw.isascii() and raw.isdigit() and len(raw) <= len(str(most))) or not least <= int(raw) <= most:
-        raise InvalidParameter(field=name, reason=f"it must be a whole number from {least} to {most}")
-    return int(raw)
 
 
 def row_range(request: Request, rows: int) -> tuple[int, int]:
@@ -50,14 +107,6 @@ def row_range(request: Request, rows: int) -> tuple[int, int]:
     if first >= rows:
         raise InvalidParameter(field="rows", reason=f"the job has {rows} rows, 0 to {rows - 1}")
     return first, min(last, rows - 1)
-
-
-def flag(request: Request, name: str) -> bool:
-    """`true` or `1`, `false` or `0` from the query, by default false. Raises InvalidParameter."""
-    raw = request.query_params.get(name, "false").lower()
-    if raw not in _FLAGS:
-        raise InvalidParameter(field=name, reason="it must be true or false")
-    return _FLAGS[raw]
 
 
 def preferred_wait(request: Request) -> float:

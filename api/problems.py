@@ -12,10 +12,10 @@ A problem is `application/problem+json` with
 Does not cover why a job failed: that is in the job's own `error`.
 """
 
-from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeVar
 
+import msgspec
 import structlog
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
@@ -23,6 +23,7 @@ from starlette.responses import Response
 from starlette.types import ExceptionHandler
 
 from api.responses import JsonResponse
+from api.routes import Answer
 from jobs import errors
 from jobs.connection import UNAVAILABLE, OutOfMemoryError
 
@@ -37,25 +38,44 @@ _RETRY_AFTER: dict[type[errors.Problem], int] = {
 log = structlog.get_logger()
 
 
+class ProblemDetails(msgspec.Struct, kw_only=True):
+    """What is wrong with a request, and the way out (RFC 9457)."""
+
+    type: str
+    title: str
+    status: int
+    code: str
+    detail: str
+    data: dict[str, Any] | msgspec.UnsetType = msgspec.UNSET
+
+
 class ProblemResponse(JsonResponse):
     media_type = "application/problem+json"
 
 
-def document(problem: errors.Problem) -> dict[str, Any]:
-    """The members of a problem."""
-    members = {
-        "type": f"{TYPE}{problem.code}",
-        "title": problem.code.replace("_", " ").capitalize(),
-        "status": problem.status,
-        "code": problem.code,
-        "detail": problem.message,
-    }
-    return members | ({"data": problem.detail} if problem.detail else {})
+Details = TypeVar("Details", bound=ProblemDetails)
+PROBLEM = Answer(
+    "What is wrong, and the way out.", status="default", content={ProblemResponse.media_type: ProblemDetails}
+)
+"""Every route may answer it."""
 
 
-def respond(problem: errors.Problem, *, more: Mapping[str, Any] | None = None) -> Response:
-    """The answer to a problem; `more` adds members for clients that know no problems."""
-    return ProblemResponse({**document(problem), **(more or {})}, problem.status, _headers(problem))
+def document(problem: errors.Problem, kind: type[Details], **more: Any) -> Details:
+    """A problem as `kind`, whose further members are in `more`."""
+    return kind(
+        type=f"{TYPE}{problem.code}",
+        title=problem.code.replace("_", " ").capitalize(),
+        status=problem.status,
+        code=problem.code,
+        detail=problem.message,
+        data=problem.detail or msgspec.UNSET,
+        **more,
+    )
+
+
+def respond(problem: errors.Problem, *, details: ProblemDetails | None = None) -> Response:
+    """The answer to a problem; `details` have more members, for clients that know no problems."""
+    return ProblemResponse(details or document(problem, ProblemDetails), problem.status, _headers(problem))
 
 
 def _headers(problem: errors.Problem) -> dict[str, str]:
@@ -94,9 +114,11 @@ async def _http(request: Request, error: Exception) -> Response:
         response = respond(errors.MethodNotAllowed(method=request.method, allowed=allowed))
         response.headers["Allow"] = allowed
         return response
-    title = HTTPStatus(error.status_code).phrase
-    members = {"type": "about:blank", "title": title, "status": error.status_code, "detail": error.detail}
-    return ProblemResponse(members, error.status_code, error.headers)
+    status = HTTPStatus(error.status_code)
+    details = ProblemDetails(
+        type="about:blank", title=status.phrase, status=status, code=status.name.lower(), detail=error.detail
+    )
+    return ProblemResponse(details, status, error.headers)
 
 
 async def _disconnected(_: Request, __: Exception) -> Response:

@@ -21,12 +21,14 @@ Does not fetch anything: see `jobs.store`.
 
 import re
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
-from jobs.outcomes import Attempt
-from jobs.records import Job
+from jobs.options import Options
+from jobs.outcomes import Attempt, Evidence, Outcome
+from jobs.records import Job, JobError
+from jobs.states import JobState
 
 _TRACEBACK = re.compile(
     r"^[\s|+-]*(Traceback \(most recent call last\)|Exception Group Traceback|File \".*\", line \d+"
@@ -35,77 +37,141 @@ _TRACEBACK = re.compile(
 )
 
 
-def status_document(job: Job, now: float, attempts: list[Attempt] | None = None) -> dict[str, Any]:
-    """A job as it stands; with `attempts` also its log."""
-    log = {} if attempts is None else {"attempt_log": [attempt_document(attempt) for attempt in attempts]}
-    return {**_progress(job, now), **_explained(job), "error": job.error, **log, "links": links(job.job_id)}
+Timestamp = Annotated[str, msgspec.Meta(description="RFC 3339 in UTC.", extra_json_schema={"format": "date-time"})]
 
 
-def ended_document(job: Job) -> dict[str, Any]:
+class StateOfJob(msgspec.Struct, kw_only=True):
+    """A job and its state now."""
+
+    job_id: str
+    status: JobState
+
+
+class EndedJob(StateOfJob, kw_only=True):
     """A job that has ended without a result."""
-    return {"job_id": job.job_id, "status": job.state, "error": job.error}
+
+    error: JobError | None
 
 
-def links(job_id: str) -> dict[str, str]:
-    own = f"/jobs/{job_id}"
-    return {"self": own, "result": f"{own}/result", "summary": f"{own}/summary"}
+class ModelOfJob(msgspec.Struct, kw_only=True):
+    """family: xgboost, lightgbm, catboost or scikit-learn; name: the estimator's class."""
+
+    family: str
+    name: str
 
 
-def _progress(job: Job, now: float) -> dict[str, Any]:
-    return {
-        "job_id": job.job_id,
-        "status": job.state,
-        "created_at": timestamp(job.created_at),
-        "started_at": timestamp(job.started_at),
-        "ended_at": timestamp(job.ended_at),
-        "seconds": _seconds(job, now),
-        "rows": job.rows,
-        "rows_done": job.rows_done,
-        "chunks": job.chunks,
-        "chunks_done": job.chunks_done,
-        "attempts": job.attempts,
-        "crashes": job.crashes,
-        "peak_child_bytes": job.peak_bytes,
-        "cap_bytes": job.cap_bytes,
-    }
-
-
-def _explained(job: Job) -> dict[str, Any]:
-    model = job.model
-    return {
-        "features": len(job.layout.features) if job.layout else None,
-        "outputs": len(model.outputs) if model else None,
-        "explainer": model.explainer if model else None,
-        "engine": model.engine if model else None,
-        "reason": model.reason if model else None,
-        "explains": model.explains if model else None,
-        "model": {"family": model.family, "name": model.name} if model else None,
-        "options": job.options,
-    }
-
-
-def attempt_document(attempt: Attempt) -> dict[str, Any]:
+class AttemptOfJob(msgspec.Struct, kw_only=True):
     """One run of a chunk, and what is known of its end."""
-    evidence = msgspec.to_builtins(attempt.evidence)
-    return {
-        "chunk": attempt.chunk,
-        "attempt": attempt.attempt,
-        "outcome": attempt.outcome,
-        "supervisor": attempt.supervisor,
-        "code": attempt.code,
-        "message": attempt.message,
-        "detail": attempt.detail,
-        "seconds": attempt.evidence.seconds,
-        "ended_at": timestamp(attempt.ended_at or None),
-        "evidence": without_traceback(evidence),
-    }
+
+    chunk: str
+    attempt: int
+    outcome: Outcome
+    supervisor: str
+    code: str | None
+    message: str | None
+    detail: dict[str, Any]
+    seconds: float
+    ended_at: Timestamp | None
+    evidence: Evidence
 
 
-def without_traceback(evidence: dict[str, Any]) -> dict[str, Any]:
+class Links(msgspec.Struct, kw_only=True):
+    """Paths below this service's address."""
+
+    self: str
+    result: str
+    summary: str
+
+
+class JobStatus(StateOfJob, kw_only=True):
+    """A job as it stands: see the head of this module."""
+
+    created_at: Timestamp | None
+    started_at: Timestamp | None
+    ended_at: Timestamp | None
+    seconds: float | None
+    rows: int | None
+    rows_done: int
+    chunks: int | None
+    chunks_done: int
+    attempts: int
+    crashes: int
+    peak_child_bytes: int
+    cap_bytes: int | None
+    features: int | None
+    outputs: int | None
+    explainer: str | None
+    engine: str | None
+    reason: str | None
+    explains: str | None
+    model: ModelOfJob | None
+    options: Options
+    error: JobError | None
+    attempt_log: list[AttemptOfJob] | msgspec.UnsetType = msgspec.UNSET
+    links: Links
+
+
+def status_document(job: Job, now: float, attempts: list[Attempt] | None = None) -> JobStatus:
+    """A job as it stands; with `attempts` also its log."""
+    model = job.model
+    return JobStatus(
+        job_id=job.job_id,
+        status=job.state,
+        created_at=timestamp(job.created_at),
+        started_at=timestamp(job.started_at),
+        ended_at=timestamp(job.ended_at),
+        seconds=_seconds(job, now),
+        rows=job.rows,
+        rows_done=job.rows_done,
+        chunks=job.chunks,
+        chunks_done=job.chunks_done,
+        attempts=job.attempts,
+        crashes=job.crashes,
+        peak_child_bytes=job.peak_bytes,
+        cap_bytes=job.cap_bytes,
+        features=len(job.layout.features) if job.layout else None,
+        outputs=len(model.outputs) if model else None,
+        explainer=model.explainer if model else None,
+        engine=model.engine if model else None,
+        reason=model.reason if model else None,
+        explains=model.explains if model else None,
+        model=ModelOfJob(family=model.family, name=model.name) if model else None,
+        options=job.options,
+        error=job.error,
+        attempt_log=msgspec.UNSET if attempts is None else [attempt_document(attempt) for attempt in attempts],
+        links=links(job.job_id),
+    )
+
+
+def ended_document(job: Job) -> EndedJob:
+    return EndedJob(job_id=job.job_id, status=job.state, error=job.error)
+
+
+def links(job_id: str) -> Links:
+    own = f"/jobs/{job_id}"
+    return Links(self=own, result=f"{own}/result", summary=f"{own}/summary")
+
+
+def attempt_document(attempt: Attempt) -> AttemptOfJob:
+    return AttemptOfJob(
+        chunk=attempt.chunk,
+        attempt=attempt.attempt,
+        outcome=attempt.outcome,
+        supervisor=attempt.supervisor,
+        code=attempt.code,
+        message=attempt.message,
+        detail=attempt.detail,
+        seconds=attempt.evidence.seconds,
+        ended_at=timestamp(attempt.ended_at or None),
+        evidence=without_traceback(attempt.evidence),
+    )
+
+
+def without_traceback(evidence: Evidence) -> Evidence:
     """Evidence whose stderr keeps what libraries said and loses where in the code they said it."""
-    if not isinstance(evidence.get("stderr"), str):
+    if evidence.stderr is None:
         return evidence
-    return evidence | {"stderr": _strip_traceback(evidence["stderr"])}
+    return msgspec.structs.replace(evidence, stderr=_strip_traceback(evidence.stderr))
 
 
 def _strip_traceback(text: str) -> str:

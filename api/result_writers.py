@@ -13,14 +13,30 @@ import csv
 import io
 import sys
 from array import array
-from typing import Any, Protocol
+from typing import Annotated, Any, Protocol
 
 import msgspec
 
 from api import npy
 from api.result_table import Table
 
+Values = Annotated[list[Any], msgspec.Meta(extra_json_schema={"items": {}})]
+"""Nested as the shape says."""
 _encode = msgspec.json.Encoder().encode
+
+
+class Result(msgspec.Struct, kw_only=True):
+    """A job's values, nested as `shape` says; NaN is null. `rows` are the first and the last one."""
+
+    job_id: str
+    explainer: str
+    engine: str
+    features: list[str]
+    outputs: list[str]
+    base_values: list[float | None]
+    shape: list[int]
+    rows: list[int]
+    values: Values
 
 
 class Writer(Protocol):
@@ -44,7 +60,7 @@ class JsonWriter:
         self._line = 0
 
     def begin(self) -> bytes:
-        return _encode(self._members())[:-1] + b',"values":['
+        return _encode(self._without_values()).removesuffix(b"]}")
 
     def write(self, batch: bytes) -> bytes:
         table, per_row = self._table, self._table.lines_per_row
@@ -63,18 +79,19 @@ class JsonWriter:
     def length(self) -> int | None:
         return None
 
-    def _members(self) -> dict[str, Any]:
+    def _without_values(self) -> Result:
         table = self._table
-        return {
-            "job_id": table.job_id,
-            "explainer": table.explainer,
-            "engine": table.engine,
-            "features": table.features,
-            "outputs": table.outputs,
-            "base_values": table.base_values,
-            "shape": table.shape,
-            "rows": [table.first, table.last],
-        }
+        return Result(
+            job_id=table.job_id,
+            explainer=table.explainer,
+            engine=table.engine,
+            features=table.features,
+            outputs=table.outputs,
+            base_values=list(table.base_values),
+            shape=table.shape,
+            rows=[table.first, table.last],
+            values=[],
+        )
 
 
 class CsvWriter:

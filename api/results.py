@@ -5,16 +5,21 @@ Does not know formats (see `result_writers`) nor shapes (see `result_table`).
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
+from typing import Any
 
 import structlog
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from api import negotiation, parameters, streaming
+from api.auth import Realm
+from api.parameters import Flag
 from api.resources import resources
 from api.responses import JsonResponse
 from api.result_table import BATCH_BYTES, FLOAT_BYTES, Incomplete, Table, batches
-from api.result_writers import CsvWriter, JsonWriter, NpyWriter, Writer
+from api.result_writers import CsvWriter, JsonWriter, NpyWriter, Result, Writer
+from api.routes import BINARY, Answer, Routes
+from api.summaries import JobForecast, JobSummary
 from jobs.errors import NoResult, NotAcceptable, NotReady, ResultExpired
 from jobs.records import Job
 from jobs.store import Store
@@ -25,15 +30,29 @@ WRITERS: dict[str, type[Writer]] = {
     "application/x-npy": NpyWriter,
     "application/octet-stream": NpyWriter,
 }
+VALUES: dict[str, Any] = {
+    media_type: {"application/json": Result, "text/csv": str}.get(media_type, BINARY) for media_type in WRITERS
+}
+"""What they are, by media type."""
+STREAM = Flag(name="stream", description="Begin while later chunks are still running.")
+routes = Routes(Realm.API)
 log = structlog.get_logger()
 
 
+@routes.get(
+    "/jobs/{job_id}/result",
+    "getResult",
+    "The values",
+    Answer("In the format that Accept names.", content=VALUES, headers=("Content-Disposition",)),
+    parameters=[parameters.ROWS, STREAM],
+    link="result",
+)
 async def result(request: Request) -> Response:
-    """GET /jobs/{id}/result."""
+    """The values of a finished job; with `stream`, also of one that runs."""
     media_type = negotiate(request)
     store = resources(request).store
     job = await store.job(parameters.job_id(request))
-    if parameters.flag(request, "stream") and request.method != "HEAD":
+    if STREAM.read(request) and request.method != "HEAD":
         job = await streaming.opened(request, store, job)
     else:
         check_finished(job)
@@ -42,15 +61,28 @@ async def result(request: Request) -> Response:
     return await respond(request, job, media_type)
 
 
+@routes.delete(
+    "/jobs/{job_id}/result",
+    "forgetResult",
+    "Forget the values of a job that has ended",
+    Answer("Forgotten.", status=204),
+)
 async def forget(request: Request) -> Response:
-    """DELETE /jobs/{id}/result: makes room in the store; the job's record stays."""
+    """Makes room in the store; the job's record stays."""
     store, job_id = resources(request).store, parameters.job_id(request)
     await store.forget_values(job_id)
     return Response(status_code=204)
 
 
+@routes.get(
+    "/jobs/{job_id}/summary",
+    "getSummary",
+    "Mean |SHAP| of each feature, base values, additivity",
+    Answer("The summary; of a dry run, its forecast.", (JobSummary, JobForecast)),
+    link="summary",
+)
 async def summary(request: Request) -> Response:
-    """GET /jobs/{id}/summary: the stored summary beside job_id and status."""
+    """The stored summary beside job_id and status."""
     job = await resources(request).store.job(parameters.job_id(request))
     check_finished(job)
     return JsonResponse({"job_id": job.job_id, "status": job.state, **(job.summary or {})})

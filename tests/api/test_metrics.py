@@ -2,7 +2,6 @@
 
 import re
 
-from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from jobs.records import JobError
@@ -51,26 +50,3 @@ def test_metrics_need_the_admin_token(make_client: MakeClient) -> None:
     assert client.get("/metrics").status_code == 401
     assert client.get("/metrics", headers={"Authorization": "Bearer open"}).status_code == 403
     assert client.get("/metrics", headers={"Authorization": "Bearer all"}).status_code == 200
-
-
-def test_the_document_names_every_route(client: TestClient) -> None:
-    document = client.get("/openapi.json").json()
-    app = client.app
-    routes = {
-        (route.path, method.lower())
-        for route in app.routes  # type: ignore[attr-defined]
-        if isinstance(route, Route)
-        for method in (route.methods or ()) - {"HEAD"}
-    }
-    assert {(path, method) for path, methods in document["paths"].items() for method in methods} == routes
-    for methods in document["paths"].values():
-        for operation in methods.values():
-            assert operation["summary"]
-            assert "default" in operation["responses"]
-
-
-def test_every_reference_leads_somewhere(client: TestClient) -> None:
-    answer = client.get("/openapi.json")
-    schemas = answer.json()["components"]["schemas"]
-    for name in re.findall(r'"#/components/schemas/(\w+)"', answer.text):
-        assert name in schemas

@@ -3,13 +3,14 @@
 import logging
 from typing import Any
 
+import msgspec
 import pytest
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from api.problems import HANDLERS, document
+from api.problems import HANDLERS, ProblemDetails, document
 from jobs import errors
 from jobs.errors import all_problems
 
@@ -20,7 +21,7 @@ def test_codes_are_unique() -> None:
 
 
 def test_members() -> None:
-    assert document(errors.UnknownJob(job_id="x")) == {
+    assert msgspec.to_builtins(document(errors.UnknownJob(job_id="x"), ProblemDetails)) == {
         "type": "urn:shap-supervisor:problem:unknown_job",
         "title": "Unknown job",
         "status": 404,
@@ -28,7 +29,7 @@ def test_members() -> None:
         "detail": "There is no job x: it never was, or it ended more than JOB_TTL_S ago.",
         "data": {"job_id": "x"},
     }
-    assert "data" not in document(errors.StorageFull())
+    assert "data" not in msgspec.to_builtins(document(errors.StorageFull(), ProblemDetails))
 
 
 def test_an_unknown_route(client: TestClient) -> None:
@@ -66,7 +67,13 @@ def test_an_unexpected_exception_is_logged_and_not_shown(caplog: pytest.LogCaptu
     assert "secret" not in response.text
     assert "RuntimeError" not in response.text
     tea = client.get("/tea")
-    assert tea.json() == {"type": "about:blank", "title": "I'm a Teapot", "status": 418, "detail": "I'm a Teapot"}
+    assert tea.json() == {
+        "type": "about:blank",
+        "title": "I'm a Teapot",
+        "status": 418,
+        "code": "im_a_teapot",
+        "detail": "I'm a Teapot",
+    }
 
 
 def test_index(client: TestClient) -> None:

@@ -1,0 +1,180 @@
+"""The document: valid, whole, and what the routes really answer."""
+
+import json
+from types import SimpleNamespace
+from typing import Any
+
+import msgspec
+import openapi_spec_validator
+import pytest
+from jsonschema import ValidationError
+from starlette.routing import Route
+from starlette.testclient import TestClient
+
+from api.app import OPERATIONS, create_app
+from api.summaries import Forecast
+from child.opening import Opened, forecast
+from jobs.records import JobError, Layout
+from jobs.settings import Settings
+from tests.api.conftest import MODEL, MakeClient, files
+from tests.api.contract import CheckedClient, check, document
+from tests.api.player import Player, model_info
+
+VALUES = bytes(32)
+FORECAST = {
+    "dry_run": True,
+    "rows": 2,
+    "features": 2,
+    "outputs": 1,
+    "explainer": "tree",
+    "engine": "exact trees",
+    "reason": "It is a forest.",
+    "rows_per_chunk": 500,
+    "chunks": 1,
+    "bytes_per_chunk": 1000,
+    "room_bytes": 2000,
+    "rows_per_s": 100.0,
+    "seconds": 0.5,
+}
+
+
+def test_it_is_openapi() -> None:
+    openapi_spec_validator.validate(document())
+    json.dumps(document())
+
+
+def test_it_names_every_route() -> None:
+    routes = {
+        (route.path, method.lower())
+        for route in create_app(Settings()).routes
+        if isinstance(route, Route)
+        for method in (route.methods or set()) - {"HEAD"}
+    }
+    assert {(path, method) for path, methods in document()["paths"].items() for method in methods} == routes
+
+
+def test_clients_can_be_generated_from_it() -> None:
+    """Each operation has an id of its own and a summary; each array says what is in it."""
+    ids = [operation.id for operation in OPERATIONS]
+    assert len(set(ids)) == len(ids)
+    assert all(operation.id.isidentifier() and operation.summary for operation in OPERATIONS)
+    assert [schema for schema in _schemas(document()) if schema.get("type") == "array" and "items" not in schema] == []
+
+
+def _schemas(found: Any) -> Any:
+    if isinstance(found, dict):
+        yield found
+        for value in found.values():
+            yield from _schemas(value)
+    elif isinstance(found, list):
+        for value in found:
+            yield from _schemas(value)
+
+
+def test_who_may_call_is_written_down() -> None:
+    paths = document()["paths"]
+    assert paths["/livez"]["get"]["security"] == []
+    assert paths["/jobs"]["get"]["security"] == [{"api": []}]
+    assert paths["/admin/queue"]["get"]["security"] == [{"admin": []}]
+    assert set(document()["components"]["securitySchemes"]) == {"api", "admin"}
+
+
+def test_parameters_and_bodies() -> None:
+    paths = document()["paths"]
+    assert {found["name"]: found["in"] for found in paths["/jobs/{job_id}/result"]["get"]["parameters"]} == {
+        "job_id": "path",
+        "rows": "query",
+        "stream": "query",
+    }
+    limit = paths["/jobs"]["get"]["parameters"][0]["schema"]
+    assert limit == {"type": "integer", "minimum": 1, "maximum": 200, "default": 50}
+    assert set(paths["/analyze"]["post"]["requestBody"]["content"]) == {"multipart/form-data", "application/json"}
+    assert {"explainer", "dry_run", "seed"} <= set(document()["components"]["schemas"]["Options"]["properties"])
+
+
+def test_every_route_answers_what_it_says(
+    client: CheckedClient, make_client: MakeClient, player: Player, keyspace: Any
+) -> None:
+    """Every status of every operation is seen once; the client checks each answer."""
+    everything(client, player)
+    lost = make_client(redis_url="redis://127.0.0.1:1")
+    assert lost.get("/health").status_code == 503
+    documented = {
+        (operation["operationId"], status)
+        for methods in document()["paths"].values()
+        for operation in methods.values()
+        for status in operation["responses"]
+        if status != "default"
+    }
+    assert client.seen | lost.seen >= documented
+
+
+def everything(client: TestClient, player: Player) -> None:
+    for path in ("/", "/livez", "/readyz", "/openapi.json"):
+        client.get(path)
+    player.heartbeat(rss_bytes=5, limit_bytes=9, budget_bytes=7, children=[])
+    player.remember(in_use_bytes=3)
+    waiting(client, player)
+    ended(client, player)
+    for name in ("m", "m", "n"):
+        client.put(f"/models/{name}", content=MODEL)
+    for path in ("/models", "/models/m", "/readyz", "/health", "/admin/memory", "/admin/queue", "/metrics"):
+        assert client.get(path).status_code == 200
+    assert client.delete("/models/m").status_code == 204
+
+
+def waiting(client: TestClient, player: Player) -> None:
+    job_id = client.post("/analyze", files=files()).json()["job_id"]
+    player.plan(job_id, rows=4, features=["a", "b"], per_chunk=2)
+    player.lease(job_id)
+    for path in ("/jobs", f"/jobs/{job_id}", f"/job_status/{job_id}", "/job_status/nope", "/admin/queue"):
+        client.get(path)
+    assert client.delete(f"/jobs/{job_id}").status_code == 200
+
+
+def ended(client: TestClient, player: Player) -> None:
+    job_id = client.post("/analyze", files=files(), headers={"Idempotency-Key": "k"}).json()["job_id"]
+    player.finish(job_id, VALUES, rows=2, features=["a", "b"])
+    assert client.post("/analyze", files=files(), headers={"Idempotency-Key": "k", "Prefer": "wait=9"}).is_success
+    for path in (f"/jobs/{job_id}", f"/job_status/{job_id}", f"/jobs/{job_id}/summary", f"/jobs/{job_id}/events"):
+        assert client.get(path).status_code == 200
+    for media_type in ("application/json", "text/csv", "application/x-npy", "application/octet-stream"):
+        assert client.get(f"/jobs/{job_id}/result", headers={"Accept": media_type}).status_code == 200
+    assert client.get(f"/jobs/{job_id}/events", headers={"Last-Event-ID": "end"}).status_code == 204
+    assert client.delete(f"/jobs/{job_id}/result").status_code == 204
+    failed = client.post("/analyze", files=files()).json()["job_id"]
+    player.fail(failed, JobError(code="no_rows", message="data has no rows.", detail={"field": "data"}))
+    for path in (f"/jobs/{failed}", f"/job_status/{failed}", f"/jobs/{failed}/result", "/admin/memory"):
+        client.get(path)
+
+
+def test_a_dry_run(client: TestClient, player: Player) -> None:
+    job_id = client.post("/analyze", files=files(options=(None, '{"dry_run": true}'))).json()["job_id"]
+    held = player.plan(job_id, rows=2, features=["a", "b"], per_chunk=2)
+    assert held
+    player.commit(held, b"", FORECAST)
+    assert client.get(f"/jobs/{job_id}/summary").json() == {"job_id": job_id, "status": "finished", **FORECAST}
+    assert client.get(f"/job_status/{job_id}").json()["result"] == {**FORECAST, "links": {}}
+
+
+def test_children_forecast_what_is_written_down() -> None:
+    info = model_info(["a"], ["y"])
+    table: Any = SimpleNamespace(rows=2, spans=[None])
+    opened = Opened(
+        table=table, layout=Layout(format="csv", columns=["a"], features=["a"]), per_chunk=2, rows_per_s=1.0
+    )
+    request: Any = SimpleNamespace(model_bytes=1, cap_bytes=2, slots=1)
+    prepared: Any = SimpleNamespace(info=info, needs_bytes=lambda rows: rows)
+    found = forecast(opened, request, prepared, 1)
+    assert list(found) == [field.name for field in msgspec.structs.fields(Forecast)] == list(FORECAST)
+
+
+@pytest.mark.parametrize(
+    "changed", [{"extra": 1}, {"job_id": 1}, {"status": "odd"}, {"created_at": "yesterday"}, {"rows_done": None}]
+)
+def test_an_answer_that_breaks_it_is_noticed(client: TestClient, submitted: str, changed: dict[str, Any]) -> None:
+    response = client.get(f"/jobs/{submitted}")
+    assert check(response) == ("getJob", "200")
+    response._content = json.dumps(response.json() | changed).encode()
+    with pytest.raises(ValidationError):
+        check(response)
