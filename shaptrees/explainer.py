@@ -197,7 +197,7 @@ class TreeExplainer:
         output = method.turned(raw, labels)
         expected = method.expected(labels)
         expected = expected[:, None] if callable(self.expected_value) else expected
-        additivity.check(phi.reshape(*phi.shape[:2], -1), expected, output)
+        additivity.check(phi.reshape(*phi.shape[:2], output.shape[1]), expected, output)
 
     def _bases(self, count: int, y: Any) -> Floats:
         """(n,) or (n, K)."""

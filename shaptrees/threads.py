@@ -24,12 +24,19 @@ def count(n_jobs: int | None) -> int:
     """Threads for `n_jobs`, as joblib counts: None for one, -1 for as many as there are processors, -2 one less."""
     if not n_jobs:
         return 1
-    return n_jobs if n_jobs > 0 else max(1, len(os.sched_getaffinity(0)) + 1 + n_jobs)
+    return n_jobs if n_jobs > 0 else max(1, _processors() + 1 + n_jobs)
+
+
+def _processors() -> int:
+    """Those that this process may use, where the system says so."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def piece_rows(rows: int, row_bytes: int, threads: int) -> int:
     """A multiple of BLOCK_ROWS, so that there is a piece for every thread and none is too large."""
-    most = min(MOST_ROWS, max(1, PIECE_BYTES // max(1, row_bytes)), -(-rows // threads))
+    most = min(MOST_ROWS, max(1, PIECE_BYTES // max(1, row_bytes)), max(1, -(-rows // threads)))
     return -(-most // BLOCK_ROWS) * BLOCK_ROWS
 
 
