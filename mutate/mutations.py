@@ -59,6 +59,11 @@ class Mutant:
         return self.file.split("/")[0]
 
     @property
+    def is_number(self) -> bool:
+        """Whether it is another number, and nothing else."""
+        return self.name == "NumberReplacer" or re.fullmatch(r"Lua \d+ \d+", self.name) is not None
+
+    @property
     def key(self) -> str:
         return f"{self.file}:{self.line}:{self.column} {self.name}"
 

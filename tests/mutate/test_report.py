@@ -14,7 +14,7 @@ def verdict(outcome: str) -> Verdict:
     return Verdict("", outcome, "", 1.0)
 
 
-KNOWN = [Equivalent("jobs/a.py", "x = 4", "x = 5", "nobody reads x")]
+KNOWN = [Equivalent("jobs/a.py", "x = 4", "nobody reads x", after="x = 5")]
 TRIED = [
     (mutant("jobs", 1), verdict("caught")),
     (mutant("jobs", 2), verdict("timed_out")),
