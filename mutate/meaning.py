@@ -2,7 +2,7 @@
 
 Annotations, docstrings, what a type checker alone sees, what runs in `python -m` alone (tests of the command start it,
 in a process that shows little), log statements, and promises of a class that nobody who keeps to them can see broken
-(`frozen`, `slots`, `kw_only`).
+(`frozen`, `slots`, `kw_only`, and how arguments are passed).
 Does not know equivalents that take thought: see `equivalents`.
 """
 
@@ -23,6 +23,13 @@ class _Bare(ast.NodeTransformer):
 
     def visit_arg(self, node: ast.arg) -> ast.AST:
         return ast.arg(node.arg)
+
+    def visit_arguments(self, node: ast.arguments) -> ast.AST:
+        """By position or by name: a promise, too."""
+        node.args = [*node.posonlyargs, *node.args, *node.kwonlyargs]
+        node.defaults += [default for default in node.kw_defaults if default]
+        node.posonlyargs, node.kwonlyargs, node.kw_defaults = [], [], []
+        return self.generic_visit(node)
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
         node.returns = None

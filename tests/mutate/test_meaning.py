@@ -46,3 +46,7 @@ def test_of_a_field_its_default_runs_and_its_type_does_not():
 def test_promises_do_not_run():
     frozen, thawed, free = (f"@dataclass({kept})\nclass A: ..." for kept in ("frozen=True", "frozen=False", "eq=False"))
     assert meaning(frozen) == meaning(thawed) != meaning(free)
+
+
+def test_how_arguments_are_passed_is_a_promise():
+    assert meaning("def f(x, *, y=1): ...") == meaning("def f(x, /, y=1): ...") != meaning("def f(x, *, y=2): ...")
