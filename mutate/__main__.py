@@ -62,7 +62,7 @@ def _estimate_s(campaign: Campaign, waiting: list[Mutant], copies: int) -> float
     """Two starts of pytest and a few tests for most, all tests of the room for the few that survive."""
     rooms = Counter(mutant.room for mutant in waiting)
     recordings = campaign.recordings
-    each = {room: 2 * (recordings[room].start_s + 1) + SURVIVING * recordings[room].wall_s for room in rooms}
+    each = {room: 2 * (recordings[room].start_s + 1) + SURVIVING * recordings[room].tests_s for room in rooms}
     return sum(count * each[room] for room, count in rooms.items()) / copies
 
 

@@ -1,7 +1,7 @@
 """Which of a room's tests come first: a mutant is caught sooner, and none is left out."""
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from mutate.mutations import Mutant
@@ -16,16 +16,12 @@ class Recording:
     seconds: dict[str, float]
     lines: dict[str, dict[str, list[str]]]
     failed: list[str]
-    wall_s: float = field(default=0.0)
+    start_s: float = 0.0
+    """What a run of pytest costs before its first test."""
 
     @property
     def tests_s(self) -> float:
         return sum(self.seconds.values())
-
-    @property
-    def start_s(self) -> float:
-        """What a run of pytest costs before its first test."""
-        return max(0.0, self.wall_s - self.tests_s)
 
 
 def load(file: Path) -> Recording:

@@ -8,6 +8,7 @@ import pytest
 from mutate.campaign import Campaign, Verdict, copy_tree, digest, record, trial
 from mutate.mutations import Mutant, Place, mutant
 from mutate.order import Recording, load
+from mutate.plugin import SLOW_S
 
 SOURCE = "SIZE = 7\n\n\ndef count(n):\n    while n > 0:\n        n = n - 1\n    return n\n"
 TESTS = "from jobs.counting import count\n\n\ndef test_count():\n    assert count(3) == 0\n"
@@ -81,10 +82,13 @@ def test_a_test_that_fails_now_and_then_catches_nothing(root: Path, tmp_path: Pa
 def test_of_tests_that_fail_in_the_recording_those_that_fail_alone_too_are_left_out(root: Path, tmp_path: Path):
     copy = copy_tree(root, tmp_path / "copy")
     (copy / "tests" / "jobs" / "test_counting.py").write_text(
-        "import sys\n\n\ndef test_measured():\n    assert not sys.gettrace()\n\n\ndef test_ever():\n    assert False\n"
+        "import sys, pytest\n\n\ndef test_measured():\n    assert not sys.gettrace()\n\n\n"
+        "def test_ever():\n    assert False\n\n\n@pytest.mark.slow\ndef test_slow():\n    assert False\n"
     )
     asyncio.run(record(copy, "jobs", tmp_path / "recording"))
-    assert load(tmp_path / "recording").failed == ["tests/jobs/test_counting.py::test_ever"]
+    found = load(tmp_path / "recording")
+    assert found.failed == ["tests/jobs/test_counting.py::test_ever"]
+    assert found.seconds["tests/jobs/test_counting.py::test_slow"] == SLOW_S, "not run"
 
 
 def test_other_sources_are_another_campaign(root: Path):
