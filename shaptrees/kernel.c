@@ -41,7 +41,7 @@
 
 #include "kernel_program.h"
 #include "kernel_compile.h"
-#include "kernel_scene.h"
+#include "kernel_background_state.h"
 #include "kernel_predict.h"
 
 /* ---- dispatch: the same code, compiled for several processors ------------------------------------------------- */
@@ -82,7 +82,7 @@ typedef void Walker(const Program *, const double *, Work *, double *, int64_t);
 typedef struct {
     const char *name;
     Walker *walk, *walk_pairs;
-    const char *(*walk_background)(Scene *, int64_t tree);
+    const char *(*walk_background)(State *, int64_t tree);
 } Level;
 
 static const Level LEVELS[] = {
@@ -234,16 +234,16 @@ static PyObject *accumulate(PyObject *self, PyObject *args) {
     return outcome(fault);
 }
 
-static const char *run_background(Scene *s, int pairs, const char *(*walk)(Scene *, int64_t)) {
+static const char *run_background(State *s, int pairs, const char *(*walk)(State *, int64_t)) {
     const Ensemble *e = s->e;
-    const char *fault = set(s, pairs);
+    const char *fault = allocate_state(s, pairs);
     for (int64_t tree = 0; tree < e->trees && !fault; tree++) {
         const int32_t output = e->tree_output[tree];
         s->values = output < 0 ? e->values_a_leaf : 1;
         s->output = s->phi + (output < 0 ? 0 : output) * e->features * (pairs ? e->features : s->rows);
         fault = walk(s, tree);
     }
-    strike(s);
+    free_state(s);
     return fault;
 }
 
@@ -271,21 +271,21 @@ static PyObject *accumulate_background(PyObject *self, PyObject *args) {
         return NULL;
     }
     Ensemble e;
-    Scene *scene = calloc(1, sizeof *scene);
-    const char *fault = scene ? NULL : NO_MEMORY;
+    State *state = calloc(1, sizeof *state);
+    const char *fault = state ? NULL : NO_MEMORY;
     Py_BEGIN_ALLOW_THREADS;
     if (!fault) fault = describe(views, slots, features, outputs, &e);
     if (!fault) {
-        *scene = (Scene){.e = &e, .x = views[BLOCKS].buf, .background = views[FIELD_COUNT].buf,
+        *state = (State){.e = &e, .x = views[BLOCKS].buf, .background = views[FIELD_COUNT].buf,
                          .weight = views[FIELD_COUNT + 1].buf, .phi = views[PHI].buf,
                          .rows = views[BLOCKS].len / 8 / slots, .back = views[FIELD_COUNT + 1].len / 8};
-        if (scene->back < 1 || views[FIELD_COUNT].len / 8 / slots != scene->back ||
+        if (state->back < 1 || views[FIELD_COUNT].len / 8 / slots != state->back ||
             views[FIELD_COUNT].len / 8 % slots || views[BLOCKS].len / 8 % slots ||
-            (__int128)scene->rows * features * outputs * (pairs ? features : 1) * 8 != views[PHI].len)
+            (__int128)state->rows * features * outputs * (pairs ? features : 1) * 8 != views[PHI].len)
             fault = "rows, background and result differ in size";
     }
-    if (!fault) fault = run_background(scene, pairs, LEVELS[level].walk_background);
-    free(scene);
+    if (!fault) fault = run_background(state, pairs, LEVELS[level].walk_background);
+    free(state);
     Py_END_ALLOW_THREADS;
     release(views, FIELD_COUNT + 2);
     return outcome(fault);

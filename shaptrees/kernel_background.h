@@ -26,7 +26,7 @@ INLINE void NAME(enter)(const Ensemble *e, int64_t node, const double *columns, 
 }
 
 /* What each pattern of misses gets at a leaf of value 1, into the table. */
-INLINE void NAME(fill_table)(Scene *s, const uint64_t *misses) {
+INLINE void NAME(fill_table)(State *s, const uint64_t *misses) {
     const int bits = s->bits, count = (bits + 1) / 2;
     const int64_t size = (int64_t)1 << bits;
     const double *t = s->e->points + (int64_t)count * 2 * MOST_POINTS, *w = t + MOST_POINTS;
@@ -62,7 +62,7 @@ INLINE void NAME(fill_table)(Scene *s, const uint64_t *misses) {
 }
 
 /* Adds a table (bits, width): row r finds its values at place[r]. */
-INLINE void NAME(add_table)(Scene *s, const double *table, int64_t width, const uint64_t *place, const double *value) {
+INLINE void NAME(add_table)(State *s, const double *table, int64_t width, const uint64_t *place, const double *value) {
     for (int bit = 0; bit < s->bits; bit++)
         for (int64_t v = 0; v < s->values; v++) {
             double *restrict out = s->output + (v * s->e->features + s->path[bit]) * s->rows;
@@ -73,7 +73,7 @@ INLINE void NAME(add_table)(Scene *s, const double *table, int64_t width, const 
 }
 
 /* Which of `count` patterns of the background pass each feature of the path. */
-INLINE void NAME(note_passes)(Scene *s, const uint64_t *misses, int64_t count) {
+INLINE void NAME(note_passes)(State *s, const uint64_t *misses, int64_t count) {
     for (int64_t first = 0; first < count; first += 64) {
         uint64_t *passes = s->passes + first / 64 * MOST_BITS;
         const int64_t here = count - first < 64 ? count - first : 64;
@@ -86,7 +86,7 @@ INLINE void NAME(note_passes)(Scene *s, const uint64_t *misses, int64_t count) {
 
 /* What one pattern of rows gets, into every `width`-th number of `out`: from each pattern of the background that
    passes all it misses. */
-INLINE void NAME(match)(Scene *s, uint64_t missed, const uint64_t *misses, int64_t count, double *out, int64_t width) {
+INLINE void NAME(match)(State *s, uint64_t missed, const uint64_t *misses, int64_t count, double *out, int64_t width) {
     const int u = __builtin_popcountll(missed);
     double own = 0;
     for (int bit = 0; bit < s->bits; bit++) out[bit * width] = 0;
@@ -106,7 +106,7 @@ INLINE void NAME(match)(Scene *s, uint64_t missed, const uint64_t *misses, int64
 }
 
 /* A leaf without a table of all patterns: one of those that occur. */
-INLINE void NAME(add_matches)(Scene *s, const uint64_t *row_misses, const uint64_t *misses, const double *value) {
+INLINE void NAME(add_matches)(State *s, const uint64_t *row_misses, const uint64_t *misses, const double *value) {
     uint64_t *back = s->distinct, *rows = back + s->back;
     const int64_t patterns = merge_background(s, misses);
     NAME(note_passes)(s, back, patterns);
@@ -116,7 +116,7 @@ INLINE void NAME(add_matches)(Scene *s, const uint64_t *row_misses, const uint64
 }
 
 /* All leaves of one tree for all rows. NULL or what is wrong. */
-static const char *NAME(walk_background)(Scene *s, int64_t tree) {
+static const char *NAME(walk_background)(State *s, int64_t tree) {
     const Ensemble *e = s->e;
     const int64_t first = e->offsets[tree], wide = s->rows + s->back;
     int32_t *node = s->node, *side = node + 1, *fresh = node + 2; /* three numbers a level */

@@ -5,7 +5,7 @@
    both; half of it in either cell. Only patterns that occur are looked at; there are no tables. */
 
 /* What one pattern of rows gets at a leaf of value 1: pairs (bits, bits) above the diagonal, its values on it. */
-INLINE void NAME(match_pairs)(Scene *s, uint64_t missed, const uint64_t *misses, int64_t count, double *out) {
+INLINE void NAME(match_pairs)(State *s, uint64_t missed, const uint64_t *misses, int64_t count, double *out) {
     const int u = __builtin_popcountll(missed), bits = s->bits;
     double own = 0, none = 0, one[MOST_BITS] = {0};
     memset(out, 0, bits * bits * sizeof *out);
@@ -31,7 +31,7 @@ INLINE void NAME(match_pairs)(Scene *s, uint64_t missed, const uint64_t *misses,
 }
 
 /* Adds a pattern's pairs to one row's (features, features) of every output. */
-INLINE void NAME(add_matched_pairs)(Scene *s, const double *given, double *phi, const double *value) {
+INLINE void NAME(add_matched_pairs)(State *s, const double *given, double *phi, const double *value) {
     const int64_t features = s->e->features;
     for (int64_t v = 0; v < s->values; v++)
         for (int i = 0; i < s->bits; i++)
@@ -42,7 +42,7 @@ INLINE void NAME(add_matched_pairs)(Scene *s, const double *given, double *phi, 
 }
 
 /* Leaf by leaf: rows that miss the same features get the same. */
-INLINE void NAME(add_leaf_pairs)(Scene *s, const uint64_t *row_misses, const uint64_t *misses, const double *value) {
+INLINE void NAME(add_leaf_pairs)(State *s, const uint64_t *row_misses, const uint64_t *misses, const double *value) {
     const int64_t cells = s->e->outputs * s->e->features * s->e->features;
     uint64_t *back = s->distinct, *rows = back + s->back;
     const int64_t patterns = merge_background(s, misses);

@@ -22,9 +22,9 @@ typedef struct {
     double both[MOST_BITS][MOST_BITS], one[MOST_BITS][MOST_BITS];          /* of pairs: see kernel_background_pairs.h */
     double *pairs;                                                         /* (bits, bits), or NULL for values */
     int64_t *first, *next;                                                 /* chains of rows */
-} Scene;
+} State;
 
-static void weigh(Scene *s) {
+static void weigh(State *s) {
     for (int u = 0; u < MOST_BITS; u++)
         for (int a = 0; a < MOST_BITS; a++) {
             s->positive[u][a] = a ? exp(lgamma(a) + lgamma(u + 1) - lgamma(a + u + 1)) : 0;
@@ -34,13 +34,13 @@ static void weigh(Scene *s) {
         }
 }
 
-static void strike(Scene *s) {
+static void free_state(State *s) {
     free(s->misses), free(s->table), free(s->bit), free(s->node), free(s->distinct), free(s->merged), free(s->slots);
     free(s->pairs), free(s->first);
 }
 
-/* Room for the deepest tree. The caller strikes the scene, also after a fault. */
-static const char *set(Scene *s, int pairs) {
+/* Room for the deepest tree. The caller frees it, also after a fault. */
+static const char *allocate_state(State *s, int pairs) {
     const Ensemble *e = s->e;
     int64_t size = e->features;
     for (int64_t tree = 0; tree < e->trees; tree++)
@@ -74,12 +74,12 @@ static const char *set(Scene *s, int pairs) {
 }
 
 /* Whether a leaf of the path at hand is better served by a table of all patterns than by one of those that occur. */
-static int table_is_cheaper(const Scene *s) {
+static int table_is_cheaper(const State *s) {
     return s->bits <= TABLE_BITS && ((int64_t)1 << s->bits) <= TABLE_SHARE * (s->rows + s->back);
 }
 
 /* The distinct patterns among `count` ones, into `distinct`, and which of them each is, into `place`. */
-static int64_t sort_out(Scene *s, const uint64_t *misses, int64_t count, uint64_t *distinct, uint64_t *place) {
+static int64_t sort_out(State *s, const uint64_t *misses, int64_t count, uint64_t *distinct, uint64_t *place) {
     int64_t found = 0;
     memset(s->slots, -1, (s->hash_mask + 1) * sizeof *s->slots);
     for (int64_t i = 0; i < count; i++) {
@@ -95,7 +95,7 @@ static int64_t sort_out(Scene *s, const uint64_t *misses, int64_t count, uint64_
 }
 
 /* The background's distinct patterns, into `distinct`, and the weight of each, into `merged`. */
-static int64_t merge_background(Scene *s, const uint64_t *misses) {
+static int64_t merge_background(State *s, const uint64_t *misses) {
     const int64_t patterns = sort_out(s, misses, s->back, s->distinct, s->place);
     for (int64_t i = 0; i < patterns; i++) s->merged[i] = 0;
     for (int64_t b = 0; b < s->back; b++) s->merged[s->place[b]] += s->weight[b];
