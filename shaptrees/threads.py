@@ -7,7 +7,6 @@ alike for any number of threads.
 
 import os
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
@@ -58,5 +57,7 @@ def _mapped(compute: Callable[[slice], Floats], pieces: list[slice], threads: in
     if threads == 1:
         yield from map(compute, pieces)
         return
+    from concurrent.futures import ThreadPoolExecutor  # brings logging
+
     with ThreadPoolExecutor(threads) as pool:
         yield from pool.map(compute, pieces)
