@@ -53,7 +53,7 @@ async def result(request: Request) -> Response:
     store = resources(request).store
     job = await store.job(parameters.job_id(request))
     if STREAM.read(request) and request.method != "HEAD":
-        job = await streaming.opened(request, store, job)
+        job = await streaming.opened(request, resources(request), job)
     else:
         check_finished(job)
     if job.options.dry_run:
@@ -117,7 +117,7 @@ async def respond(request: Request, job: Job, media_type: str) -> Response:
         raise _expired(store, job.job_id)
     if request.method == "HEAD":
         return Response(headers=headers, media_type=media_type)
-    more = None if job.ended else streaming.more_of(store, job.job_id)
+    more = None if job.ended else streaming.more_of(resources(request), job.job_id)
     return StreamingResponse(stream(store, table, writer, more), headers=headers, media_type=media_type)
 
 

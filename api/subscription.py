@@ -56,6 +56,11 @@ class Subscription:
                     await asyncio.wait_for(ended.wait(), min(POLL_S, left))
                 ended.clear()
 
+    async def pause(self, job_id: str, seconds: float) -> None:
+        """So many seconds, cut short when the job's end is announced."""
+        with self._waiting_for(job_id) as ended, suppress(TimeoutError):
+            await asyncio.wait_for(ended.wait(), seconds)
+
     async def _run(self) -> None:
         """Listen, and reconnect when Redis was away. Ends by cancellation only."""
         while True:

@@ -78,7 +78,11 @@ class Web:
         own = {"PATH": os.environ["PATH"], "REDIS_URL": redis_url, "PORT": str(self.port), "LOG_FORMAT": "json", **env}
         with log.open("wb") as stdout:
             self.process = subprocess.Popen([sys.executable, "-m", "api"], env=own, stdout=stdout, stderr=stdout)
-        self._await_start()
+        try:
+            self._await_start()
+        except BaseException:
+            self.stop()
+            raise
 
     def _await_start(self) -> None:
         for _ in range(200):
@@ -107,15 +111,25 @@ class Web:
         return [json.loads(line) for line in self.log.read_text().splitlines()]
 
     def stop(self) -> int:
+        """In order where it can; in any case it is gone afterwards, and connects nowhere again."""
         self.process.terminate()
-        return self.process.wait(timeout=30)
+        try:
+            return self.process.wait(timeout=30)
+        finally:
+            self.process.kill()
+            self.process.wait()
+
+    def __enter__(self) -> "Web":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
 
 
 @pytest.fixture
 def web(valkey_url: str, tmp_path: Path) -> Iterator[Web]:
-    found = Web(valkey_url, tmp_path / "web.log")
-    yield found
-    found.stop()
+    with Web(valkey_url, tmp_path / "web.log") as found:
+        yield found
 
 
 @pytest.fixture

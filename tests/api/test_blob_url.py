@@ -96,11 +96,10 @@ def test_a_store_that_refuses_is_away_and_tells_no_secret(make_client: MakeClien
 
 class TestTheProcess:
     def test_a_large_upload_passes_through(self, valkey_url: str, tmp_path: Path) -> None:
-        web = Web(valkey_url, tmp_path / "web.log", BLOB_URL=f"file://{tmp_path}/blobs")
-        before = web.memory("VmRSS")
-        job_id_of(post(web, submission(many_rows(50 * MIB)), **{"Transfer-Encoding": "chunked"}))
-        check_memory(web, before)
-        web.stop()
+        with Web(valkey_url, tmp_path / "web.log", BLOB_URL=f"file://{tmp_path}/blobs") as web:
+            before = web.memory("VmRSS")
+            job_id_of(post(web, submission(many_rows(50 * MIB)), **{"Transfer-Encoding": "chunked"}))
+            check_memory(web, before)
 
     @pytest.mark.parametrize("url", ["file:///proc/nothing", "s3://another", "https://x"])
     def test_a_wrong_one_is_named_at_the_start(self, s3: S3, url: str) -> None:

@@ -174,9 +174,8 @@ def test_lines_of_the_log(web: Web) -> None:
 
 
 def test_probes_are_logged_for_those_who_look_closely(valkey_url: str, tmp_path: Any) -> None:
-    web = Web(valkey_url, tmp_path / "log", LOG_LEVEL="DEBUG")
-    web.get("/readyz")
-    web.stop()
+    with Web(valkey_url, tmp_path / "log", LOG_LEVEL="DEBUG") as web:
+        web.get("/readyz")
     assert {line["path"] for line in web.lines() if line["event"] == "request"} == {"/livez", "/readyz"}
 
 

@@ -2,6 +2,7 @@
 
 import http.client
 import io
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
+from api import streaming
 from jobs.outcomes import Outcome
 from jobs.queue import Decision, Lease
 from jobs.records import JobError
@@ -114,6 +116,18 @@ def test_a_job_that_fails_before_its_first_row(web: Web, player: Player, job_id:
         player.fail(job_id, JobError(code="no_rows", message="data has no rows."))
         response = followed.result()
     assert (response.status, b"no_rows: data has no rows." in response.read()) == (409, True)
+
+
+def test_the_end_is_not_waited_for_with_a_clock(client: TestClient, player: Player, monkeypatch: Any) -> None:
+    monkeypatch.setattr(streaming, "POLL_S", 20.0)
+    job_id = client.post("/analyze", files=files()).json()["job_id"]
+    with ThreadPoolExecutor(1) as pool:
+        followed = pool.submit(lambda: client.get(f"/jobs/{job_id}/result?stream=true"))
+        time.sleep(0.5)  # long enough to be waiting; if it is not yet, the test is only weaker
+        player.fail(job_id, JobError(code="no_rows", message="data has no rows."))
+        began = time.monotonic()
+        assert followed.result().status_code == 409
+    assert time.monotonic() - began < 5
 
 
 def test_one_who_has_left_is_not_waited_for(web: Web, player: Player, job_id: str) -> None:
