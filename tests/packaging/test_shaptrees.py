@@ -24,7 +24,8 @@ import shaptrees
 from shaptrees import TreeExplainer
 seconds = time.perf_counter() - start
 rss = int(open("/proc/self/statm").read().split()[1]) * resource.getpagesize()
-print(json.dumps({"seconds": seconds, "numpy": start - before, "rss": rss, "file": shaptrees.__file__, "modules": sorted(sys.modules)}))
+found = {"seconds": seconds, "numpy": start - before, "rss": rss, "modules": sorted(sys.modules)}
+print(json.dumps({"file": shaptrees.__file__, **found}))
 """
 TWO_LINES = """
 import importlib.util, sys
