@@ -7,8 +7,8 @@ no key comes twice, where another parser might take the other one: see `xgboost_
 
 import importlib
 import json
+import os
 import re
-import secrets
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
@@ -73,7 +73,7 @@ def parse(content: bytes) -> dict[str, Any]:
     start, stop, places = _find_trees(content)
     if not places:
         return _load(content)
-    mark = secrets.token_hex()  # no file can hold it
+    mark = os.urandom(16).hex()  # no file can hold it; `secrets` would bring `random`, which every fork pays for
     learner = _load(b'%b"%b"%b' % (content[:start], mark.encode(), content[stop:]))
     model = forest(learner)
     if model.get("trees") == mark:
