@@ -44,8 +44,7 @@ class Campaign:
         self.root = root
         self.folder = root / FOLDER
         self.folder.mkdir(exist_ok=True)
-        self._digest = digest(root, rooms)
-        self._known = self.folder / f"verdicts-{name}-{self._digest}.jsonl"
+        self._known = self.folder / f"verdicts-{name}-{digest(root, rooms)}.jsonl"
         self.recordings: dict[str, Recording] = {}
 
     def verdicts(self) -> dict[str, Verdict]:
@@ -66,7 +65,7 @@ class Campaign:
 
         async def work(copy: Path) -> None:
             for room in waiting:
-                file = self.folder / f"recording-{room}-{self._digest}.json"
+                file = self.folder / f"recording-{room}-{digest(self.root, [room])}.json"
                 if not file.exists():
                     say(f"recording what the tests of {room} cover: once, and as long as these tests take")
                     await record(copy, room, file)
