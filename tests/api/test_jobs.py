@@ -217,3 +217,8 @@ class TestPolledStatus:
         assert response.json()["success"] is False
         assert "no job nope" in response.json()["error"]
         assert response.json()["code"] == "unknown_job"
+
+
+def test_what_stands_before_a_traceback_is_kept_as_it_is() -> None:
+    said = '  a warning\n\nanother\nTraceback (most recent call last):\n  File "a.py", line 3, in f\n    g()\nX: y'
+    assert without_traceback(Evidence(stderr=said)).stderr == "  a warning\n\nanother\nX: y"

@@ -1,6 +1,7 @@
 """What callers do with jobs, on a real Valkey."""
 
 import asyncio
+import time
 
 import pytest
 
@@ -76,3 +77,10 @@ async def test_a_record_outlives_its_result_to_say_that_it_has_expired(bench: Be
     for part in (keys.results, keys.values, keys.chunks, keys.attempts):
         assert 50 < await bench.redis.ttl(part(job_id)) <= 60
     assert 110 < await bench.redis.ttl(keys.job(job_id)) <= 120
+
+
+async def test_a_job_leaves_the_list_after_thirty_days(bench: Bench) -> None:
+    month_ago = time.time() - 30 * 24 * 3600
+    await bench.redis.zadd(keys.JOBS, {"older": month_ago - 5, "younger": month_ago + 60})
+    job_id = await bench.submit()
+    assert await bench.redis.zrange(keys.JOBS, 0, -1) == [b"younger", job_id.encode()]

@@ -40,3 +40,11 @@ async def test_the_last_bytes_are_kept(written: Written) -> None:
     os.write(written.write_end, b"first" + b"." * 50_000 + b"last")
     assert written.tail.text().endswith("..last")
     assert "first" not in written.tail.text()
+
+
+async def test_closed_twice_closes_nothing_else(written: Written) -> None:
+    stdout = os.fstat(1)
+    written.tail.close()
+    assert written.tail.text() == ""
+    written.tail.close()
+    assert os.fstat(1).st_ino == stdout.st_ino
