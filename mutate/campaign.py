@@ -158,8 +158,10 @@ async def _outcome(copy: Path, mutant: Mutant, recording: Recording, *, suspecte
             break
         if ended != SOME_FAILED or not failed:
             return ("timed_out", "") if ended is None else ("caught", "before any test")
-        again, _ = await _planned(copy, [failed["test"]], kept, limit_s)
-        if again not in PASSED:
+        if (
+            recording.is_quick(failed["test"])
+            or (await _planned(copy, [failed["test"]], kept, limit_s))[0] not in PASSED
+        ):
             return "timed_out" if "Timeout (>" in failed["text"] else "caught", failed["test"]
         without = [*without, failed["test"]]
     return ("survived" if suspected else SUSPECTED), ""

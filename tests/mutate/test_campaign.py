@@ -75,7 +75,7 @@ def test_a_test_that_fails_now_and_then_catches_nothing(root: Path, tmp_path: Pa
         "from pathlib import Path\n\n\ndef test_once():\n"
         "    known = Path('seen').exists()\n    Path('seen').touch()\n    assert known\n"
     )
-    recording = Recording({"tests/jobs/test_counting.py::test_once": 0.1}, {}, failed=[])
+    recording = Recording({"tests/jobs/test_counting.py::test_once": 0.6}, {}, failed=[])
     assert asyncio.run(trial(copy, changed("= 7", "= 8"), recording, suspected=False)).outcome == "suspected"
 
 

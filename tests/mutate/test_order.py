@@ -1,7 +1,7 @@
 """Which tests come first."""
 
 from mutate.mutations import Mutant
-from mutate.order import FACTOR, GRACE_S, Recording, order, plan
+from mutate.order import FACTOR, FIRST_S, GRACE_S, Recording, order, plan
 
 OWN, OTHER, REST = "tests/jobs/test_queue.py::", "tests/jobs/test_store.py::", "tests/jobs/test_rest.py::"
 SECONDS = {f"{REST}a": 0.1, f"{OWN}slow": 9.0, f"{OWN}quick": 0.5, f"{OWN}beside": 0.2, f"{OTHER}b": 0.3}
@@ -31,3 +31,11 @@ def test_what_fails_without_a_mutation_says_nothing():
 def test_a_test_may_take_longer_than_without_a_mutation_but_not_for_ever():
     recording = Recording(SECONDS, LINES, failed=[])
     assert plan([f"{OWN}slow"], recording, without=[])["limits"] == {f"{OWN}slow": GRACE_S + FACTOR * 9.0}
+
+
+def test_the_first_part_is_short():
+    tests = {f"{OWN}{number}": 1.0 + number for number in range(20)}
+    first, rest = order(MUTANT, Recording(tests, {}, failed=[]))
+    assert sum(tests[test] for test in first) <= FIRST_S
+    assert [*first, *rest] == list(tests)
+    assert rest
