@@ -177,3 +177,13 @@ def test_they_need_the_token(make_client: MakeClient) -> None:
     client = make_client(api_token="t")
     for method in ("GET", "PUT", "DELETE"):
         assert client.request(method, "/models/churn").status_code == 401
+
+
+def test_an_unknown_one_is_named_up_to_its_128th_character_and_beside_ten_known_ones(client: TestClient) -> None:
+    names = [f"model-{number:02}" for number in range(11)]
+    for name in names:
+        assert client.put(f"/models/{name}", content=MODEL).status_code == 201
+    problem = client.get(f"/models/{'x' * 200}").json()
+    assert problem["code"] == "unknown_model"
+    assert problem["data"]["model_id"] == "x" * 128
+    assert problem["data"]["known"] == ", ".join(names[:10])

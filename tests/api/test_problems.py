@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from api.problems import HANDLERS, ProblemDetails, document
+from api.problems import HANDLERS, ProblemDetails, document, respond
 from jobs import errors
 from jobs.errors import all_problems
 
@@ -81,3 +81,16 @@ def test_index(client: TestClient) -> None:
     assert document["name"] == "shap-supervisor"
     assert document["version"]
     assert document["links"]["submit"] == "/analyze"
+
+
+@pytest.mark.parametrize(
+    ("problem", "seconds"),
+    [
+        (errors.StorageUnavailable(), "2"),
+        (errors.StorageFull(), "10"),
+        (errors.Busy(), "5"),
+        (errors.NotReady(state="queued"), "1"),
+    ],
+)
+def test_when_to_try_again(problem: errors.Problem, seconds: str) -> None:
+    assert respond(problem).headers["retry-after"] == seconds

@@ -35,3 +35,17 @@ def test_a_code_counts_under_its_outcome_only() -> None:
 def test_what_operators_count() -> None:
     assert {Outcome.MEMORY_CAP, Outcome.MEMORY_WATCH, Outcome.OOM_KILLED} == MEMORY_OUTCOMES
     assert {*MEMORY_OUTCOMES, Outcome.TIMED_OUT, Outcome.CRASHED} == DEATHS
+
+
+def test_what_may_end_otherwise_another_time() -> None:
+    never = {Outcome.SUCCEEDED, Outcome.REFUSED, Outcome.MEMORY_CAP, Outcome.MEMORY_WATCH}
+    assert {outcome for outcome, row in OUTCOMES.items() if not row.retry} == never
+    assert all(row.retry for row in CAUSES.values())
+
+
+def test_what_is_halved_and_what_is_no_chunks_fault() -> None:
+    assert {outcome: row.halve for outcome, row in OUTCOMES.items() if row.halve} == {
+        **dict.fromkeys(MEMORY_OUTCOMES, "afresh"),
+        Outcome.TIMED_OUT: "counting",
+    }
+    assert [outcome for outcome, row in OUTCOMES.items() if row.counts == "crashes"] == [Outcome.SUPERVISOR_LOST]

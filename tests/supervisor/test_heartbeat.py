@@ -6,6 +6,7 @@ from typing import Any, cast
 import pytest
 import structlog
 
+from jobs import keys
 from jobs.heartbeats import Heartbeats
 from jobs.settings import MIB
 from supervisor.children.budget import Budget
@@ -123,3 +124,8 @@ async def test_another_one_under_our_name_is_named_once(service: Service) -> Non
             await beating.beat()
     taken = [line for line in lines if line["event"] == "name_taken" and line["log_level"] == "error"]
     assert [line["supervisor"] for line in taken] == ["sup"] * 2, "once each"
+
+
+async def test_a_supervisor_that_is_silent_for_ten_seconds_is_not_there(service: Service) -> None:
+    await Beating(service).beat()
+    assert 9_000 < await service.redis.pttl(keys.snapshot("sup")) <= 10_000

@@ -66,3 +66,8 @@ def test_the_limit_is_the_smallest_that_is_known() -> None:
     assert find_limit(Settings(memory_limit_mb=300)) == Limit(300 * MIB, "MEMORY_LIMIT_MB")
     assert find_limit(Settings()).limit_bytes > 300 * MIB
     assert cores() >= 1
+
+
+def test_slots_share_alike_what_is_not_kept_for_idle_children() -> None:
+    plan = share(1024)
+    assert (plan.slots, plan.cap_bytes) == (2, plan.budget_bytes * 15 // 16 // 2)

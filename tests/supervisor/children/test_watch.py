@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any, cast
 
+import msgspec
 import psutil
 import pytest
 
@@ -24,6 +25,7 @@ from supervisor.children.watch import (
     FASTEST_BYTES_S,
     LONGEST_PAUSE_S,
     SHORTEST_PAUSE_S,
+    Companion,
     Sample,
     Watch,
 )
@@ -294,3 +296,9 @@ async def test_the_largest_goes_and_nobody_else_until_it_is_gone(child: Any) -> 
 
 async def test_on_a_full_machine_without_children_nobody_is_killed() -> None:
     Watch(Limit(1, "a machine that anything fills"), Budget(1024 * MIB), []).look()
+
+
+def test_before_the_first_look_nothing_has_been_seen() -> None:
+    sizes = {field: size for field, size in msgspec.structs.asdict(Sample()).items() if field.endswith("_bytes")}
+    assert set(sizes.values()) == {0}
+    assert (Sample().faults, Companion().faults, Companion().written_bytes, Companion().growth_bytes) == (0, 0, 0, 0)

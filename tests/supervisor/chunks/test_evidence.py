@@ -122,3 +122,8 @@ def test_the_record_of_a_failure_has_what_the_child_said() -> None:
     verdict = Verdict(outcome=Outcome.REFUSED, code="not_numeric", message="row 3")
     attempt = attempt_of(CHUNK, Ending(message=failed), verdict, Evidence(), supervisor="sup", ended_at=7.0)
     assert (attempt.code, attempt.message, attempt.detail) == ("not_numeric", "row 3", {"row": 3})
+
+
+def test_of_a_child_that_nobody_saw_nothing_is_made_up() -> None:
+    evidence = evidence_of(Ending(), Sample(), inherited_bytes=0, seconds=0.0)
+    assert evidence == Evidence(peak_bytes=0, vm_peak_bytes=0)
