@@ -5,6 +5,7 @@ import socket
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -244,3 +245,11 @@ class FakeMemory:
 
     async def info(self, _: str) -> dict[str, int]:
         return {"used_memory": 0, "maxmemory": 1000}
+
+
+@pytest.mark.anyio
+async def test_a_store_that_names_no_limit_takes_everything() -> None:
+    async def info(_: str) -> dict[str, int]:
+        return {"used_memory": 10**12}
+
+    await Fullness(cast("RedisClient", SimpleNamespace(info=info))).check(0.8, coming=10**12)

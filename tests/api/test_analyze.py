@@ -323,3 +323,11 @@ class TestDryRun:
     def test_neither(self, client: TestClient) -> None:
         response = client.post("/analyze?dry_run=maybe", files=files())
         assert (response.status_code, response.json()["code"]) == (400, "invalid_parameter")
+
+
+@pytest.mark.parametrize(("characters", "code"), [(200, "missing_part"), (201, "malformed_request")])
+def test_how_long_a_boundary_may_be(client: TestClient, characters: int, code: str) -> None:
+    boundary = "x" * characters
+    content = MULTIPART.replace(b"--b", b"--" + boundary.encode()) + f"--{boundary}--".encode()
+    headers = {"content-type": f"multipart/form-data; boundary={boundary}"}
+    assert client.post("/analyze", content=content, headers=headers).json()["code"] == code

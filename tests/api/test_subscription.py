@@ -144,6 +144,17 @@ async def test_the_subscription_comes_back(valkey_url: str, monkeypatch: Any) ->
     await subscriber.aclose()
 
 
+@pytest.mark.anyio
+async def test_with_the_context_the_listening_ends(valkey_url: str) -> None:
+    async with asyncio.timeout(20):
+        subscriber = connect_blocking(Settings(redis_url=valkey_url))
+        async with subscription.Subscription(subscriber) as found:
+            await found.listening.wait()
+            assert not found._listener.done()
+        assert found._listener.cancelled()
+        await subscriber.aclose()
+
+
 async def _until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(10):
         while not condition():  # noqa: ASYNC110 - there is no event for the end of an event

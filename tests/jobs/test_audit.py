@@ -163,3 +163,11 @@ async def test_of_entries_that_came_twice_one_stays_where_a_lease_stands_behind_
     broken.check_mending({"not_held"})
     assert broken.client.lrange(name, 0, -1).count(f"{job_id}/{chunk}".encode()) == left
     assert await broken.finish_all(job_id) is JobState.FINISHED
+
+
+async def test_every_entry_of_a_list_is_looked_at(broken: Broken) -> None:
+    await broken.begin()
+    broken.client.rpush("shap:supervisor:x:leased", "gone/0-1", "gone/2-3", "gone/4-5")
+    assert broken.codes() == ["not_held"] * 3
+    broken.codes(apply=True)
+    assert broken.codes() == []

@@ -2,7 +2,7 @@
 
 import pytest
 
-from jobs.formats import DATA_FORMATS, DataFormat, ModelFormat, sniff_data, sniff_model
+from jobs.formats import DATA_FORMATS, MODEL_FORMATS, DataFormat, ModelFormat, sniff_data, sniff_model
 
 
 @pytest.mark.parametrize(
@@ -77,3 +77,8 @@ def test_a_table_is_not_taken_for_what_stands_inside_it() -> None:
     assert sniff_data(b"{") is DataFormat.JSON
     assert sniff_data(b"a,{b}\n") is DataFormat.CSV
     assert "binary" in sniff_data(b"a,b\n\x00")
+
+
+def test_all_models_but_pickles_are_named_to_those_who_ask() -> None:
+    told = MODEL_FORMATS.split(", ")
+    assert set(told) == {found.label for found in ModelFormat} - {ModelFormat.PICKLE.label}

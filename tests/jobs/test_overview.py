@@ -98,3 +98,17 @@ async def test_attempts_are_counted_and_failures_kept(bench: Bench) -> None:
         (job_id, "raised"),
     ]
     assert msgspec.json.decode(await bench.redis.lindex(keys.FAILURES, 0)) == failures[0]
+
+
+async def test_the_last_fifty_failures_are_kept(bench: Bench) -> None:
+    job_id = await bench.submit()
+    for _ in range(51):
+        held = await lease(bench, job_id)
+        await bench.queue.settle(held, attempt("open", Outcome.RAISED), Decision(action="retry", counts="attempts"))
+    assert await bench.redis.llen(keys.FAILURES) == 50
+    assert await overview.outcomes(bench.redis) == {"raised": 51}
+
+
+@pytest.mark.parametrize(("now", "then", "age"), [(10.12345, 1.0, 9.123), (1.0, 2.0, 0.0)])
+def test_ages_are_told_to_the_millisecond(now: float, then: float, age: float) -> None:
+    assert overview._age(now, then) == age

@@ -105,3 +105,7 @@ def test_what_a_message_leaves_out() -> None:
     load = Load(options=Options(), sizes={})
     assert (load.trusted, load.ensemble, load.into) == (False, None, None)
     assert not Unsuited("why").unreadable
+
+
+def test_a_child_that_is_told_nothing_of_its_memory_reports_zeros() -> None:
+    assert msgspec.to_builtins(MemoryReport()) == {"peak_bytes": 0, "vm_peak_bytes": 0, "vm_hwm_bytes": 0}

@@ -71,3 +71,9 @@ def test_the_limit_is_the_smallest_that_is_known() -> None:
 def test_slots_share_alike_what_is_not_kept_for_idle_children() -> None:
     plan = share(1024)
     assert (plan.slots, plan.cap_bytes) == (2, plan.budget_bytes * 15 // 16 // 2)
+
+
+def test_where_nobody_counts_there_are_no_others() -> None:
+    plan = share_out(Settings(), Limit(512 * MIB, "test"), supervisor_bytes=0, forkserver_bytes=0, cores=1)
+    assert plan.others_bytes == 0
+    assert "others" not in plan.arithmetic

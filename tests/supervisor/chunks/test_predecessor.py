@@ -89,3 +89,15 @@ def test_one_of_a_version_before_is_waited_for_too() -> None:
     assert (predecessor.gone_in(1.0), predecessor.name_conflict) == (SILENT_S - 1.0, None)
     predecessor.heard({**before, "sent_at": 2.0}, 2.0)
     assert predecessor.name_conflict == "elsewhere:1"
+
+
+@pytest.mark.parametrize("sent_at", [None, "now"])
+def test_of_one_that_says_no_time_nobody_knows_whether_it_is_dead(sent_at: Any) -> None:
+    predecessor = Predecessor("ours")
+    predecessor.heard(snapshot("theirs", os.getppid(), sent_at=sent_at), 0.0)
+    assert predecessor.gone_in(0.0) == SILENT_S
+    without_time = snapshot("others", os.getppid())
+    del without_time["sent_at"]
+    predecessor = Predecessor("ours")
+    predecessor.heard(without_time, 0.0)
+    assert predecessor.gone_in(0.0) == SILENT_S

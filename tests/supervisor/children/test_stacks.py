@@ -1,0 +1,50 @@
+"""Starting forkservers, again and again where they die: real processes."""
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+import structlog
+
+from supervisor.children import stacks
+from supervisor.children.spawner import ForkserverLost
+from supervisor.children.stacks import START_TRIES, Stack
+
+pytestmark = pytest.mark.anyio
+SCRIPTED = "tests.supervisor.scripted"
+
+
+async def test_a_start_is_tried_several_times() -> None:
+    with structlog.testing.capture_logs() as logs, pytest.raises(ForkserverLost):
+        await Stack("tests.supervisor.no_such_module", "lean").begin()
+    tries_left = [line["tries_left"] for line in logs if line["event"] == "forkserver_not_started"]
+    assert tries_left == list(reversed(range(START_TRIES)))
+
+
+async def test_one_that_takes_too_long_is_started_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stacks, "WARM_TIMEOUT_S", 0.0)
+    monkeypatch.setattr(stacks, "RETRY_S", 0.0)
+    stack = Stack(SCRIPTED, "lean")
+    with structlog.testing.capture_logs() as logs:
+        keeping = asyncio.create_task(stack.keep())
+        try:
+            await until(lambda: bool(logs), keeping)
+            monkeypatch.setattr(stacks, "WARM_TIMEOUT_S", 60.0)
+            await until(lambda: stack.forkserver is not None, keeping)
+        finally:
+            keeping.cancel()
+            await asyncio.wait({keeping})
+            await stack.down()
+    assert logs[0] == {
+        "event": "forkserver_not_started",
+        "log_level": "warning",
+        "stack": "lean",
+        "reason": "TimeoutError",
+    }
+    assert keeping.cancelled()
+
+
+async def until(condition: Callable[[], bool], keeping: asyncio.Task[None]) -> None:
+    async with asyncio.timeout(30):
+        while not condition() and not keeping.done():  # noqa: ASYNC110 - a line of the log is no event
+            await asyncio.sleep(0.01)
