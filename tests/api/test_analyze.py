@@ -325,7 +325,7 @@ class TestDryRun:
         assert (response.status_code, response.json()["code"]) == (400, "invalid_parameter")
 
 
-@pytest.mark.parametrize(("characters", "code"), [(200, "missing_part"), (201, "malformed_request")])
+@pytest.mark.parametrize(("characters", "code"), [(200, "model_choice"), (201, "malformed_request")])
 def test_how_long_a_boundary_may_be(client: TestClient, characters: int, code: str) -> None:
     boundary = "x" * characters
     content = MULTIPART.replace(b"--b", b"--" + boundary.encode()) + f"--{boundary}--".encode()
