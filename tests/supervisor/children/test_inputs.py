@@ -1,0 +1,52 @@
+"""Parts of a job that are fetched as they are read."""
+
+from typing import Any
+
+import pytest
+
+from supervisor.children.inputs import PartialsPart
+
+pytestmark = pytest.mark.anyio
+FRAMES = [b"first", b"2", b"the third one", b"last"]
+
+
+class Asked:
+    """In the place of the queue: notes which frames are asked for."""
+
+    def __init__(self) -> None:
+        self.most_frames = 0
+
+    async def partials(self, job_id: str, first: int, count: int) -> bytes:
+        assert job_id == "job"
+        self.most_frames = max(self.most_frames, count)
+        return b"".join(FRAMES[first : first + count])
+
+
+@pytest.fixture
+def asked() -> Asked:
+    return Asked()
+
+
+@pytest.fixture
+def part(asked: Asked) -> PartialsPart:
+    queue: Any = asked
+    return PartialsPart(queue, "job", [len(frame) for frame in FRAMES])
+
+
+@pytest.mark.parametrize("length", [1, 3, 8, 100])
+async def test_partials_are_read_back_at_any_offset(part: PartialsPart, length: int) -> None:
+    whole = b"".join(FRAMES)
+    assert part.size == len(whole)
+    for offset in range(part.size + 2):
+        assert await part.read(offset, length) == whole[offset : offset + length]
+
+
+async def test_no_more_frames_are_fetched_than_hold_what_is_read(part: PartialsPart, asked: Asked) -> None:
+    assert await part.read(7, 3) == b"he "
+    assert asked.most_frames == 1
+
+
+async def test_of_no_partials_there_is_nothing(asked: Asked) -> None:
+    queue: Any = asked
+    part = PartialsPart(queue, "job", [])
+    assert (part.size, await part.read(0, 10)) == (0, b"")
