@@ -55,7 +55,8 @@ async def _try(campaign: Campaign, drawn: list[Mutant], copies: list[Path]) -> N
         if verdict.outcome == SUSPECTED:
             click.echo(difference(mutant))
 
-    await campaign.run(copies, waiting, tried)
+    listed = equivalents(ROOT)
+    await campaign.run(copies, waiting, tried, spared=lambda mutant: reason(mutant, listed) is not None)
 
 
 def _estimate_s(campaign: Campaign, waiting: list[Mutant], copies: int) -> float:

@@ -74,9 +74,17 @@ class Campaign:
         await _side_by_side(work(copy) for copy in copies)
 
     async def run(
-        self, copies: list[Path], mutants: Iterable[Mutant], tried: Callable[[Mutant, Verdict], None]
+        self,
+        copies: list[Path],
+        mutants: Iterable[Mutant],
+        tried: Callable[[Mutant, Verdict], None],
+        *,
+        spared: Callable[[Mutant], bool] = lambda _: False,
     ) -> None:
-        """First the tests that may notice, of all mutants; then for those that none of these caught, the rest."""
+        """First the tests that may notice, of all mutants; then for those that none of these caught, the rest.
+
+        Who is `spared` the rest, as an equivalent, has survived then.
+        """
         known = self.verdicts()
         suspects = deque(mutant for mutant in mutants if mutant.key in known)
         waiting = iter([mutant for mutant in mutants if mutant.key not in known])
@@ -86,7 +94,10 @@ class Campaign:
                 if (await self._try(copy, mutant, tried, suspected=False)).outcome == SUSPECTED:
                     suspects.append(mutant)
             while suspects:
-                await self._try(copy, suspects.popleft(), tried, suspected=True)
+                if spared(mutant := suspects.popleft()):
+                    self._note(mutant, Verdict(mutant.key, "survived", "", 0.0), tried)
+                else:
+                    await self._try(copy, mutant, tried, suspected=True)
 
         await _side_by_side(work(copy) for copy in copies)
 
@@ -94,10 +105,13 @@ class Campaign:
         self, copy: Path, mutant: Mutant, tried: Callable[[Mutant, Verdict], None], *, suspected: bool
     ) -> Verdict:
         verdict = await trial(copy, mutant, self.recordings[mutant.room], suspected=suspected)
+        self._note(mutant, verdict, tried)
+        return verdict
+
+    def _note(self, mutant: Mutant, verdict: Verdict, tried: Callable[[Mutant, Verdict], None]) -> None:
         with self._known.open("a") as known:
             known.write(json.dumps(asdict(verdict)) + "\n")
         tried(mutant, verdict)
-        return verdict
 
 
 async def _side_by_side(works: Iterable[object]) -> None:

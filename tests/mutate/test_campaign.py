@@ -33,14 +33,14 @@ def changed(old: str, new: str) -> Mutant:
     return mutant(Place("jobs/counting.py", line, 0, ()), f"{old} {new}", SOURCE, SOURCE.replace(old, new))
 
 
-def campaign(root: Path, tmp_path: Path, *mutants: Mutant) -> tuple[Campaign, list[Verdict]]:
+def campaign(root: Path, tmp_path: Path, *mutants: Mutant, spared: bool = False) -> tuple[Campaign, list[Verdict]]:
     found = Campaign(root, ["jobs"], "1")
     copies = [copy_tree(root, tmp_path / "copy")]
     tried: list[Verdict] = []
 
     async def both() -> None:
         await found.record(copies, ["jobs"], lambda text: None)
-        await found.run(copies, mutants, lambda mutant, verdict: tried.append(verdict))
+        await found.run(copies, mutants, lambda mutant, verdict: tried.append(verdict), spared=lambda _: spared)
 
     asyncio.run(both())
     assert (copies[0] / "jobs" / "counting.py").read_text() == SOURCE == (root / "jobs" / "counting.py").read_text()
@@ -60,6 +60,14 @@ def test_a_campaign(root: Path, tmp_path: Path):
     assert found.verdicts() == {verdict.key: verdict for verdict in tried}
     found.forget_survivors()
     assert set(found.verdicts()) == {mutants[0].key, mutants[2].key}
+
+
+def test_an_equivalent_is_spared_the_rest(root: Path, tmp_path: Path):
+    """Which would have caught this one."""
+    rest = "from jobs.counting import SIZE\n\n\ndef test_size():\n    assert SIZE == 7\n"
+    (root / "tests" / "jobs" / "test_rest.py").write_text(rest)
+    _, tried = campaign(root, tmp_path, changed("= 7", "= 8"), spared=True)
+    assert [verdict.outcome for verdict in tried] == ["suspected", "survived"]
 
 
 def test_one_that_hangs(root: Path, tmp_path: Path):

@@ -1,13 +1,16 @@
 """What an attempt's end asks for, played without a store. The pipeline as a whole: see `tests/supervisor`."""
 
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from redis.exceptions import ConnectionError
+import structlog
+from redis.exceptions import ConnectionError, ResponseError
 
 from jobs.outcomes import Attempt
 from jobs.protocol import Failed
 from jobs.queue import Decision, Lease
+from jobs.records import Chunk
 from jobs.settings import Settings
 from supervisor.chunks.executor import Executor
 from supervisor.chunks.judge import Ending
@@ -51,3 +54,19 @@ async def test_what_has_to_be_written_twice_is_the_same_both_times() -> None:
     ending = Ending(message=Failed(kind="memory", code="memory_cap", message="MemoryError"))
     await executor._commit(run, ending)
     assert [decision.action for decision in queue.settled] == ["retry", "retry"]
+
+
+async def test_a_store_that_refuses_what_we_ask_costs_the_attempt_and_nothing_else() -> None:
+    """The chunk's lease expires, and it is rescued."""
+
+    async def partial_sizes(job_id: str) -> list[int]:
+        raise ResponseError("WRONGTYPE")
+
+    queue: Any = SimpleNamespace(supervisor="sup", partial_sizes=partial_sizes)
+    executor = Executor(queue, Settings(), RedisLink("redis://there"))
+    job = SimpleNamespace(job_id="a-job", model="a model", layout="a layout")
+    lease: Any = SimpleNamespace(job=job, job_id="a-job", token=7, chunk=Chunk(id="close", kind="close"))
+    with structlog.testing.capture_logs() as logs:
+        await executor.run(lease, cast("Any", Pool()))
+    assert [line["event"] for line in logs if line["event"] == "attempt_not_committed"] == ["attempt_not_committed"]
+    assert executor.running == {}
