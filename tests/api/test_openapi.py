@@ -178,3 +178,9 @@ def test_an_answer_that_breaks_it_is_noticed(client: TestClient, submitted: str,
     response._content = json.dumps(response.json() | changed).encode()
     with pytest.raises(ValidationError):
         check(response)
+
+
+def test_it_is_answered_to_those_who_ask(client: TestClient) -> None:
+    response = client.get("/openapi.json")
+    assert (response.status_code, response.headers["content-type"]) == (200, "application/json")
+    assert response.json() == document()
