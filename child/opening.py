@@ -9,7 +9,9 @@ from typing import Any
 
 from child.parts import Source
 from child.prepared import Prepared
-from child.rows import Table, layout, open_table
+from child.rows import layout
+from child.rows.readers import open_table
+from child.rows.table import Table
 from jobs import planner
 from jobs.errors import RowExceedsMemory
 from jobs.protocol import Open

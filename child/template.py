@@ -15,7 +15,8 @@ from child.models.model import Model, Rows
 from child.parts import Parts
 from child.pipe import Pipe, PipeClosed
 from child.prepared import Prepared
-from child.rows import layout, open_table
+from child.rows import layout
+from child.rows.readers import open_table
 from child.stack import NeedsFullStack, UnreadableEnsemble, is_lean
 from jobs.protocol import Converted, Load, Ready, Unsuited
 from jobs.records import ModelInfo

@@ -6,14 +6,12 @@ Does not know where a cell stands in the file: callers name the row and the colu
 import itertools
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from child.rows.table import Rows
 from jobs.errors import BadHeader, NotNumeric, RaggedRow
-
-if TYPE_CHECKING:
-    from child.rows import Rows
 
 SHOWN_CHARS = 60
 NAN = float("nan")
@@ -46,7 +44,7 @@ def number(cell: Any) -> float:
         return float("inf") if cell > 0 else float("-inf")
 
 
-def numbers(rows: Sequence[Sequence[Any]], first: int, columns: Sequence[str], field: str, *, plain: bool) -> "Rows":
+def numbers(rows: Sequence[Sequence[Any]], first: int, columns: Sequence[str], field: str, *, plain: bool) -> Rows:
     """(rows, columns) of float64. Raises RaggedRow and NotNumeric, counting rows from `first`.
 
     `plain` promises that no cell needs more care than `float` takes: see `is_plain`.

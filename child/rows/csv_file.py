@@ -7,7 +7,7 @@ import codecs
 import csv
 import io
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any, BinaryIO
 
 import msgspec
 import numpy as np
@@ -16,21 +16,20 @@ import numpy.typing as npt
 from child.parts import Source
 from child.rows import cells
 from child.rows.cutter import Cutter
+from child.rows.table import Rows, Table
 from jobs.errors import BadHeader, NoHeader, NoRows, NotUtf8
+from jobs.formats import DataFormat
 from jobs.protocol import PIECE_BYTES
 from jobs.records import Layout
-from jobs.spans import Span, Spans
-
-if TYPE_CHECKING:
-    from child.rows import Rows
+from jobs.spans import Span
 
 MAX_HEADER_BYTES = 4 * 1024 * 1024
 NEWLINE, RETURN, QUOTE = b'\n\r"'
 Offsets = npt.NDArray[np.int64]
 
 
-def scan(source: Source, per_chunk: int) -> tuple[list[str], int, Spans, dict[str, Any]]:
-    """Columns, their number, spans, and nothing else. Raises NotUtf8, NoHeader, BadHeader, NoRows."""
+def scan(source: Source, per_chunk: int) -> Table:
+    """Columns and spans. Raises NotUtf8, NoHeader, BadHeader, NoRows."""
     start, end = next(lines(source.file, 0, source.size), (np.zeros(0, np.int64),) * 2)
     if not len(start):
         raise NoRows(field=source.field)
@@ -38,10 +37,10 @@ def scan(source: Source, per_chunk: int) -> tuple[list[str], int, Spans, dict[st
     cutter = Cutter(per_chunk)
     for starts, _ in lines(source.file, int(end[0]), source.size):
         cutter.add(starts)
-    return columns, len(columns), cutter.spans(source.size), {}
+    return Table(format=DataFormat.CSV, columns=columns, width=len(columns), spans=cutter.spans(source.size))
 
 
-def read(source: Source, span: Span, layout: Layout) -> "Rows":
+def read(source: Source, span: Span, layout: Layout) -> Rows:
     """(span.rows, columns). Raises NotUtf8, RaggedRow, NotNumeric."""
     start, end = _locate(source.file, span)
     source.file.seek(start)

@@ -9,7 +9,8 @@ from typing import Protocol
 import numpy as np
 
 from child.parts import Source
-from child.rows import Rows, Table, read_rows
+from child.rows.readers import read_rows
+from child.rows.table import Rows, Table
 from jobs.errors import FeatureCount, FeatureNames, InfiniteValue, MissingValue
 from jobs.records import Layout
 from jobs.spans import Span

@@ -3,34 +3,34 @@
 Two dimensions, C order, booleans, integers or floats of any byte order. Never unpickles.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.lib import format as npy
 
 from child.parts import Source
 from child.rows.cutter import Cutter
+from child.rows.table import Rows, Table
 from jobs import planner
 from jobs.errors import BadNpy
+from jobs.formats import DataFormat
 from jobs.records import Layout
 from jobs.spans import Span, Spans
 
-if TYPE_CHECKING:
-    from child.rows import Rows
 
-
-def scan(source: Source, per_chunk: int) -> tuple[None, int, Spans, dict[str, Any]]:
-    """No names, the number of columns, spans and the dtype. Raises BadNpy."""
+def scan(source: Source, per_chunk: int) -> Table:
+    """No names, and spans; the detail holds the dtype. Raises BadNpy."""
     rows, width, dtype = _header(source)
     offset = source.file.tell()
     row_bytes = width * dtype.itemsize
     end = offset + rows * row_bytes
     if end > source.size:
         raise BadNpy(field=source.field, reason=f"the file is truncated: {source.size} bytes instead of {end}")
-    return None, width, _spans(rows, per_chunk, offset, row_bytes), {"dtype": dtype.str}
+    spans = _spans(rows, per_chunk, offset, row_bytes)
+    return Table(format=DataFormat.NPY, columns=None, width=width, spans=spans, detail={"dtype": dtype.str})
 
 
-def read(source: Source, span: Span, layout: Layout) -> "Rows":
+def read(source: Source, span: Span, layout: Layout) -> Rows:
     """(span.rows, columns). Raises BadNpy when the file ends early."""
     dtype = np.dtype(layout.detail["dtype"])
     width = len(layout.columns)

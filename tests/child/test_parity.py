@@ -8,7 +8,7 @@ import pytest
 import xgboost
 
 from child.models import conversion, lightgbm_model, parity, read_trees, xgboost_model
-from child.rows import Source
+from child.parts import Source
 from shaptrees.arrays import Link
 from shaptrees.readers import xgboost_head
 

@@ -11,8 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from child.parts import Source
-from child.rows import csv_file, json_file, open_table, read_rows
+from child.rows import csv_file, json_brackets
+from child.rows.readers import READERS, open_table, read_rows
 from jobs import errors, planner
+from jobs.formats import DataFormat
 from jobs.protocol import PIECE_BYTES
 from jobs.records import Layout
 from tests.child.support import csv_bytes, halves, json_bytes, npy, records_bytes
@@ -130,7 +132,7 @@ def test_garbage_is_read_or_refused_but_never_crashes(tail, head):
 
 @pytest.mark.parametrize("piece", [1, 2, 3, 5, 16])
 def test_pieces_may_end_anywhere(piece, monkeypatch):
-    for module in (csv_file, json_file):
+    for module in (csv_file, json_brackets):
         monkeypatch.setattr(module, "PIECE_BYTES", piece)
     text = b'\xef\xbb\xbfa,"b\nx"\r\n1,"2"\r\n\r\n3,"\n4"\r\n\r\n5,6'
     np.testing.assert_array_equal(read_all(text, 2), [[1, 2], [3, 4], [5, 6]])
@@ -201,6 +203,9 @@ BAD = [
     (b"[" * 5_000, errors.MalformedJson),
     (b"a,\xff\n1,2\n", errors.NotUtf8),
     (b"a,b\n1,\xff\n", errors.NotUtf8),
+    (b'[["\xff"]]', errors.NotUtf8),
+    (b'[[1], ["\xff"]]', errors.NotUtf8),
+    (b'{"columns": ["\xff"], "data": [[1]]}', errors.NotUtf8),
     (npy(np.zeros(3)), errors.BadNpy),
     (npy(np.zeros((2, 2, 2))), errors.BadNpy),
     (npy(np.asfortranarray(np.zeros((3, 2)))), errors.BadNpy),
@@ -233,6 +238,16 @@ def test_malformed_json_names_the_byte():
         read_all(b"[[1, 2], ]")
     with pytest.raises(errors.MalformedJson, match="byte 12"):
         read_all(b"[[1, 2], [3 4]]", 1)
+
+
+@pytest.mark.parametrize(("raw", "number"), [(b",a\n0,1\n", 1), (b'{"columns": ["a", ""], "data": [[1, 2]]}', 2)])
+def test_a_column_without_a_name_is_counted_from_one(raw, number):
+    with pytest.raises(errors.BadHeader, match=f"column {number} has no name"):
+        read_all(raw)
+
+
+def test_every_format_has_its_reader():
+    assert set(READERS) == set(DataFormat)
 
 
 def test_too_many_chunks():

@@ -1,0 +1,53 @@
+"""The formats of tables, a row each, and the way to them by a file's first bytes. Used in children.
+
+A format is a row in `jobs.formats`, one here, and a file. Does not know any model: see `layout`.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from child.parts import Source
+from child.rows import csv_file, json_file, npy_file
+from child.rows.table import Rows, Table
+from jobs.errors import NoRows, UnsupportedMediaType
+from jobs.formats import DATA_FORMATS, SNIFF_BYTES, DataFormat, sniff_data
+from jobs.records import Layout
+from jobs.spans import Span
+
+
+class Reader(NamedTuple):
+    """What a format's file offers."""
+
+    scan: Callable[[Source, int], Table]
+    """See `open_table`."""
+    read: Callable[[Source, Span, Layout], Rows]
+    """See `read_rows`."""
+
+
+READERS: dict[str, Reader] = {
+    DataFormat.CSV: Reader(csv_file.scan, csv_file.read),
+    DataFormat.JSON: Reader(json_file.scan, json_file.read),
+    DataFormat.NPY: Reader(npy_file.scan, npy_file.read),
+}
+
+
+def open_table(source: Source, per_chunk: int) -> Table:
+    """Find the rows and cut them into spans of `per_chunk` rows, in one pass and without keeping any.
+
+    Raises a Problem that names what is wrong; what is wrong inside a row comes out when its span is read.
+    """
+    source.file.seek(0)
+    found = sniff_data(source.file.read(SNIFF_BYTES)) if source.size else None
+    if found is None:
+        raise NoRows(field=source.field)
+    if not isinstance(found, DataFormat):
+        raise UnsupportedMediaType(field=source.field, found=found, supported=DATA_FORMATS)
+    table = READERS[found].scan(source, per_chunk)
+    if not table.spans:
+        raise NoRows(field=source.field)
+    return table
+
+
+def read_rows(source: Source, span: Span, layout: Layout) -> Rows:
+    """The span's rows, (span.rows, columns) in the data's order of columns. Raises a Problem for the first bad row."""
+    return READERS[layout.format].read(source, span, layout)

@@ -1,0 +1,29 @@
+"""Rows, and where they lie in a file: what every format's scan finds. Used in children. Does not read files."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from jobs.formats import DataFormat
+from jobs.spans import Spans
+
+Rows = npt.NDArray[np.float64]
+"""(rows, columns); NaN is a missing value."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """What a scan found: the columns' names (None without names), their number, and where the rows are."""
+
+    format: DataFormat
+    columns: list[str] | None
+    width: int
+    spans: Spans
+    detail: dict[str, Any] = field(default_factory=dict)
+    """What reading a span needs beside: see `Layout.detail`."""
+
+    @property
+    def rows(self) -> int:
+        return self.spans.rows
