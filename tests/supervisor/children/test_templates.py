@@ -1,0 +1,94 @@
+"""A template's children and its end, played; with real processes: see `test_pool` and `tests/supervisor`."""
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from jobs.outcomes import Outcome
+from supervisor.children.fork_protocol import Warm
+from supervisor.children.templates import Template
+
+pytestmark = pytest.mark.anyio
+
+
+class Played:
+    """In the place of a child: notes what is done to it."""
+
+    def __init__(self) -> None:
+        self.done: list[Any] = []
+        self.exited: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def kill(self, outcome: Outcome) -> None:
+        self.done.append(outcome)
+
+    def close(self) -> None:
+        self.done.append("closed")
+
+
+class Forking:
+    """In the place of the spawner."""
+
+    def __init__(self) -> None:
+        self.forked: list[Played] = []
+        self.closed = False
+
+    async def fork(self, role: str, cap_bytes: int) -> tuple[Played, None]:
+        assert (role, cap_bytes) == ("child", 0)
+        self.forked.append(Played())
+        return self.forked[-1], None
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def template(spawner: Forking, *, spare: bool) -> Template:
+    warm = Warm(pid=1, rss_bytes=0, anon_bytes=30, vm_size_bytes=0)
+    base = Warm(pid=1, rss_bytes=0, anon_bytes=10, vm_size_bytes=0)
+    loaded: Any = SimpleNamespace(child=Played(), spawner=spawner)
+    model: Any = None
+    return Template("lean", loaded, model, base=base, warm=warm, cap_bytes=100, spare=spare)
+
+
+async def test_one_waits_ahead_and_is_taken_next() -> None:
+    spawner = Forking()
+    found = template(spawner, spare=True)
+    first: Any = await found.take()
+    second: Any = await found.take()
+    assert [first, second] == spawner.forked[:2]
+    assert found.growth_bytes == 20
+
+
+async def test_none_waits_ahead_unless_that_is_wanted() -> None:
+    spawner = Forking()
+    found = template(spawner, spare=False)
+    await found.take()
+    await asyncio.sleep(0)
+    assert len(spawner.forked) == 1
+
+
+async def test_one_that_died_while_it_waited_is_not_taken() -> None:
+    spawner = Forking()
+    found = template(spawner, spare=True)
+    await found.take()
+    await asyncio.sleep(0)
+    spawner.forked[1].exited.set_result(None)
+    taken: Any = await found.take()
+    assert taken is spawner.forked[2]
+
+
+async def test_with_a_template_all_go_that_it_has_forked_and_nobody_has_taken() -> None:
+    spawner = Forking()
+    found = template(spawner, spare=True)
+    released: list[int] = []
+    reservation: Any = SimpleNamespace(shrink=released.append)
+    found.reservation = reservation
+    await found.take()
+    await asyncio.sleep(0)
+    found.close()
+    taken, spare = spawner.forked
+    own: Any = found.child
+    assert own.done == spare.done == [Outcome.CANCELLED, "closed"]
+    assert taken.done == []
+    assert (spawner.closed, released) == (True, [0])
