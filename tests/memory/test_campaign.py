@@ -17,7 +17,8 @@ import pytest
 from cli.processes import module_command
 from jobs.settings import MIB
 from tests.memory.campaign import TOLERANCE, Submission, form, mixed
-from tests.memory.conftest import LIMIT_S, Machine, free_port, machine
+from tests.memory.conftest import LIMIT_S, Machine, machine
+from tests.ports import free_port
 
 LIMIT_MB = 512
 JOBS = int(os.environ.get("MEMORY_PROOF_JOBS", "60"))
