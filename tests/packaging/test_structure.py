@@ -12,7 +12,7 @@ ROOMS = ("jobs", "shaptrees", "child", "supervisor", "api", "cli", "bench", "cha
 CODE = {".py", ".lua", ".c", ".h"}
 LONGEST_FILE, LONG_FUNCTION, SHORT_SHARE = 350, 20, 0.9
 PAGES = [ROOT / "ARCHITECTURE.md", *sorted((ROOT / "docs").glob("*.md"))]
-NAMED = re.compile(r"`([\w./-]+\.(?:py|lua|c|h|md))`")
+NAMED = re.compile(r"`([\w.-]+/[\w./-]+\.(?:py|lua|c|h|md))`")
 
 
 def sources() -> list[Path]:
