@@ -171,3 +171,12 @@ async def test_every_entry_of_a_list_is_looked_at(broken: Broken) -> None:
     assert broken.codes() == ["not_held"] * 3
     broken.codes(apply=True)
     assert broken.codes() == []
+
+
+async def test_a_job_that_has_lost_only_the_chunks_it_still_needs_is_not_summed_up(broken: Broken) -> None:
+    """All that are left are done, but they are not all the rows."""
+    job_id = await broken.begin()
+    broken.client.hdel(f"shap:job:{job_id}:chunks", "5-9", "10-14")
+    broken.codes(apply=True)
+    assert (await broken.bench.store.job(job_id)).state is JobState.FAILED
+    assert broken.codes() == []
