@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[2]
 ROOMS = ("jobs", "shaptrees", "child", "supervisor", "api", "cli", "bench", "chaos")
 CODE = {".py", ".lua", ".c", ".h"}
 LONGEST_FILE, LONG_FUNCTION, SHORT_SHARE = 350, 20, 0.9
-PAGES = [ROOT / "ARCHITECTURE.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "ARCHITECTURE.md", *(ROOT / "docs" / f"{name}.md" for name in ("memory", "recovery", "states"))]
 NAMED = re.compile(r"`([\w.-]+/[\w./-]+\.(?:py|lua|c|h|md))`")
 
 
