@@ -18,12 +18,13 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from mutate.mutations import Mutant
-from mutate.order import Recording, load, order, plan, save
+from mutate.order import FACTOR, Recording, load, order, plan, save
 
 FOLDER = ".mutate"
 NOT_COPIED = shutil.ignore_patterns(".*", "__pycache__", "*.egg-info", "build", "dist")
 SOME_FAILED, PASSED = 1, {0, 5}  # pytest's exit codes; 5: no test is left
 SUSPECTED = "suspected"
+START_S = 60.0
 UNSURE = 3  # tests that may fail in a trial without failing again alone
 
 
@@ -164,7 +165,7 @@ async def _outcome(copy: Path, mutant: Mutant, recording: Recording, *, suspecte
     first, rest = order(mutant, recording)
     tests, without = (rest, first) if suspected else (first, rest)
     files = [f"tests/{mutant.room}"] if suspected else _files(copy, tests)
-    limit_s = 60 + 5 * recording.tests_s
+    limit_s = START_S + FACTOR * sum(recording.seconds[test] for test in tests)
     for _ in range(UNSURE if files else 0):
         kept = plan(tests, recording, without=without)
         ended, failed = await _planned(copy, files, kept, limit_s)
