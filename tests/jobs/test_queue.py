@@ -293,3 +293,11 @@ async def test_two_processes_under_a_name_are_told_apart(bench: Bench) -> None:
     held = await lease(bench, await bench.submit())
     assert held.chunk.incarnation == bench.queue.incarnation != bench.supervisor("sup").incarnation
     assert held.chunk.owner == "sup"
+
+
+@pytest.mark.parametrize(("dry_run", "state"), [(True, JobState.FINISHED), (False, JobState.STARTED)])
+async def test_only_a_dry_run_ends_where_others_begin(bench: Bench, dry_run: bool, state: JobState) -> None:
+    """Whatever a child says that has only opened a job."""
+    job_id = await bench.submit(dry_run=dry_run)
+    assert await finish(bench, await lease(bench, job_id), b"", {"top": 1})
+    assert (await bench.store.job(job_id)).state is state
