@@ -168,8 +168,8 @@ class ProcessPool:
         for key, template in list(self._templates.items()):
             if template.stack == "full":
                 self._drop(key)
-        log.info("forkserver_let_go", stack="full")
         await self.full.down()
+        log.info("forkserver_let_go", stack="full")  # only now its memory is free
 
     # --- templates -----------------------------------------------------------------------------------------------
 
