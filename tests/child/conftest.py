@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 
+import lightgbm as lgb
 import numpy as np
 import pytest
+import xgboost as xgb
 from sklearn.ensemble import RandomForestRegressor
 
 from tests.child.support import skops_bytes
@@ -34,3 +36,17 @@ def samples() -> Samples:
 def forest(samples: Samples) -> bytes:
     """A small regression forest, as a file."""
     return skops_bytes(RandomForestRegressor(5, random_state=0).fit(samples.x, samples.number))
+
+
+@pytest.fixture(scope="session")
+def boosted(samples: Samples) -> xgb.Booster:
+    """A small classifier of two classes."""
+    params = {"nthread": 1, "max_depth": 3, "objective": "binary:logistic"}
+    return xgb.train(params, xgb.DMatrix(samples.x, samples.two), 3)
+
+
+@pytest.fixture(scope="session")
+def light(samples: Samples) -> str:
+    """A small regression of LightGBM's, as its text."""
+    params = {"verbose": -1, "num_threads": 1, "min_data_in_leaf": 5, "num_leaves": 6}
+    return lgb.train(params, lgb.Dataset(samples.x, samples.number), 3).model_to_string()

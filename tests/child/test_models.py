@@ -3,7 +3,6 @@
 import json
 import re
 
-import lightgbm as lgb
 import numpy as np
 import pytest
 import xgboost as xgb
@@ -15,18 +14,6 @@ from sklearn.svm import SVC, SVR
 
 from child.models import sklearn_parts
 from tests.child.support import explained, npy, refusal, skops_bytes
-
-
-@pytest.fixture(scope="module")
-def boosted(samples):
-    params = {"nthread": 1, "max_depth": 3, "objective": "binary:logistic"}
-    return xgb.train(params, xgb.DMatrix(samples.x, samples.two), 3)
-
-
-@pytest.fixture(scope="module")
-def light(samples):
-    params = {"verbose": -1, "num_threads": 1, "min_data_in_leaf": 5, "num_leaves": 6}
-    return lgb.train(params, lgb.Dataset(samples.x, samples.number), 3).model_to_string()
 
 
 @pytest.fixture(scope="module")

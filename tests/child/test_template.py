@@ -27,18 +27,6 @@ def lean(monkeypatch):
     monkeypatch.setattr(stack, "_stack", ["lean"])
 
 
-@pytest.fixture(scope="module")
-def boosted(samples):
-    params = {"nthread": 1, "max_depth": 3, "objective": "binary:logistic"}
-    return xgb.train(params, xgb.DMatrix(samples.x, samples.two), 3)
-
-
-@pytest.fixture(scope="module")
-def light(samples):
-    params = {"verbose": -1, "num_threads": 1, "min_data_in_leaf": 5, "num_leaves": 6}
-    return lgb.train(params, lgb.Dataset(samples.x, samples.number), 3).model_to_string()
-
-
 def answer(model, kind, background=None, *, trusted=False, **load):
     """The one message that a template which does not stay sends."""
     parts = {"model": model} | ({"background": background} if background else {})
