@@ -212,9 +212,10 @@ async def _pytest(copy: Path, *arguments: str, limit_s: float) -> int | None:
 @contextlib.asynccontextmanager
 async def _process(command: list[str], copy: Path) -> AsyncIterator[asyncio.subprocess.Process]:
     """A process in a group of its own, gone afterwards. It is asked first, so that fixtures end what they began."""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTEST_ADDOPTS"}  # they choose tests
     with (copy / FOLDER / "output").open("wb") as output:
         process = await asyncio.create_subprocess_exec(
-            *command, cwd=copy, stdout=output, stderr=output, start_new_session=True
+            *command, cwd=copy, env=environment, stdout=output, stderr=output, start_new_session=True
         )
         try:
             yield process

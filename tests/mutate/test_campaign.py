@@ -87,7 +87,10 @@ def test_a_test_that_fails_now_and_then_catches_nothing(root: Path, tmp_path: Pa
     assert asyncio.run(trial(copy, changed("= 7", "= 8"), recording, suspected=False)).outcome == "suspected"
 
 
-def test_of_tests_that_fail_in_the_recording_those_that_fail_alone_too_are_left_out(root: Path, tmp_path: Path):
+def test_of_tests_that_fail_in_the_recording_those_that_fail_alone_too_are_left_out(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("PYTEST_ADDOPTS", "-m 'not slow'")  # of whoever runs the campaign: no business of a recording
     copy = copy_tree(root, tmp_path / "copy")
     (copy / "tests" / "jobs" / "test_counting.py").write_text(
         "import sys, pytest\n\n\ndef test_measured():\n    assert not sys.gettrace()\n\n\n"
