@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 
+import psutil
 import pytest
 import structlog
 
@@ -42,6 +43,17 @@ async def test_one_that_takes_too_long_is_started_again(monkeypatch: pytest.Monk
         "reason": "TimeoutError",
     }
     assert keeping.cancelled()
+
+
+async def test_one_that_is_let_go_has_seen_out_what_it_has_forked() -> None:
+    """Otherwise what the next job is given would be memory that somebody still holds."""
+    stack = Stack(SCRIPTED, "lean")
+    forkserver = await stack.up()
+    children = [(await forkserver.spawner.fork("child", 0))[0] for _ in range(20)]
+    await stack.down()
+    assert not [child.pid for child in children if child.pid and psutil.pid_exists(child.pid)]
+    for child in children:
+        child.close()
 
 
 async def until(condition: Callable[[], bool], keeping: asyncio.Task[None]) -> None:
