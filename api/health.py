@@ -17,6 +17,7 @@ from api.responses import HealthResponse, JsonResponse
 from api.routes import Answer, Routes
 from jobs import heartbeats, overview, store_policy
 from jobs.connection import UNAVAILABLE, NoPermissionError, RedisClient, RedisError
+from jobs.rehearsal import rehearse
 from jobs.version import VERSION
 
 CHECK_S = 1.5
@@ -113,16 +114,16 @@ async def livez(_: Request) -> Response:
 @routes.get(
     "/readyz",
     "getReadiness",
-    "Redis answers and a supervisor takes work",
+    "Redis takes submissions and a supervisor takes work",
     Answer("It can take work.", content={HealthResponse.media_type: Readiness}),
     Answer("Something is missing.", status=503, content={HealthResponse.media_type: Readiness}),
 )
 async def readyz(request: Request) -> Response:
-    """Redis answers and a supervisor is there to work: `status`, and what is `missing`."""
+    """Redis takes submissions and a supervisor is there to work: `status`, and what is `missing`."""
     house = resources(request)
     try:
         async with asyncio.timeout(CHECK_S):
-            await house.redis.ping()
+            await rehearse(house.redis)
             missing = [] if _working(await heartbeats.snapshots(house.redis)) else ["supervisors"]
     except (RedisError, OSError):
         missing = ["redis"]
@@ -155,6 +156,7 @@ async def _checks(redis: RedisClient) -> Checks:
     start = time.perf_counter()
     await redis.ping()
     latency = time.perf_counter() - start
+    await rehearse(redis)
     queue = await overview.of_queue(redis)
     return Checks(
         redis=RedisCheck(status=PASS, latency_seconds=round(latency, 4)),

@@ -25,7 +25,7 @@ from starlette.types import ExceptionHandler
 from api.responses import JsonResponse
 from api.routes import Answer
 from jobs import errors
-from jobs.connection import UNAVAILABLE, OutOfMemoryError
+from jobs.connection import RedisError, Trouble, trouble
 
 TYPE = "urn:shap-supervisor:problem:"
 AWAY_RETRY_S, FULL_RETRY_S = 2, 10
@@ -34,6 +34,11 @@ _RETRY_AFTER: dict[type[errors.Problem], int] = {
     errors.StorageFull: FULL_RETRY_S,
     errors.Busy: 5,
     errors.NotReady: 1,
+}
+_OF_STORE: dict[Trouble, type[errors.Problem]] = {
+    Trouble.AWAY: errors.StorageUnavailable,
+    Trouble.FULL: errors.StorageFull,
+    Trouble.DENIED: errors.StorageDenied,
 }
 log = structlog.get_logger()
 
@@ -94,14 +99,15 @@ async def _problem(_: Request, error: Exception) -> Response:
     return respond(error)
 
 
-async def _away(request: Request, error: Exception) -> Response:
-    log.warning("storage_unavailable", path=request.url.path, error=str(error))
-    return respond(errors.StorageUnavailable())
-
-
-async def _full(request: Request, error: Exception) -> Response:
-    log.warning("storage_full", path=request.url.path, error=str(error))
-    return respond(errors.StorageFull())
+async def _store(request: Request, error: Exception) -> Response:
+    """What an error of Redis means for who has asked; one that we do not know is ours to mend."""
+    assert isinstance(error, RedisError)
+    problem = _OF_STORE.get(trouble(error))
+    if problem is None:
+        raise error
+    write = log.error if problem is errors.StorageDenied else log.warning
+    write(problem.code, path=request.url.path, error=str(error))
+    return respond(problem())
 
 
 async def _http(request: Request, error: Exception) -> Response:
@@ -135,7 +141,6 @@ HANDLERS: dict[Any, ExceptionHandler] = {
     errors.Problem: _problem,
     HTTPException: _http,
     ClientDisconnect: _disconnected,
-    OutOfMemoryError: _full,
-    **dict.fromkeys(UNAVAILABLE, _away),
+    RedisError: _store,
     Exception: _unexpected,
 }

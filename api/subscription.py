@@ -28,6 +28,8 @@ class Subscription:
         self._subscriber = subscriber
         self.leaving = leaving
         self._waiters: dict[str, set[asyncio.Event]] = {}
+        self._lost = ""
+        """Why it does not stand, as it was last said."""
         self.listening = asyncio.Event()
         """Set while the subscription stands."""
 
@@ -67,9 +69,15 @@ class Subscription:
             try:
                 await self._listen()
             except (RedisError, OSError) as error:
-                log.warning("subscription_lost", error=str(error))
+                self._say(str(error))
             self.listening.clear()
             await asyncio.sleep(RECONNECT_S * random.uniform(0.5, 1.5))  # noqa: S311 - jitter, not a secret
+
+    def _say(self, error: str) -> None:
+        """Once: a user of the store who may not use the channel may not use it in a second either."""
+        if error != self._lost:
+            self._lost = error
+            log.warning("subscription_lost", error=error, advice=f"Who waits looks every {POLL_S:g} s meanwhile.")
 
     async def _listen(self) -> None:
         async with self._subscriber.pubsub(ignore_subscribe_messages=True) as pubsub:
@@ -77,6 +85,7 @@ class Subscription:
             self.listening.set()
             while True:
                 message = await pubsub.get_message(timeout=BLOCK_S)
+                self._lost = ""
                 if message:
                     self._announce(message["data"].decode())
 

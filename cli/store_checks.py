@@ -1,6 +1,6 @@
 """The store's part of `doctor`: is it there, does it let us in, will it keep what it is given, and who works on it.
 
-Runs in the command's own process; reads and changes nothing.
+Runs in the command's own process; what it writes to see whether it may is gone at once.
 """
 
 import time
@@ -12,7 +12,8 @@ import redis
 from cli.tables import in_mb
 from jobs import keys, store_policy
 from jobs.access import ADVICE
-from jobs.connection import DENIED
+from jobs.connection import NoPermissionError, Trouble, trouble
+from jobs.rehearsal import rehearse_and_wait
 from jobs.settings import Settings
 
 PINGS = 20
@@ -40,17 +41,25 @@ def check_store(settings: Settings) -> Iterator[Finding]:
     try:
         client.ping()
         yield _scripts(client, name)
+        rehearse_and_wait(client)
+        yield _channel(client)
         yield _latency(client)
         yield _clock(client)
         yield _policy(client)
         yield from _inside(client)
         yield _supervisors(client)
-    except DENIED as error:
-        yield Finding(name, f"refuses us: {error}", ADVICE, fatal=True)
     except redis.RedisError as error:
-        yield Finding(name, f"not reachable: {error}", "Start it, or correct REDIS_URL.", fatal=True)
+        yield _refusal(name, error)
     finally:
         client.close()
+
+
+def _refusal(name: str, error: redis.RedisError) -> Finding:
+    if trouble(error) is Trouble.DENIED:
+        return Finding(name, f"refuses us: {error}", ADVICE, fatal=True)
+    if isinstance(error, redis.ConnectionError | redis.TimeoutError):
+        return Finding(name, f"not reachable: {error}", "Start it, or correct REDIS_URL.", fatal=True)
+    return Finding(name, f"takes no submission: {error}", "See what it says, and its log.", fatal=True)
 
 
 def _scripts(client: Any, name: str) -> Finding:
@@ -58,12 +67,21 @@ def _scripts(client: Any, name: str) -> Finding:
     version = str(server.get("valkey_version") or server.get("redis_version") or "unknown")
     try:
         client.eval(_PROBE, 1, keys.JOBS)
-    except DENIED:
-        raise
     except redis.ResponseError as error:
+        if trouble(error) is Trouble.DENIED:
+            raise
         advice = f"Version {OLDEST} or newer is needed: scripts that finish jobs must run in a full store."
         return Finding(name, f"version {version}, runs no scripts of ours: {error}", advice, fatal=True)
     return Finding(name, f"reachable, version {version}")
+
+
+def _channel(client: Any) -> Finding:
+    try:
+        client.publish(keys.ENDED_CHANNEL, "")
+    except NoPermissionError:
+        advice = "Callers who wait for a job hear of its end up to a second late: let this user use &shap:*."
+        return Finding("store channel", f"{keys.ENDED_CHANNEL} is refused", advice)
+    return Finding("store channel", keys.ENDED_CHANNEL)
 
 
 def _latency(client: Any) -> Finding:

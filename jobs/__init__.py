@@ -10,8 +10,8 @@ The house from the front door inwards:
 - `formats`: which file format some first bytes are.
 - `planner`: how rows are cut into chunks, and how many bytes a chunk will need.
 - `spans`: where a chunk's rows lie in the data; `protocol`: the messages between supervisor and child, and their bytes.
-- `connection`: clients of Redis, and what its errors mean; `access`: whether it lets us in at all; `store_policy`:
-  whether it would evict what we keep.
+- `connection`: clients of Redis, and what its errors mean; `access`: whether it lets us in at all, by a
+  `rehearsal` of a submission; `store_policy`: whether it would evict what we keep.
 - `keys`: the Redis schema; `scripts/`: one atomic Lua script a file; `records`: what is kept, typed.
 - `blobs`: bytes in pieces, in Redis or in `object_store`; `blob_location`: in which.
 - `store`: what callers do with jobs; `results`: the values they fetch; `registered`: models with a name.

@@ -38,6 +38,8 @@ RedisClient = Any
 naming the class: ours always answer bytes."""
 UNAVAILABLE = (RedisConnectionError, RedisTimeoutError, ReadOnlyError, NoPermissionError)
 DENIED = (AuthenticationError, AuthorizationError, NoPermissionError)
+_DENIED_IN_SCRIPT = "ACL failure in script"
+"""How a script says what NOPERM says elsewhere."""
 _PASSING = ("UNBLOCKED", "MISCONF", "NOREPLICAS", "MASTERDOWN", "BUSY", "TRYAGAIN", "CLUSTERDOWN")
 """Refusals that end by themselves: while a replica takes over, a disk is full, or a foreign script runs."""
 __all__ = [
@@ -67,7 +69,7 @@ class Trouble(StrEnum):
 
 def trouble(error: RedisError) -> Trouble:
     """Classify; pure."""
-    if isinstance(error, DENIED):
+    if isinstance(error, DENIED) or str(error).startswith(_DENIED_IN_SCRIPT):
         return Trouble.DENIED
     if isinstance(error, OutOfMemoryError):
         return Trouble.FULL

@@ -40,8 +40,9 @@ class Store:
         """
         job_id = secrets.token_hex(12)
         blobs = [part.blob for part in inputs.values() if part.blob]
+        idempotency = [keys.idempotency(_digest(idempotency_key))] if idempotency_key else []
         status, found = await self._submit(
-            keys=[*keys.of_job(job_id), keys.idempotency(_digest(idempotency_key)) if idempotency_key else ""],
+            keys=[*keys.of_job(job_id), *idempotency],
             args=[
                 job_id,
                 _fingerprint(inputs, options),

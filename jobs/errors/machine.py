@@ -25,9 +25,16 @@ class InputLost(Problem):
 
 
 class StorageUnavailable(Problem):
-    """The job store cannot be reached right now; nothing was lost, try again."""
+    """The job store cannot be reached right now, or it has lost what was just sent; send the request again."""
 
     code, status = "storage_unavailable", 503
+
+
+class StorageDenied(Problem):
+    """The job store refuses this service: a wrong password, or rights that are missing. Sending the request again \
+does not help; its operator must mend that, and `shap-supervisor doctor` says how."""
+
+    code, status = "storage_denied", 500
 
 
 class StorageFull(Problem):

@@ -76,7 +76,7 @@ class MethodNotAllowed(Problem):
 
 
 class UnknownJob(Problem):
-    """There is no job {job_id}: it never was, or it ended more than JOB_TTL_S ago."""
+    """There is no job {job_id}: it never was, it ended more than JOB_TTL_S ago, or the job store has lost it."""
 
     code, status = "unknown_job", 404
 

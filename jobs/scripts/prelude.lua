@@ -181,6 +181,6 @@ local function end_job(state, ttl)
   if state ~= 'finished' then redis.call('UNLINK', K.values, K.results) end
   for _, key in ipairs({K.chunks, K.attempts, K.values, K.results}) do redis.call('EXPIRE', key, ttl) end
   redis.call('EXPIRE', K.job, 2 * ttl)  -- outlives its result, to say "expired" rather than "unknown"
-  redis.call('PUBLISH', ENDED_CHANNEL, JOB_ID)
+  redis.pcall('PUBLISH', ENDED_CHANNEL, JOB_ID)  -- a user without this channel must end jobs, too: waiters also look
   return true
 end

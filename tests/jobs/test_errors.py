@@ -53,6 +53,7 @@ STATUSES = {
         "unsupported_model",
         "untrusted_types",
     },
+    500: {"storage_denied"},
     503: {"busy", "storage_full", "storage_unavailable"},
     507: {"memory_cap", "no_room"},
 }
