@@ -82,8 +82,9 @@ $(VENV)/.installed: $(VENV)/.python requirements.txt setup.cfg pyproject.toml se
 	@$(PIP) --no-deps --editable .
 	@touch $@
 
-$(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.txt
+$(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.txt requirements-dask.txt
 	@$(PIP) -r requirements-dev.txt
+	@$(PIP) --no-deps --upgrade --target $(VENV)/dask -r requirements-dask.txt
 	@touch $@
 
 $(VENV)/.installed-bench: $(VENV)/.installed-dev requirements-bench.txt

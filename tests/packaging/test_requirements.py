@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
+STEMS = [f"requirements{of}" for of in ("", "-dev", "-dask", "-bench", "-mutate")]
 PIN = re.compile(r"^([a-z0-9._-]+)==\S+( ; .+)?$")
 
 
@@ -28,7 +29,7 @@ def pinned(file: str) -> set[str]:
     return {line.split("==")[0] for line in lines}
 
 
-@pytest.mark.parametrize("stem", ["requirements", "requirements-dev", "requirements-bench", "requirements-mutate"])
+@pytest.mark.parametrize("stem", STEMS)
 def test_everything_asked_for_is_pinned(stem):
     assert names((ROOT / f"{stem}.in").read_text()) <= pinned(f"{stem}.txt")
 
@@ -53,16 +54,7 @@ def test_shap_and_numpy_depend_on_the_python_version():
 
 
 def test_no_address_of_an_index_is_written_down():
-    for file in (
-        "requirements.txt",
-        "requirements-dev.txt",
-        "requirements-bench.txt",
-        "requirements-mutate.txt",
-        "setup.cfg",
-        "pyproject.toml",
-        "Makefile",
-        ".ci/run",
-    ):
+    for file in (*(f"{stem}.txt" for stem in STEMS), "setup.cfg", "pyproject.toml", "Makefile", ".ci/run"):
         text = (ROOT / file).read_text()
         assert not re.search(
             r"--(extra-)?index-url|--find-links|--trusted-host", text.replace("--no-emit-index-url", "")
