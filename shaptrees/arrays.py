@@ -61,7 +61,8 @@ class Trees:
 
     Nodes of tree t are `offsets[t]:offsets[t + 1]`, its root first, a child always after its parent. Children are
     counted from the first node of their tree. A split with rule THRESHOLD sends x left where x <= threshold (x <
-    threshold if `strict`); the other rules look for int(x) in a set of bits, `sets[set_start:set_start + set_words]`.
+    threshold if `strict`); the other rules look for int(x) in a set of bits, `sets[set_start:set_start + set_words]`,
+    which holds nothing that is below zero (-0.5 is, if `strict`, and otherwise a zero).
     Output k is `base[k]` plus the leaf values of every tree t with `tree_output[t] == k`, or value k of the leaves of
     every tree where that is ALL_OUTPUTS. With `complement`, trees give p and the outputs are 1 - p and p.
 
@@ -88,7 +89,7 @@ class Trees:
     complement: bool = False
     link: Link = Link.IDENTITY
     categories: dict[int, Floats] = field(default_factory=dict)
-    """Where a feature's sets are over positions in a sorted list of values, and not over the values: that list."""
+    """Where trees know a feature's values by their positions in a list: that list. Other values are missing ones."""
 
     def __post_init__(self) -> None:
         for reason in _faults(self):
@@ -171,15 +172,31 @@ class Trees:
         expected: Floats = self.gather(self.means()[self.offsets[:-1]][None])[0]
         return expected
 
+    @cached_property
+    def magnitude(self) -> float:
+        """The most that an output can add up to, of either sign: rounding errors grow with it, not with the sum."""
+        total = float(np.abs(self.base).max())
+        for first, last in _blocks(self.offsets):
+            starts = self.offsets[first:last]
+            nodes = slice(int(starts[0]), int(self.offsets[last]))
+            leaf = np.where(self.inner[nodes], 0.0, np.abs(self.values[nodes]).max(axis=1))
+            total += float(np.maximum.reduceat(leaf, starts - starts[0]).sum())
+        return total
+
     def read(self, x: NDArray[np.floating]) -> Floats:
         """Rows (n, F) as the model's own code sees them: cast to float32, categories as positions in their list."""
         if x.ndim != 2 or x.shape[1] != self.features:  # noqa: PLR2004 - a table
             raise FeatureCount(x.shape[-1] if x.ndim else 0, self.features)
         rows = x.astype(np.float32).astype(np.float64) if self.float32 else np.array(x, dtype=np.float64)
-        for feature, known in self.categories.items():
-            place = np.minimum(np.searchsorted(known, rows[:, feature]), len(known) - 1)
-            rows[:, feature] = np.where(known[place] == rows[:, feature], place, np.nan)
-        return rows
+        for feature in self._sets_below_zero:
+            rows[:, feature] = np.where(rows[:, feature] < 0, -1.0, rows[:, feature])
+        return coded(rows, x, self.categories)
+
+    @cached_property
+    def _sets_below_zero(self) -> list[int]:
+        """Features whose numbers between -1 and 0 are in no set, as XGBoost has it and LightGBM has not."""
+        member = self.inner & (self.rule != Rule.THRESHOLD) if self.strict else np.zeros(0, dtype=bool)
+        return np.unique(self.feature[member]).tolist() if member.any() else []
 
     def predict(self, x: NDArray[np.floating]) -> Floats:
         """The model's raw output (margin) for rows (n, F): (n, K), in double precision. Raises FeatureCount."""
@@ -225,6 +242,15 @@ class Trees:
         for output in np.unique(self.tree_output[~whole]):
             total[:, output] += by_tree[:, self.tree_output == output, 0].sum(axis=1)
         return np.hstack([1 - total, total]) if self.complement else total
+
+
+def coded(rows: Floats, x: NDArray[np.floating], categories: dict[int, Floats]) -> Floats:
+    """`rows` (n, F), with the positions of what `x` (n, F) has in columns of categories; NaN where it is unknown."""
+    for feature, known in categories.items():
+        order = np.argsort(known)
+        place = order[np.minimum(np.searchsorted(known, x[:, feature], sorter=order), len(known) - 1)]
+        rows[:, feature] = np.where(known[place] == x[:, feature], place, np.nan)
+    return rows
 
 
 def _faults(t: Trees) -> Iterator[str]:

@@ -48,9 +48,9 @@ class Ensemble:
             reason = f"{self.trees.outputs} outputs named {', '.join(names)}, {self.trees.features} features"
             raise UnreadableModel("tree arrays", reason)
         for feature, known in self.trees.categories.items():
-            sound = known.dtype == np.float64 and known.ndim == 1 and len(known) and (np.diff(known) > 0).all()
+            sound = known.dtype == np.float64 and known.ndim == 1 and len(known) and (np.diff(np.sort(known)) > 0).all()
             if not sound or not 0 <= feature < self.trees.features:
-                raise UnreadableModel("tree arrays", f"the categories of feature {feature} are not sorted")
+                raise UnreadableModel("tree arrays", f"the categories of feature {feature} are not all different")
 
     def predict(self, output: str, rows: NDArray[np.floating]) -> Floats:
         """Rows (n, F) → (n, K): the native output, or with a logistic link the probability that follows from it."""

@@ -11,6 +11,11 @@ import numpy as np
 from child.explainers.explainer import Explainer
 from child.models.model import Rows
 
+ROUNDING = 16 * float(np.finfo(np.float64).eps)
+"""Of the most that an output can add up to: what remains of it is uncertain by that."""
+NOISE = 1e-6
+"""Values that are less certain than this, relative to what they add up, are not given."""
+
 
 class Miss(NamedTuple):
     """The row and output that miss most, measured by what they are allowed to."""
@@ -27,11 +32,13 @@ def largest_miss(explainer: Explainer, rows: Rows, values: Rows) -> Miss:
     """`values` is (rows, features[, features], outputs).
 
     The tolerance is relative to |base| + sum of |values|, and at least to 1: rounding grows with what is added up, not
-    with what remains when it cancels.
+    with what remains when it cancels. Where leaves cancel before a value remains it follows them too, up to NOISE.
     """
     axes, base = tuple(range(1, values.ndim - 1)), np.asarray(explainer.base_values)
     errors = np.abs(values.sum(axis=axes) + base - explainer.output.call(rows))
-    allowed = explainer.relative_error * np.maximum(1.0, np.abs(values).sum(axis=axes) + np.abs(base))
+    size = np.maximum(1.0, np.abs(values).sum(axis=axes) + np.abs(base))
+    rounding = np.minimum(ROUNDING * explainer.magnitude, NOISE * size)
+    allowed = np.maximum(explainer.relative_error * size, rounding)
     worst = np.unravel_index((errors / allowed).argmax(), errors.shape)  # what is not a number comes before all others
     error, tolerance = float(errors[worst]), float(allowed[worst])
     return Miss(math.inf if math.isnan(error) else error, tolerance if math.isfinite(tolerance) else 0.0)

@@ -4,6 +4,8 @@ Used in full templates and their children. Does not cover a background, probabil
 symmetric (of which 1.2.10 gives wrong values for some grown by Lossguide): permutation does.
 """
 
+from typing import Any
+
 import numpy as np
 
 from child.explainers.subject import Subject
@@ -12,6 +14,8 @@ from child.models.model import Model, Rows
 from jobs.options import Options
 from jobs.planner import FLOAT_BYTES
 
+FAR = 1e38
+"""Beyond any split: CatBoost compares in single precision."""
 COPIES = 4
 """Of rows and of values: CatBoost's own vectors, the array made of them, ours, and the additivity check's."""
 
@@ -24,6 +28,8 @@ def obstacle(subject: Subject) -> str | None:
         return "CatBoost's own values of trees that are not symmetric do not always add up to its output"
     if subject.has_background:
         return "CatBoost's own values are path-dependent and take no background"
+    if not _has_weights(subject.model):
+        return "its file does not say how many rows reached which leaf, so CatBoost's values depend on what it is asked"
     return None
 
 
@@ -32,11 +38,20 @@ def build(subject: Subject, background: Rows | None) -> "CatBoostTrees":  # noqa
     return CatBoostTrees(subject.model, subject.options)
 
 
+def _has_weights(model: Model) -> bool:
+    """Asked for the base value with a row at either end of all splits: CatBoost makes up for weights that it has not
+    with those of the rows that it explains.
+    """
+    low, high = (_ask(model.estimator, np.full((1, model.n_features), far), "ShapValues") for far in (-FAR, FAR))
+    return bool(np.array_equal(low[..., -1], high[..., -1]))
+
+
 class CatBoostTrees:
     """`get_feature_importance` of type ShapValues or ShapInteractionValues, with one thread."""
 
     engine = "CatBoost (native)"
     relative_error = 1e-6
+    magnitude = 0.0
     rows_per_pass = 64
 
     def __init__(self, model: Model, options: Options) -> None:
@@ -44,9 +59,9 @@ class CatBoostTrees:
         self._type = "ShapInteractionValues" if options.interactions else "ShapValues"
         self._axes = 2 if options.interactions else 1
         self.explains = "margin" if "margin" in model.outputs else "prediction"
-        self.output = model.outputs[self.explains]
-        raw = self._ask(np.zeros((1, self._features)), "ShapValues")
+        raw = _ask(self._booster, np.zeros((1, self._features)), "ShapValues")
         self.base_values = [float(value) for value in np.ravel(raw[..., -1])]
+        self.output = model.outputs[self.explains].first(len(self.base_values))
 
     def needs_bytes(self, rows: int) -> int:
         """See `Explainer.needs_bytes`."""
@@ -55,12 +70,15 @@ class CatBoostTrees:
 
     def explain(self, rows: Rows, first: int) -> Rows:  # noqa: ARG002
         """See `Explainer.explain`; does not depend on `first`."""
-        raw = self._ask(rows, self._type)  # (rows[, outputs], features + 1[, features + 1]), the base value last
+        raw = _ask(
+            self._booster, rows, self._type
+        )  # (rows[, outputs], features + 1[, features + 1]), the base value last
         inner = raw[..., :-1] if self._axes == 1 else raw[..., :-1, :-1]
         if raw.ndim == 1 + self._axes:
             return inner[..., None]
         return np.moveaxis(inner, 1, -1)
 
-    def _ask(self, rows: Rows, kind: str) -> Rows:
-        found = self._booster.get_feature_importance(catboost_model.pool(rows), type=kind, thread_count=1)
-        return np.asarray(found, dtype=np.float64)
+
+def _ask(booster: Any, rows: Rows, kind: str) -> Rows:
+    found = booster.get_feature_importance(catboost_model.pool(rows), type=kind, thread_count=1)
+    return np.asarray(found, dtype=np.float64)

@@ -17,7 +17,9 @@ class Explainer(Protocol):
     base_values: list[float]
     """One for each output."""
     relative_error: float
-    """What its arithmetic may miss the output by: see `additivity`."""
+    """What its arithmetic may miss the output by, of what its values add up: see `additivity`."""
+    magnitude: float
+    """The most that the model itself adds up on the way to an output; 0 where that is not known."""
     rows_per_pass: int
     """Rows that it takes side by side: fewer take as long."""
 

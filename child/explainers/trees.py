@@ -69,6 +69,7 @@ class ExactTrees:
         self.output = Output(
             call=partial(ensemble.predict, self.explains), names=about.outputs[self.explains][-trees.outputs :]
         )
+        self.magnitude = trees.magnitude
         level, _ = engine.chosen()
         self.engine = f"exact trees ({level})" if is_plain else f"exact trees against a background ({level})"
         self._row_bytes = FLOAT_BYTES * trees.features

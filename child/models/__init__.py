@@ -12,7 +12,6 @@ before native code follows it. Does not explain anything: see `child.explainers`
 import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 
 from child.models.model import Model, Output
 from child.parts import Source
@@ -36,7 +35,7 @@ class Readers:
     """Reads the trees of its files without the library."""
 
 
-_XGBOOST = Readers(loader="child.models.xgboost_model", reader=partial(xgboost.read, categories=False))
+_XGBOOST = Readers(loader="child.models.xgboost_model", reader=xgboost.read)
 _READERS = {
     ModelFormat.XGBOOST_JSON: _XGBOOST,
     ModelFormat.XGBOOST_UBJ: _XGBOOST,

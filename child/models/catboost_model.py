@@ -5,6 +5,7 @@ with categorical, text or embedding features. CatBoost verifies the file's struc
 all the same takes its template down, which is a named cause.
 """
 
+import json
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -82,8 +83,19 @@ def _check_length(raw: bytes) -> None:
 
 def _loss(booster: Any) -> str:
     """The loss it was trained with, e.g. `RMSE`; empty where the file does not say."""
-    found = booster.get_params().get("loss_function") or booster.get_all_params().get("loss_function") or ""
+    found = booster.get_params().get("loss_function") or _trained_with(booster).get("loss_function") or ""
     return str(found).partition(":")[0]
+
+
+def _trained_with(booster: Any) -> dict[str, Any]:
+    """A sum of models (`sum_models`) has no parameters of its own; it may know what all of them were trained for."""
+    import catboost
+
+    try:
+        return dict(booster.get_all_params())
+    except catboost.CatBoostError:
+        said = booster.get_metadata().get("loss_function", "")
+        return {"loss_function": json.loads(said).get("type")} if said.startswith("{") else {}
 
 
 def _outputs(booster: Any, loss: str, n_features: int) -> dict[str, Output]:

@@ -10,7 +10,7 @@ import numpy as np
 from child.models import parity
 from child.models.model import Model, Rows
 from jobs.errors import ConversionFailed
-from shaptrees.arrays import Link, Trees
+from shaptrees.arrays import Link
 from shaptrees.ensemble import About, Ensemble
 from shaptrees.errors import UnsupportedModel
 
@@ -37,7 +37,7 @@ def convert(model: Model) -> Ensemble:
 def compare(ensemble: Ensemble, model: Model) -> None:
     """Ask both for their output on parity rows. Raises ConversionFailed where they differ."""
     rows = parity.rows(ensemble)
-    allowed = model.relative_error * max(1.0, _magnitude(ensemble.trees))
+    allowed = model.relative_error * max(1.0, ensemble.trees.magnitude)
     _compare(ensemble, ensemble.about.native, model, rows, allowed)
     if ensemble.trees.link == Link.LOGISTIC and "probability" in model.outputs:
         _compare(ensemble, "probability", model, rows, allowed)
@@ -50,9 +50,3 @@ def _compare(ensemble: Ensemble, key: str, model: Model, rows: Rows, allowed: fl
     error = float(np.abs(own - asked).max())
     if math.isnan(error) or error > allowed:
         raise ConversionFailed(model=model.name, largest_error=error, tolerance=allowed)
-
-
-def _magnitude(trees: Trees) -> float:
-    """The most that an output can add up to, of either sign: rounding grows with it."""
-    leaf = np.where(trees.inner, 0.0, np.abs(trees.values).max(axis=1))
-    return float(np.maximum.reduceat(leaf, trees.offsets[:-1]).sum() + np.abs(trees.base).max())

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 import lightgbm as lgb
 
 from child import memory
-from child.models.model import Model, Output, as_columns
+from child.models.model import Model, Output, as_columns, on_codes
 from jobs.errors import UnreadableModel, UnsupportedModel
 from jobs.formats import ModelFormat
 from shaptrees.arrays import Trees
@@ -75,4 +75,5 @@ def _outputs(booster: lgb.Booster, objective: str, classes: Any, *, mean: bool) 
 
     names = lightgbm.output_names(objective, count, classes)
     calls = {"margin": margin, "probability": prediction, "prediction": prediction if "margin" in names else margin}
-    return {key: Output(call=calls[key], names=found) for key, found in names.items()}
+    known = lightgbm.categories_of(booster.model_to_string().encode()) if booster.pandas_categorical else {}
+    return {key: Output(call=on_codes(calls[key], known), names=found) for key, found in names.items()}

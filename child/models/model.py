@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from shaptrees.arrays import Trees
+from shaptrees.arrays import Trees, coded
 
 Rows = npt.NDArray[np.float64]
 """(rows, features), in the model's order of features."""
@@ -19,6 +19,12 @@ class Output:
 
     call: Callable[[Rows], Rows]
     names: list[str]
+
+    def first(self, count: int) -> "Output":
+        """The first outputs alone."""
+        if count == len(self.names):
+            return self
+        return Output(call=lambda rows: self.call(rows)[:, :count], names=self.names[:count])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +53,11 @@ def as_columns(values: Any) -> Rows:
     """(rows,) or (rows, outputs) as float64 (rows, outputs)."""
     array = np.asarray(values, dtype=np.float64)
     return array[:, None] if array.ndim == 1 else array
+
+
+def on_codes(call: Callable[[Rows], Rows], categories: dict[int, Rows]) -> Callable[[Rows], Rows]:
+    """The same for rows that hold categories, where `call` takes their codes as its library takes arrays."""
+    return (lambda rows: call(coded(np.array(rows), rows, categories))) if categories else call
 
 
 def output(call: Callable[[Rows], Any], names: Sequence[str]) -> Output:

@@ -38,7 +38,7 @@ def _splits_of(trees: Trees) -> dict[int, np.ndarray]:
     splits = np.flatnonzero(trees.inner)
     order = splits[np.argsort(trees.feature[splits], kind="stable")]
     features, starts = np.unique(trees.feature[order], return_index=True)
-    return dict(zip(features.tolist(), np.split(order, starts[1:]), strict=True))
+    return dict(zip(features.tolist(), np.split(order, starts[1:]), strict=False))  # without splits one empty piece
 
 
 def _values(trees: Trees, feature: int, splits: np.ndarray, random: np.random.Generator) -> Floats:

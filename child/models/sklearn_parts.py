@@ -125,9 +125,16 @@ def _check_predictor(predictor: TreePredictor, booster: Any) -> None:
         if bitsets.dtype != np.uint32 or bitsets.ndim != 2 or bitsets.shape[1] != _BITSET_WORDS:  # noqa: PLR2004
             raise BadTree("sets of categories of another shape")
         check_range("a set of categories", categorical["bitset_idx"].astype(np.int64), len(bitsets))
-        known = np.flatnonzero(np.zeros(0) if booster.is_categorical_ is None else booster.is_categorical_)
+        known = np.flatnonzero(_categorical(booster))
         if not np.isin(categorical["feature_idx"], known).all():
             raise BadTree("a split on categories of a feature that has none")
+
+
+def _categorical(booster: Any) -> Any:
+    """(features,), as its trees count them: with categories among them, scikit-learn puts those columns first."""
+    remapped = getattr(booster, "_is_categorical_remapped", None)
+    found = booster.is_categorical_ if remapped is None else remapped
+    return np.zeros(0) if found is None else found
 
 
 def _check_svm(machine: Any) -> None:

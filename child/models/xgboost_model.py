@@ -1,7 +1,7 @@
 """XGBoost's own reading of its models: every tree checked first, then loaded by XGBoost with one thread.
 
 Used in templates, for models that are asked row by row (gblinear, sampling explainers), and where an operator's file
-holds a wrapper. Does not cover categorical splits.
+holds a wrapper.
 """
 
 import json
@@ -12,7 +12,7 @@ import numpy as np
 import xgboost as xgb
 
 from child import memory
-from child.models.model import Model, Output, Rows, as_columns
+from child.models.model import Model, Output, Rows, as_columns, on_codes
 from jobs.errors import UnreadableModel, UnsupportedModel
 from shaptrees.arrays import Trees
 from shaptrees.readers import xgboost, xgboost_head
@@ -27,7 +27,7 @@ errors all point one way, and far more trees in practice."""
 def load(file: BinaryIO) -> Model:
     """Raises UnreadableModel and UnsupportedModel."""
     raw = file.read()
-    xgboost.check(raw, categories=False)
+    xgboost.check(raw)
     try:
         booster = xgb.Booster({"nthread": 1})
         booster.load_model(bytearray(raw))
@@ -41,8 +41,6 @@ def load(file: BinaryIO) -> Model:
 def describe(booster: xgb.Booster, classes: Any = None) -> Model:
     """A loaded booster as a Model; `classes` where a wrapper knows its labels. Raises UnsupportedModel."""
     booster.set_param({"nthread": 1})
-    if "c" in (booster.feature_types or []):
-        raise UnsupportedModel(model="XGBoost", reason="it splits on categories, which are not supported")
     learner = json.loads(booster.save_config())["learner"]
     objective = learner["objective"]["name"]
     if booster.num_features() < 1:
@@ -62,12 +60,15 @@ def describe(booster: xgb.Booster, classes: Any = None) -> Model:
 
 def _trees(booster: xgb.Booster) -> Trees:
     """Whatever the objective: they are compared with the model before they are used."""
-    return xgboost.read(bytes(booster.save_raw("ubj")), categories=False, any_objective=True).trees
+    return xgboost.read(bytes(booster.save_raw("ubj")), any_objective=True).trees
 
 
 def matrix(booster: xgb.Booster, rows: Rows) -> xgb.DMatrix:
-    """Rows as XGBoost wants them, with one thread."""
-    return xgb.DMatrix(rows, nthread=1, feature_names=booster.feature_names, feature_types=booster.feature_types)
+    """Rows as XGBoost wants them, categories as their codes, with one thread."""
+    kinds = booster.feature_types
+    coded = "c" in (kinds or ())
+    names = booster.feature_names
+    return xgb.DMatrix(rows, nthread=1, feature_names=names, feature_types=kinds, enable_categorical=coded)
 
 
 def rounds(booster: xgb.Booster) -> int:
@@ -96,4 +97,5 @@ def _outputs(booster: xgb.Booster, objective: str, classes: Any) -> dict[str, Ou
     if objective in xgboost_head.IDENTITY:
         calls["prediction"] = margin
     names = xgboost_head.output_names(objective, count, classes)
-    return {key: Output(call=calls[key], names=found) for key, found in names.items()}
+    known = xgboost.categories_of(bytes(booster.save_raw("ubj"))) if "c" in (booster.feature_types or ()) else {}
+    return {key: Output(call=on_codes(calls[key], known), names=found) for key, found in names.items()}

@@ -13,7 +13,7 @@ def takes(model: Any) -> bool:
 
 def fitted(model: Any) -> Fitted:
     content = bytes(model)
-    ensemble = readers.read(content)
+    ensemble = readers.read(content, codes=True)
     if ensemble.about.family == "xgboost":
         return xgboost.of(ensemble)
     return lightgbm.of(ensemble, content)

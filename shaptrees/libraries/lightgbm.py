@@ -30,7 +30,7 @@ def fitted(model: Any) -> Fitted:
     content = booster.model_to_string().encode()
     raw = "pred_latent" if comes_from(model, "gpboost", "Booster") else "raw_score"
     return of(
-        lightgbm.read(content),
+        lightgbm.read(content, codes=True),
         content,
         own=lambda x: booster.predict(x, **{raw: True}),
         classifier=hasattr(model, "predict_proba"),

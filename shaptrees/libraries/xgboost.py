@@ -24,7 +24,7 @@ def takes(model: Any) -> bool:
 
 def fitted(model: Any) -> Fitted:
     booster = model if comes_from(model, "xgboost", "Booster") else model.get_booster()
-    ensemble = xgboost.read(bytes(booster.save_raw("ubj")), any_objective=True)
+    ensemble = xgboost.read(bytes(booster.save_raw("ubj")), codes=True, any_objective=True)
     missing = getattr(model, "missing", None)
     return of(
         ensemble,

@@ -15,10 +15,13 @@ from shaptrees.readers import lightgbm, xgboost
 __all__ = ["read"]
 
 
-def read(content: bytes) -> Ensemble:
-    """The trees in a file of XGBoost (JSON, UBJSON) or LightGBM (text), told apart by its first bytes."""
+def read(content: bytes, *, codes: bool = False) -> Ensemble:
+    """The trees in a file of XGBoost (JSON, UBJSON) or LightGBM (text), told apart by its first bytes.
+
+    `codes`: rows hold the codes of categories, and not the categories that the file lists.
+    """
     if content.startswith((b"tree\n", b"tree\r")):
-        return lightgbm.read(content)
+        return lightgbm.read(content, codes=codes)
     if content.lstrip().startswith(b"{"):
-        return xgboost.read(content)
+        return xgboost.read(content, codes=codes)
     raise UnreadableModel("a file of an unknown kind", "it is neither JSON or UBJSON of XGBoost nor text of LightGBM")

@@ -5,15 +5,18 @@ those that only LightGBM follows: whoever has read a file here may hand it to Li
 their leaves are not constants.
 """
 
+import json
 import re
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
 from shaptrees.arrays import LEAF, ZERO_BOUND, Floats, Link, Missing, Rule
 from shaptrees.build import Part, assemble
 from shaptrees.ensemble import About, Ensemble
-from shaptrees.readers import checks, lightgbm_text
+from shaptrees.errors import UnsupportedModel
+from shaptrees.readers import categories, checks, lightgbm_text
 from shaptrees.readers.faults import reading
 from shaptrees.readers.lightgbm_text import Section, integer, integers
 from shaptrees.readers.names import class_names, given_names
@@ -29,8 +32,13 @@ _UNUSED_FLOATS = (("leaf_weight", 0), ("split_gain", 1), ("internal_value", 1), 
 """Of leaves, or of splits, of which there is one less."""
 
 
-def read(content: bytes) -> Ensemble:
-    """The trees of a saved model, and what it says of itself. Raises UnreadableModel."""
+def read(content: bytes, *, codes: bool = False) -> Ensemble:
+    """The trees of a saved model, and what it says of itself.
+
+    A model that was trained on a data frame of pandas keeps the lists of its categories: rows hold those, or with
+    `codes` their places in these lists, as LightGBM itself takes arrays. Raises UnreadableModel; UnsupportedModel for
+    categories that are text, and for lists that may be of more than one column.
+    """
     with reading(FORMAT):
         text = lightgbm_text.parse(content)
         head = text.head
@@ -43,8 +51,52 @@ def read(content: bytes) -> Ensemble:
             base=np.zeros(outputs),
             features=features,
             link=_link(*head.get("objective", "").split(" ")),
+            categories={} if codes else _categories(text),
         )
         return Ensemble(about=_about(head, features, outputs), trees=trees)
+
+
+def _categories(text: lightgbm_text.Text) -> dict[int, Floats]:
+    """Feature → its categories, by code. The lists stand in the order of their columns, which they do not name."""
+    lists, infos = _lists(text.tail), _words(text.head["feature_infos"])
+    fits = [[_may_be_coded(info, len(known)) for info in infos] for known in lists]
+    columns = categories.places(fits, [_is_categorical(info) for info in infos]) if lists else []
+    if columns is None:
+        if all(known == list(range(len(known))) for known in lists):
+            return {}
+        reason = f"its file keeps {len(lists)} lists of categories and does not say of which columns: train it on codes"
+        raise UnsupportedModel("LightGBM", reason)
+    names = _words(text.head["feature_names"])
+    named = zip(columns, lists, strict=True)
+    return {place: categories.numbers(known, names[place], "LightGBM") for place, known in named}
+
+
+def _lists(tail: str) -> list[list[Any]]:
+    """The categories of a data frame's columns, as LightGBM's Python package writes them at the end."""
+    found = re.findall(r"(?m)^pandas_categorical:(.*)$", tail)
+    lists = (json.loads(found[-1]) if found else None) or []
+    if not isinstance(lists, list) or not all(isinstance(known, list) for known in lists):
+        raise ValueError("pandas_categorical is no list of lists")
+    return lists
+
+
+def _is_categorical(info: str) -> bool:
+    """The file has a range [0:1] for numbers, and for categories all codes: 3:0:1."""
+    return info != "none" and not info.startswith("[")
+
+
+def _may_be_coded(info: str, count: int) -> bool:
+    """Whether a column of `count` categories can be said to hold this; categories in an order are split by it."""
+    if info == "none":
+        return True
+    seen = [float(word) for word in info.strip("[]").split(":")]
+    return all(code.is_integer() and -1 <= code < count for code in seen)
+
+
+def categories_of(content: bytes) -> dict[int, Floats]:
+    """Feature → its categories, by code, where the file lists them. Raises as `read`."""
+    with reading(FORMAT):
+        return _categories(lightgbm_text.parse(content))
 
 
 def title(objective: str) -> str:

@@ -27,6 +27,8 @@ class Text:
     body: str
     starts: list[int]
     """Where in the body each tree begins."""
+    tail: str
+    """What follows the trees."""
 
     def sections(self) -> Iterator[Section]:
         """The lines of each tree. Raises ValueError."""
@@ -46,7 +48,7 @@ def parse(content: bytes) -> Text:
     starts = [found.start() for found in re.finditer("^Tree=", body, re.MULTILINE)]
     if "tree_sizes" in head:
         _check_sizes(integers(head["tree_sizes"]), body, starts)
-    return Text(head, body, starts)
+    return Text(head, body, starts, text[end.end() :])
 
 
 def normalized(content: bytes) -> str:

@@ -9,40 +9,49 @@ from typing import Any
 
 import numpy as np
 
-from shaptrees.arrays import LEAF
+from shaptrees.arrays import LEAF, Floats
 from shaptrees.build import Part, assemble
 from shaptrees.ensemble import Ensemble
 from shaptrees.errors import UnsupportedModel
-from shaptrees.readers import xgboost_document, xgboost_head, xgboost_tree
+from shaptrees.readers import xgboost_categories, xgboost_document, xgboost_head, xgboost_tree
 from shaptrees.readers.checks import integers
 from shaptrees.readers.faults import reading
 
 
-def read(content: bytes, *, categories: bool = True, any_objective: bool = False) -> Ensemble:
+def read(content: bytes, *, codes: bool = False, any_objective: bool = False) -> Ensemble:
     """The trees of a saved model, and what it says of itself.
 
-    `categories` allows splits on them. Where an objective is not known here, neither is what its base score means:
+    A file of XGBoost 3.1 or newer may list its categories: rows hold those, or with `codes` their places in these
+    lists, as rows of any older model do. Where an objective is not known here, neither is what its base score means:
     `any_objective` takes it for a margin, for those who compare the trees with the model afterwards.
 
-    Raises UnreadableModel for a broken file, UnsupportedModel for gblinear and such an objective.
+    Raises UnreadableModel for a broken file; UnsupportedModel for gblinear, such an objective, and categories that are
+    text.
     """
     with reading(file_format(content)):
-        learner = _checked(content, categories=categories)
+        learner = _checked(content)
         objective = xgboost_head.objective(learner)
         if learner["gradient_booster"]["name"] == "gblinear":
             raise UnsupportedModel("XGBoost", "gblinear has no trees")
         if objective not in xgboost_head.KNOWN and not any_objective:
             raise UnsupportedModel("XGBoost", f"only XGBoost knows what its objective {objective} starts from")
-        return _ensemble(learner, categories=categories)
+        return _ensemble(learner, codes=codes)
 
 
-def check(content: bytes, *, categories: bool = True) -> None:
+def check(content: bytes) -> None:
     """All that XGBoost would follow, gblinear too. Raises UnreadableModel for a file that it must not see."""
     with reading(file_format(content)):
-        learner = _checked(content, categories=categories)
+        learner = _checked(content)
         if learner["gradient_booster"]["name"] != "gblinear":
-            for _ in _parts(learner, categories=categories):
+            xgboost_categories.lists(learner)
+            for _ in _parts(learner):
                 pass
+
+
+def categories_of(content: bytes) -> dict[int, Floats]:
+    """Feature → its categories, by code, where the file lists them. Raises as `read`."""
+    with reading(file_format(content)):
+        return xgboost_categories.read(_checked(content))
 
 
 def file_format(content: bytes) -> str:
@@ -50,23 +59,24 @@ def file_format(content: bytes) -> str:
     return "xgboost-ubj" if xgboost_document.is_ubjson(content) else "xgboost-json"
 
 
-def _checked(content: bytes, *, categories: bool) -> dict[str, Any]:
+def _checked(content: bytes) -> dict[str, Any]:
     learner = xgboost_document.parse(content)
-    xgboost_head.check(learner, categories=categories)
+    xgboost_head.check(learner)
     return learner
 
 
-def _ensemble(learner: dict[str, Any], *, categories: bool) -> Ensemble:
+def _ensemble(learner: dict[str, Any], *, codes: bool) -> Ensemble:
     about = xgboost_head.about(learner)
     forest, count = xgboost_document.forest(learner), _used(learner)
     trees = assemble(
-        _used_parts(learner, count, categories=categories),
+        _used_parts(learner, count),
         output=integers(forest["tree_info"])[:count] if count else 0,
         base=xgboost_head.base(learner),
         features=about.n_features,
         strict=True,
         float32=True,
         link=xgboost_head.link(xgboost_head.objective(learner)),
+        categories={} if codes else xgboost_categories.read(learner),
     )
     return Ensemble(about=about, trees=trees)
 
@@ -83,9 +93,9 @@ def _used(learner: dict[str, Any]) -> int:
     return min(total, max(1, parallel) * (int(max(integers(model["tree_info"]))) + 1) * (int(best) + 1))
 
 
-def _used_parts(learner: dict[str, Any], count: int, *, categories: bool) -> Iterator[Part]:
+def _used_parts(learner: dict[str, Any], count: int) -> Iterator[Part]:
     """Those up to the best round; the others are checked all the same. A model without trees predicts its base."""
-    for index, part in enumerate(_parts(learner, categories=categories)):
+    for index, part in enumerate(_parts(learner)):
         if index < count:
             yield part
     if not count:
@@ -94,10 +104,10 @@ def _used_parts(learner: dict[str, Any], count: int, *, categories: bool) -> Ite
         yield Part(left=leaf, right=leaf, feature=zero, threshold=zero, missing=zero, cover=zero, values=value)
 
 
-def _parts(learner: dict[str, Any], *, categories: bool) -> Iterator[Part]:
+def _parts(learner: dict[str, Any]) -> Iterator[Part]:
     forest, weights = xgboost_document.forest(learner), _weights(learner)
     for index in range(len(forest["trees"])):
-        part = xgboost_tree.read(forest["trees"][index], index, xgboost_head.features(learner), categories=categories)
+        part = xgboost_tree.read(forest["trees"][index], index, xgboost_head.features(learner))
         if weights is not None:
             part.values = part.values * np.float64(weights[index])
         yield part

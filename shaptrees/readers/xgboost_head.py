@@ -98,34 +98,32 @@ def _logit(share: float) -> float:
     return math.log(share / (1 - share))
 
 
-def check(learner: dict[str, Any], *, categories: bool) -> None:
+def check(learner: dict[str, Any]) -> None:
     """All but the trees. Raises ValueError, KeyError or TypeError for a document that is no model."""
     names = learner.get("feature_names") or []
     if names and len(names) != features(learner):
         raise ValueError(f"{len(names)} feature names for {features(learner)} features")
-    _check_booster(learner["gradient_booster"], features(learner), outputs(learner), categories=categories)
+    _check_booster(learner["gradient_booster"], features(learner), outputs(learner))
     best, total = learner.get("attributes", {}).get("best_iteration"), len(forest(learner).get("trees", ()))
     if best is not None and not 0 <= int(best) < max(1, total):
         raise ValueError(f"best_iteration is {best}")
 
 
-def _check_booster(booster: Any, n_features: int, groups: int, *, categories: bool) -> None:
+def _check_booster(booster: Any, n_features: int, groups: int) -> None:
     match booster["name"]:
         case "gblinear":
             if len(booster["model"]["weights"]) != (n_features + 1) * groups:
                 raise ValueError("a wrong number of weights")
         case "dart" if booster["gbtree"]["name"] == "gbtree":
-            _check_booster(booster["gbtree"], n_features, groups, categories=categories)
+            _check_booster(booster["gbtree"], n_features, groups)
             _check_weights(booster["weight_drop"], len(booster["gbtree"]["model"]["trees"]))
         case "gbtree":
-            _check_forest(booster["model"], groups, categories=categories)
+            _check_forest(booster["model"], groups)
         case name:
             raise ValueError(f"a booster named {name!r}")
 
 
-def _check_forest(model: Any, groups: int, *, categories: bool) -> None:
-    if (model.get("cats") or {}).get("enc") and not categories:
-        raise ValueError("categories as features are not supported")
+def _check_forest(model: Any, groups: int) -> None:
     declared = int(model["gbtree_model_param"]["num_trees"])
     if len(model.get("weight_drop", ())):
         _check_weights(model["weight_drop"], declared)

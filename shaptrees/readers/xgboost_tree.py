@@ -18,15 +18,15 @@ _ARRAYS = ("right_children", "parents", "split_indices", "split_conditions", "de
 _SETS = ("categories_nodes", "categories_segments", "categories_sizes")
 
 
-def read(tree: dict[str, Any], index: int, n_features: int, *, categories: bool) -> Part:
-    """Tree number `index`; `categories` allows splits on them. Raises ValueError, KeyError or TypeError."""
+def read(tree: dict[str, Any], index: int, n_features: int) -> Part:
+    """Tree number `index`. Raises ValueError, KeyError or TypeError."""
     try:
         left, right = integers(tree["left_children"]), integers(tree["right_children"])
         feature = integers(tree["split_indices"])
         _check(tree, len(left))
         checks.check_tree(left, right, feature, n_features)
         _check_parents(integers(tree["parents"]), left, right)
-        return _part(tree, left, right, feature, categories=categories)
+        return _part(tree, left, right, feature)
     except ValueError as error:
         raise ValueError(f"tree {index}: {error}") from None
 
@@ -51,9 +51,7 @@ def _check_parents(parents: checks.Ints, left: checks.Ints, right: checks.Ints) 
     checks.check_range("a parent", parents[(parents != _NO_PARENT[0]) & (parents != _NO_PARENT[1])], len(parents))
 
 
-def _part(
-    tree: dict[str, Any], left: checks.Ints, right: checks.Ints, feature: checks.Ints, *, categories: bool
-) -> Part:
+def _part(tree: dict[str, Any], left: checks.Ints, right: checks.Ints, feature: checks.Ints) -> Part:
     condition = np.asarray(tree["split_conditions"], dtype=np.float32).astype(np.float64)
     leaf = left == LEAF
     part = Part(
@@ -67,8 +65,6 @@ def _part(
     )
     on_set = _on_set(tree, len(left))
     if on_set.any():
-        if not categories:
-            raise ValueError("splits on categories are not supported")
         member = on_set & ~leaf
         part.threshold = np.where(member, 0.0, part.threshold)
         part.rule = np.where(member, Rule.SET_GOES_RIGHT, Rule.THRESHOLD)

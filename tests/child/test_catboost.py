@@ -102,6 +102,31 @@ def test_trees_that_are_not_symmetric_are_left_to_permutation(samples, tmp_path,
     assert explained(file, few, few)[2].explainer == "permutation"
 
 
+def test_values_that_would_depend_on_what_is_asked_are_left_to_permutation(samples, tmp_path):
+    """With monotone constraints no weights of leaves are kept, and CatBoost takes those of the rows at hand."""
+    model = fitted(samples, monotone_constraints={"0": 1, "2": -1}, learning_rate=0.5)
+    file, few = cbm(model, tmp_path), npy(samples.x[:10])
+    assert "how many rows reached which leaf" in refusal(file, few, explainer="tree").message
+    values, _, info = explained(file, few, few)
+    assert info.explainer == "permutation"
+    own = raw_output(model, samples.x[:10])
+    np.testing.assert_allclose(values.sum(axis=1) + info.base_values, own, **CLOSE)
+
+
+def test_of_a_mean_and_its_uncertainty_the_mean_is_explained(samples, tmp_path):
+    model = fitted(samples, "RMSEWithUncertainty")
+    values, _, info = explained(cbm(model, tmp_path), npy(samples.x))
+    assert info.outputs == ["0"]
+    np.testing.assert_allclose(values.sum(axis=1) + info.base_values, raw_output(model, samples.x)[:, :1], **CLOSE)
+
+
+def test_a_sum_of_models_is_explained(samples, tmp_path):
+    model = catboost.sum_models([fitted(samples, random_seed=seed) for seed in (1, 2)], weights=[0.5, 2])
+    values, _, info = explained(cbm(model, tmp_path), npy(samples.x))
+    assert (info.name, info.engine) == ("CatBoost (RMSE)", "CatBoost (native)")
+    np.testing.assert_allclose(values.sum(axis=1) + info.base_values, raw_output(model, samples.x), **CLOSE)
+
+
 def test_what_it_cannot_do_is_said(samples, tmp_path):
     file, few = cbm(fitted(samples, "Logloss", "two"), tmp_path), npy(samples.x[:10])
     assert refusal(file, few, model_output="probability").code == "background_required"

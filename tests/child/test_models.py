@@ -3,7 +3,9 @@
 import json
 import re
 
+import lightgbm as lgb
 import numpy as np
+import pandas as pd
 import pytest
 import xgboost as xgb
 from sklearn.cluster import KMeans
@@ -79,16 +81,36 @@ def test_a_key_twice_is_refused(boosted):
     assert "twice" in refusal(twice).message
 
 
+@pytest.mark.parametrize("options", [{}, {"explainer": "permutation"}])
+@pytest.mark.parametrize("library", ["xgboost", "lightgbm"])
+def test_categories_of_a_frame_are_what_rows_hold(samples, library, options):
+    """Read with the library and without, and asked row by row: the values of the frame's own categories."""
+    frame = pd.DataFrame(
+        {"month": pd.Categorical(np.arange(120) % 12 + 1, categories=range(1, 13)), "x": samples.number}
+    )
+    y, rows = samples.number + 5 * (frame.month.isin([1, 5, 9])), np.ascontiguousarray(frame.astype(float))
+    if library == "xgboost":
+        booster = xgb.train({"nthread": 1}, xgb.DMatrix(frame, y, enable_categorical=True), 5)
+        model, own = bytes(booster.save_raw("json")), booster.predict(xgb.DMatrix(frame, enable_categorical=True))
+    else:
+        params = {"verbose": -1, "num_threads": 1, "min_data_per_group": 1, "min_data_in_leaf": 5}
+        booster = lgb.train(params, lgb.Dataset(frame, y), 5)
+        model, own = booster.model_to_string().encode(), booster.predict(frame)
+    values, _, info = explained(model, npy(rows), npy(rows[:9]) if options else None, **options)
+    np.testing.assert_allclose(values.sum(axis=1)[:, 0] + info.base_values, own, rtol=0, atol=1e-4)
+
+
 @pytest.mark.parametrize("explainer", ["auto", "permutation"])
 @pytest.mark.parametrize("file_format", ["json", "ubj"])
-def test_splits_on_categories_are_refused(samples, file_format, explainer):
-    """Read with XGBoost and without: a category is no number, and rows have nothing else."""
+def test_codes_of_categories_are_what_rows_hold_where_no_list_says_more(samples, file_format, explainer):
     codes = np.floor(np.abs(samples.x) * 3)
     data = xgb.DMatrix(codes, samples.number, feature_types=["c"] * 5, enable_categorical=True)
     booster = xgb.train({"nthread": 1, "max_depth": 2}, data, 2)
-    failed = refusal(bytes(booster.save_raw(file_format)), background=npy(codes[:3]), explainer=explainer)
-    assert (failed.kind, failed.code) == ("refused", "unreadable_model")
-    assert "splits on categories are not supported" in failed.message
+    model = bytes(booster.save_raw(file_format))
+    values, _, info = explained(model, npy(codes[:9]), background=npy(codes[:3]), explainer=explainer)
+    np.testing.assert_allclose(
+        values.sum(axis=1)[:, 0] + info.base_values, booster.predict(data)[:9], rtol=0, atol=1e-5
+    )
 
 
 @pytest.mark.parametrize("file_format", ["json", "ubj"])

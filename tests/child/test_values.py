@@ -308,3 +308,29 @@ def test_large_effects_that_cancel_add_up(samples):
     additivity = explained(raw, npy(x))[1].one(Done).summary["additivity"]
     assert additivity["ok"]
     assert additivity["tolerance"] < 1e-3
+
+
+@pytest.mark.parametrize(
+    "estimator", [DecisionTreeClassifier(), RandomForestRegressor(2), GradientBoostingRegressor(n_estimators=2)]
+)
+def test_trees_without_a_split_give_zeros_and_the_base(samples, estimator):
+    values, _, info = explained(skops_bytes(estimator.fit(samples.x, np.full(120, 3))), npy(samples.x))
+    np.testing.assert_array_equal(values, 0)
+    assert info.base_values[-1] == (1 if info.explains == "probability" else 3)
+
+
+def test_a_booster_whose_leaves_cancel_may_be_off_by_what_they_round_to(samples):
+    """Leaves of a hundred million that leave a sum of seven: what the sum may be off by follows the leaves."""
+    booster = xgb.train({"nthread": 1, "max_depth": 2}, xgb.DMatrix(samples.x, samples.number), 2)
+    document = json.loads(bytes(booster.save_raw("json")))
+    trees = document["learner"]["gradient_booster"]["model"]["trees"]
+    trees[1] = json.loads(json.dumps(trees[0])) | {"id": 1}
+    for tree, sign in zip(trees, (1, -1), strict=True):
+        for node, left in enumerate(tree["left_children"]):
+            if left == -1:
+                tree["split_conditions"][node] = sign * (1e10 + 3e9 * node)
+    document["learner"]["learner_model_param"]["base_score"] = "[7E0]"
+    model = json.dumps(document).encode()
+    values, heard, info = explained(model, npy(samples.x))
+    assert np.abs(values.sum(axis=1) + info.base_values - 7).max() > 1e-9 * 8
+    assert heard.one(Done).summary["additivity"]["ok"]

@@ -54,11 +54,13 @@ def test_a_multiclass_gradient_boosting_is_explained_by_its_trees(samples):
 
 
 @pytest.mark.parametrize("with_background", [False, True])
-def test_histogram_boosting_with_categories_is_explained_by_its_trees(samples, with_background):
+@pytest.mark.parametrize("places", [[0], [2], [1, 4]])
+def test_histogram_boosting_with_categories_is_explained_by_its_trees(samples, with_background, places):
+    """Wherever they are: the model puts them first before it looks at a row."""
     x = samples.x.copy()
-    x[:, 0] = np.arange(len(x)) % 4
-    y = samples.number + 3 * (x[:, 0] == 2)
-    estimator = HistGradientBoostingRegressor(max_iter=5, categorical_features=[0]).fit(x, y)
+    x[:, places] = np.arange(len(x))[:, None] % 4
+    y = samples.number + 3 * (x[:, places[-1]] == 2)
+    estimator = HistGradientBoostingRegressor(max_iter=5, categorical_features=places).fit(x, y)
     values, _, info = explained(skops_bytes(estimator), npy(x), npy(x[:20]) if with_background else None)
     assert info.explainer == "tree"
     np.testing.assert_allclose(values.sum(axis=1)[:, 0] + info.base_values, estimator.predict(x), rtol=0, atol=1e-9)

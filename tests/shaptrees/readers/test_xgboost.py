@@ -193,7 +193,6 @@ def test_splits_on_categories_are_read_as_xgboost_reads_them(form):
     assert found.rule[found.inner].any()
     data = xgboost.DMatrix(ROWS, feature_types=KINDS, enable_categorical=True)
     np.testing.assert_allclose(found.predict(ROWS)[:, 0], SETS.predict(data, output_margin=True), atol=1e-5)
-    refused(saved(SETS, form), "splits on categories are not supported", categories=False)
 
 
 def first_set(learner):

@@ -1,0 +1,67 @@
+"""The lists of categories that a model keeps: trees know a category by its place in its column's list, its code.
+
+Does not know which libraries number what how: each family brings its lists.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from shaptrees.arrays import Floats
+from shaptrees.errors import UnsupportedModel
+
+SHOWN = 3
+NOBODY = np.array([np.inf])
+"""For an empty list: a category that no row has."""
+
+
+def numbers(values: Sequence[Any], column: str, model: str) -> Floats:
+    """A list as numbers, by code. Raises UnsupportedModel for one of text, ValueError for a broken one."""
+    if any(isinstance(value, str) for value in values):
+        some = ", ".join(map(repr, values[:SHOWN])) + (", …" if len(values) > SHOWN else "")
+        raise UnsupportedModel(
+            model,
+            f"its column {column} has categories that are text ({some}), and rows here hold numbers: train it on a "
+            "column of numbers in its place, e.g. frame[column].cat.codes, and send those",
+        )
+    found = np.asarray([float(value) for value in values], dtype=np.float64)
+    if np.isnan(found).any() or len(np.unique(found)) < len(found):
+        raise ValueError(f"the categories of column {column} are not all different")
+    return found if len(found) else NOBODY
+
+
+def places(fits: Sequence[Sequence[bool]], required: Sequence[bool]) -> list[int] | None:
+    """Which column each list belongs to, where lists are kept in the order of columns but without their names.
+
+    `fits[list][column]` says whether it may be, `required[column]` whether a column must have one. None where that
+    leaves no choice, or more than one.
+    """
+    ways = _ways(fits, required)
+    if ways[0][0] != 1:
+        return None
+    found, column = [], 0
+    for number in range(len(fits)):
+        while not (fits[number][column] and ways[number + 1][column + 1]):
+            column += 1
+        found.append(column)
+        column += 1
+    return found
+
+
+def _ways(fits: Sequence[Sequence[bool]], required: Sequence[bool]) -> list[list[int]]:
+    """[number of lists placed][columns passed]: how many ways there are from there on; 2 for any more."""
+    columns = len(required)
+    after = [0] * (columns + 1)
+    after[columns] = 1
+    for column in reversed(range(columns)):
+        after[column] = 0 if required[column] else after[column + 1]
+    ways = [after]
+    for number in reversed(range(len(fits))):
+        here = [0] * (columns + 1)
+        for column in reversed(range(columns)):
+            skip = 0 if required[column] else here[column + 1]
+            here[column] = min(2, skip + (after[column + 1] if fits[number][column] else 0))
+        ways.insert(0, here)
+        after = here
+    return ways
