@@ -8,6 +8,9 @@ import time
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.resources import CALLER, logged
+from jobs.callers import UNNAMED
+
 PROBES = frozenset({"/livez", "/readyz", "/health"})
 log = structlog.get_logger()
 
@@ -39,4 +42,5 @@ class AccessLog:
 
 def _write(scope: Scope, status: int, seconds: float) -> None:
     write = log.debug if scope["path"] in PROBES else log.info
-    write("request", method=scope["method"], path=scope["path"], status=status, seconds=round(seconds, 4))
+    caller = logged(scope.get(CALLER, UNNAMED))
+    write("request", method=scope["method"], path=scope["path"], status=status, seconds=round(seconds, 4), **caller)

@@ -118,10 +118,20 @@ class WaitingJob(msgspec.Struct, kw_only=True):
     """A job with pending chunks. `status` is null when it ended a moment ago."""
 
     job_id: str
+    caller: str
+    """Empty: the unnamed caller."""
     status: JobState | None
     pending: int
     leased: bool
     age_s: float
+    waiting_s: float
+
+
+class WaitingCaller(msgspec.Struct, kw_only=True):
+    """A caller with jobs that have pending chunks; the longest that one of those listed has waited."""
+
+    caller: str
+    jobs: int
     waiting_s: float
 
 
@@ -149,6 +159,7 @@ class Queue(msgspec.Struct, kw_only=True):
 
     jobs: list[WaitingJob]
     jobs_total: int
+    callers: list[WaitingCaller]
     leases: list[LeasedChunk]
     leases_total: int
     supervisors: list[HeardSupervisor]

@@ -9,12 +9,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api import json_body, model_lookup, multipart_body, parameters, results
-from api.admission import Admission
 from api.auth import Realm
 from api.parameters import Flag
 from api.problems import PROBLEM
 from api.representation import EndedJob, StateOfJob, ended_document
-from api.resources import Resources, resources
+from api.resources import Resources, logged, resources
 from api.responses import JsonResponse
 from api.result_writers import Result
 from api.routes import Answer, Routes
@@ -30,6 +29,8 @@ SUPPORTED = ", ".join(READERS)
 DRY_RUN_WAIT_S = 60.0
 """A dry run answers at once, so the caller waits for it without asking to."""
 DRY_RUN = Flag(name="dry_run", description="Compute nothing, and answer what it would take.")
+SMALL_BYTES = 256 * 1024
+"""Smaller bodies are let in without a look at their caller's quota: it is kept when their job is written."""
 routes = Routes(Realm.API)
 log = structlog.get_logger()
 
@@ -49,7 +50,7 @@ log = structlog.get_logger()
         status="default",
         content={**PROBLEM.content, JsonResponse.media_type: EndedJob},
     ),
-    parameters=[DRY_RUN, parameters.PREFER, parameters.IDEMPOTENCY_KEY],
+    parameters=[DRY_RUN, parameters.CALLER, parameters.PREFER, parameters.IDEMPOTENCY_KEY],
     body={multipart_body.MEDIA_TYPE: multipart_body.Form, json_body.MEDIA_TYPE: json_body.JsonSubmission},
     link="submit",
 )
@@ -61,7 +62,7 @@ async def analyze(request: Request) -> Response:
     media_type = results.negotiate(request) if wait_s else ""
     key = parameters.idempotency_key(request)
     async with Submission(house.store.blobs) as submission:
-        await _read(request, house.admission, submission, house.settings.max_upload_bytes)
+        await _read(request, house, submission)
         job_id = await _submit(house, submission, key, dry_run=dry_run)
     job = await _wait(house, job_id, wait_s)
     if job is None:
@@ -69,7 +70,7 @@ async def analyze(request: Request) -> Response:
     return await _ended(request, job, media_type, wait_s)
 
 
-async def _read(request: Request, admission: Admission, submission: Submission, limit_bytes: int) -> None:
+async def _read(request: Request, house: Resources, submission: Submission) -> None:
     """Refuses what can be refused before the first byte of the body."""
     encoding = request.headers.get("content-encoding", "identity").strip().lower()
     if encoding != "identity":
@@ -79,9 +80,11 @@ async def _read(request: Request, admission: Admission, submission: Submission, 
     if reader is None:
         found = content_type or "a body without Content-Type"
         raise UnsupportedMediaType(field="The request body", found=found, supported=SUPPORTED)
-    announced = parameters.content_length(request)
+    announced, limit_bytes = parameters.content_length(request), house.settings.max_upload_bytes
     multipart_body.check_size(announced, limit_bytes)
-    async with admission.admit(request, memory_bytes=reader.memory_bytes(announced)) as body:
+    if not 0 < announced < SMALL_BYTES:
+        await house.store.check_quota(announced)
+    async with house.admission.admit(request, memory_bytes=reader.memory_bytes(announced)) as body:
         await reader.read(request, body, submission, limit_bytes)
     submission.check_complete()
 
@@ -105,7 +108,8 @@ async def _submit(house: Resources, submission: Submission, key: str | None, *, 
     except OutOfMemoryError:
         await submission.discard()
         raise
-    log.info("job_submitted", job_id=job_id, bytes=sum(part.blob.size for part in inputs.values() if part.blob))
+    size = sum(part.blob.size for part in inputs.values() if part.blob)
+    log.info("job_submitted", job_id=job_id, bytes=size, **logged(house.store.caller))
     return job_id
 
 

@@ -17,10 +17,12 @@ from api import admin, analyze, events, health, jobs, metrics, models, openapi, 
 from api.access_log import AccessLog
 from api.admission import STORED_SHARE, Admission
 from api.problems import HANDLERS
+from api.request_quota import RequestQuota
 from api.resources import Resources
 from api.responses import JsonResponse
 from api.routes import Answer, Operation, Routes, serve
 from api.subscription import Subscription
+from api.tokens import Tokens
 from jobs.blob_location import open_blobs
 from jobs.connection import RedisClient, connect, connect_blocking
 from jobs.settings import LOOPBACK, InvalidSettings, Settings
@@ -89,7 +91,13 @@ def _lifespan(settings: Settings, given: RedisClient | None) -> Lifespan:
         try:
             async with Subscription(subscriber, lambda: app.state.leaving) as subscription:
                 found = Resources(
-                    settings=settings, redis=redis, store=store, subscription=subscription, admission=admission
+                    settings=settings,
+                    redis=redis,
+                    store=store,
+                    subscription=subscription,
+                    admission=admission,
+                    tokens=Tokens(settings),
+                    requests=RequestQuota(redis),
                 )
                 yield {"resources": found}
         finally:
@@ -102,5 +110,6 @@ def _lifespan(settings: Settings, given: RedisClient | None) -> Lifespan:
 
 def _check_tokens(settings: Settings) -> None:
     """The settings' own rule once more: whoever makes them by hand must not open the service to everyone."""
-    if settings.host not in LOOPBACK and not (settings.api_token and settings.admin_token):
+    api_is_closed = settings.api_token or settings.api_tokens
+    if settings.host not in LOOPBACK and not (api_is_closed and settings.admin_token):
         raise InvalidSettings([f"HOST={settings.host!r}: set API_TOKEN and ADMIN_TOKEN to listen beyond loopback"])

@@ -1,29 +1,21 @@
-"""Bearer tokens of the web process: which routes need one, and whether it is the right one.
+"""The door of each route: whose token a request carries, and whether it is that caller's turn. Used in the web process.
 
-API_TOKEN opens jobs, ADMIN_TOKEN opens everything; a token that is not set guards nothing (the settings allow that on
-loopback only). Health is always open.
+Health is always open. Behind the door everything is done for a caller: see `jobs.callers`, and `resources` for how a
+handler gets no other's. Does not compare tokens: see `tokens`.
 """
-
-import hmac
-from enum import StrEnum
 
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api.resources import resources
-from jobs.errors import Forbidden, Unauthorized
-from jobs.settings import Settings
+from api import parameters
+from api.resources import CALLER, resources
+from api.tokens import Realm
 
-
-class Realm(StrEnum):
-    """What a route belongs to."""
-
-    API = "API_TOKEN"
-    ADMIN = "ADMIN_TOKEN"
+__all__ = ["Guard", "Realm"]
 
 
 class Guard:
-    """ASGI middleware of one route: lets a request pass that carries the realm's token."""
+    """ASGI middleware of one route: lets a request pass that carries one of the realm's tokens."""
 
     def __init__(self, app: ASGIApp, realm: Realm) -> None:
         self._app = app
@@ -31,27 +23,8 @@ class Guard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope)
-        check(resources(request).settings, self._realm, request.headers.get("authorization"))
+        house = resources(request)
+        caller = house.tokens.caller(self._realm, request.headers.get("authorization"))
+        await house.requests.take(caller)
+        scope[CALLER] = parameters.on_behalf(request, caller)
         await self._app(scope, receive, send)
-
-
-def check(settings: Settings, realm: Realm, authorization: str | None) -> None:
-    """Raises Unauthorized without a bearer token, Forbidden with a wrong one."""
-    own = settings.api_token if realm is Realm.API else settings.admin_token
-    if own is None:
-        return
-    sent = _bearer(authorization)
-    if sent is None:
-        raise Unauthorized(token=realm.value)
-    accepted = [own, settings.admin_token] if settings.admin_token else [own]
-    # Every accepted token is compared, in constant time, so that timing tells nothing.
-    matches = [hmac.compare_digest(sent, token.encode()) for token in accepted]
-    if not any(matches):
-        raise Forbidden(token=realm.value)
-
-
-def _bearer(authorization: str | None) -> bytes | None:
-    scheme, _, token = (authorization or "").partition(" ")
-    token = token.strip()
-    # Starlette decodes headers as Latin-1: this gives the bytes that were sent.
-    return token.encode("latin-1") if scheme.lower() == "bearer" and token else None

@@ -69,7 +69,12 @@ class PolledProblem(ProblemDetails, kw_only=True):
 
 
 @routes.get(
-    "/jobs", "listJobs", "Jobs, the newest first", Answer("Jobs.", JobList), parameters=[LIMIT, OFFSET], link="jobs"
+    "/jobs",
+    "listJobs",
+    "Jobs, the newest first",
+    Answer("Jobs.", JobList),
+    parameters=[LIMIT, OFFSET, parameters.CALLER],
+    link="jobs",
 )
 async def listing(request: Request) -> Response:
     """The newest first."""

@@ -29,7 +29,10 @@ async def metrics(request: Request) -> Response:
     house = resources(request)
     queue, outcomes = await overview.of_queue(house.redis), await overview.outcomes(house.redis)
     snapshots, memory = await heartbeats.snapshots(house.redis), await redis_memory(house.redis)
-    text = "".join([*_of_queue(queue), *_of_outcomes(outcomes), *_of_supervisors(snapshots), *_of_web(memory)])
+    callers = _of_callers(await overview.of_callers(house.redis))
+    text = "".join(
+        [*_of_queue(queue), *callers, *_of_outcomes(outcomes), *_of_supervisors(snapshots), *_of_web(memory)]
+    )
     return Response(text, media_type=MEDIA_TYPE)
 
 
@@ -44,6 +47,13 @@ def _of_queue(queue: dict[str, Any]) -> Iterable[str]:
     yield _gauge("leases_overdue", "Leases that have expired and wait for rescue.", overdue)
     longest = max((job["waiting_s"] for job in jobs), default=0.0)
     yield _gauge("longest_wait_seconds", "Longest that a job's chunks have waited with nobody on them.", longest)
+
+
+def _of_callers(callers: list[dict[str, Any]]) -> Iterable[str]:
+    """The unnamed caller has an empty label."""
+    for name, text in (("jobs", "Jobs that have not ended."), ("bytes", "Uploads, kept results and models.")):
+        samples: list[Sample] = [({"caller": found["caller"]}, found[name]) for found in callers]
+        yield _family(f"caller_{name}", "gauge", text, samples)
 
 
 def _of_outcomes(outcomes: dict[str, int]) -> Iterable[str]:

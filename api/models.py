@@ -21,6 +21,7 @@ from api.resources import Resources, resources
 from api.responses import JsonResponse
 from api.routes import BINARY, Answer, Routes
 from api.submission import Submission
+from jobs.callers import Caller
 from jobs.errors import ModelNameTaken, UnknownModel, UnsupportedMediaType
 from jobs.formats import SNIFF_BYTES, ModelFormat, sniff_model
 from jobs.records import Blob, ModelInfo
@@ -33,6 +34,8 @@ class ModelDetails(msgspec.Struct, kw_only=True, tag_field="source", tag="regist
     """A model that was uploaded once. family, model, features and outputs are null until a first job has loaded it."""
 
     name: str
+    caller: str | msgspec.UnsetType = msgspec.UNSET
+    """Whose it is; left out where that is the unnamed caller."""
     format: ModelFormat
     sha256: str
     size_bytes: int
@@ -56,17 +59,34 @@ class ModelList(msgspec.Struct, kw_only=True):
     models: list[ModelDetails | OperatorsModel]
 
 
-@routes.get("/models", "listModels", "Models that jobs may name", Answer("Models.", ModelList), link="models")
+@routes.get(
+    "/models",
+    "listModels",
+    "Models that jobs may name",
+    Answer("Models.", ModelList),
+    parameters=[parameters.CALLER],
+    link="models",
+)
 async def listing(request: Request) -> Response:
     """Registered ones, then the operator's, each by name."""
     house = resources(request)
-    registered = [_document(model, await house.store.models.info(model)) for model in await house.store.models.all()]
+    registered = [
+        _document(model, await house.store.models.info(model), name)
+        for name in await house.store.whose()
+        for model in await house.store.of(Caller(name=name)).models.all()
+    ]
     operators = await model_lookup.operators_files(house.settings, house.store)
     by_name = [OperatorsModel(name=name) for name in sorted(operators or ())]
     return JsonResponse(ModelList(models=[*registered, *by_name]))
 
 
-@routes.get("/models/{name}", "getModel", "Format, hash, size, features", Answer("The model.", ModelDetails))
+@routes.get(
+    "/models/{name}",
+    "getModel",
+    "Format, hash, size, features",
+    Answer("The model.", ModelDetails),
+    parameters=[parameters.CALLER],
+)
 async def one(request: Request) -> Response:
     """A registered model."""
     store, name = resources(request).store, request.path_params["name"]
@@ -75,7 +95,7 @@ async def one(request: Request) -> Response:
         raise UnknownModel(
             model_id=name[:128], known=", ".join(found.name for found in (await store.models.all())[:10])
         )
-    return JsonResponse(_document(model, await store.models.info(model)))
+    return JsonResponse(_document(model, await store.models.info(model), store.caller.name))
 
 
 @routes.put(
@@ -84,6 +104,7 @@ async def one(request: Request) -> Response:
     "Register a model: the body is its file",
     Answer("It takes another one's place.", ModelDetails, headers=("Location",)),
     Answer("Registered.", ModelDetails, status=201, headers=("Location",)),
+    parameters=[parameters.CALLER],
     body={"application/octet-stream": BINARY},
 )
 async def put(request: Request) -> Response:
@@ -99,7 +120,9 @@ async def put(request: Request) -> Response:
         found = sniff_model(head)
         assert isinstance(found, ModelFormat)  # it was judged as it came in
         model, is_new = await house.store.models.put(name, blob, found)
-    return JsonResponse(_document(model, None), 201 if is_new else 200, {"Location": f"/models/{name}"})
+    return JsonResponse(
+        _document(model, None, house.store.caller.name), 201 if is_new else 200, {"Location": f"/models/{name}"}
+    )
 
 
 @routes.delete(
@@ -107,6 +130,7 @@ async def put(request: Request) -> Response:
     "deleteModel",
     "Forget a model; jobs keep what they began with",
     Answer("Forgotten.", status=204),
+    parameters=[parameters.CALLER],
 )
 async def delete(request: Request) -> Response:
     """Jobs that use it keep what they use."""
@@ -123,6 +147,8 @@ async def _receive(request: Request, submission: Submission, house: Resources) -
         raise UnsupportedMediaType(field="The request body", found="multipart/form-data", supported=supported)
     announced, limit_bytes = parameters.content_length(request), house.settings.max_upload_bytes
     multipart_body.check_size(announced, limit_bytes)
+    if await house.store.models.get(request.path_params["name"]) is None:  # else another one may make room
+        await house.store.check_quota(announced, job=False)
     part, received = submission.begin("model"), 0
     async with house.admission.admit(request, memory_bytes=multipart_body.memory_bytes(announced)) as body:
         async for data in body:
@@ -135,9 +161,10 @@ async def _receive(request: Request, submission: Submission, house: Resources) -
     return blob
 
 
-def _document(model: RegisteredModel, info: ModelInfo | None) -> ModelDetails:
+def _document(model: RegisteredModel, info: ModelInfo | None, caller: str) -> ModelDetails:
     return ModelDetails(
         name=model.name,
+        caller=caller or msgspec.UNSET,
         format=model.format,
         sha256=model.blob.sha256,
         size_bytes=model.blob.size,

@@ -43,7 +43,11 @@ def document(operations: Iterable[Operation]) -> Schema:
         "components": {
             "schemas": dict(sorted(components.schemas.items())),
             "securitySchemes": {
-                scheme: {"type": "http", "scheme": "bearer", "description": f"{realm}, where the operator set one"}
+                scheme: {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": f"{realm.tokens}, where the operator set one",
+                }
                 for realm, scheme in _SCHEMES.items()
             },
         },

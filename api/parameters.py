@@ -10,6 +10,8 @@ from typing import Annotated, Any
 import msgspec
 from starlette.requests import Request
 
+from jobs import callers
+from jobs.callers import Caller
 from jobs.errors import InvalidParameter, UnknownJob
 
 MAX_WAIT_S = 60.0
@@ -82,6 +84,7 @@ PREFER = Parameter(
     where="header",
     description=f"`wait=N`: answer with the result if it is ready within N seconds, at most {MAX_WAIT_S:.0f}.",
 )
+CALLER = Parameter(name="caller", description="With ADMIN_TOKEN: on this caller's behalf. Others have only their own.")
 IDEMPOTENCY_KEY = Parameter(name="Idempotency-Key", where="header", description="Makes sending twice harmless.")
 
 
@@ -91,6 +94,18 @@ def job_id(request: Request) -> str:
     if not _JOB_ID.fullmatch(found):
         raise UnknownJob(job_id=found)
     return found
+
+
+def on_behalf(request: Request, caller: Caller) -> Caller:
+    """Who it is for: whoever sees all may name another. Raises InvalidParameter."""
+    name = request.query_params.get(CALLER.name)
+    if name is None or name == caller.name:
+        return caller
+    if not caller.sees_all:
+        raise InvalidParameter(field=CALLER.name, reason="only ADMIN_TOKEN may name another caller")
+    if not callers.is_name(name):
+        raise InvalidParameter(field=CALLER.name, reason=f"it must be {callers.NAME_RULE}")
+    return Caller(name=name)
 
 
 def row_range(request: Request, rows: int) -> tuple[int, int]:

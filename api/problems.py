@@ -33,6 +33,8 @@ _RETRY_AFTER: dict[type[errors.Problem], int] = {
     errors.StorageUnavailable: AWAY_RETRY_S,
     errors.StorageFull: FULL_RETRY_S,
     errors.Busy: 5,
+    errors.TooManyJobs: 5,
+    errors.TooManyBytes: 60,
     errors.NotReady: 1,
 }
 _OF_STORE: dict[Trouble, type[errors.Problem]] = {
@@ -89,6 +91,8 @@ def _headers(problem: errors.Problem) -> dict[str, str]:
         headers["WWW-Authenticate"] = "Bearer"
     if isinstance(problem, errors.TooSlow):
         headers["Connection"] = "close"  # or the server would go on waiting for the rest of the body
+    if "retry_after_s" in problem.detail:
+        headers["Retry-After"] = str(problem.detail["retry_after_s"])
     if type(problem) in _RETRY_AFTER:
         headers["Retry-After"] = str(_RETRY_AFTER[type(problem)])
     return headers

@@ -3,6 +3,7 @@
 A status document has
 
     job_id, status                         queued, started, finished, failed or cancelled
+    caller                                 whose it is; left out where that is the unnamed caller
     created_at, started_at, ended_at       RFC 3339 in UTC, or null
     seconds                                from start to end, or so far; null before the start
     rows, rows_done, chunks, chunks_done   rows and chunks are null until the job is opened
@@ -86,6 +87,7 @@ class Links(msgspec.Struct, kw_only=True):
 class JobStatus(StateOfJob, kw_only=True):
     """A job as it stands: see the head of this module."""
 
+    caller: str | msgspec.UnsetType = msgspec.UNSET
     created_at: Timestamp | None
     started_at: Timestamp | None
     ended_at: Timestamp | None
@@ -117,6 +119,7 @@ def status_document(job: Job, now: float, attempts: list[Attempt] | None = None)
     return JobStatus(
         job_id=job.job_id,
         status=job.state,
+        caller=job.caller or msgspec.UNSET,
         created_at=timestamp(job.created_at),
         started_at=timestamp(job.started_at),
         ended_at=timestamp(job.ended_at),

@@ -1,17 +1,23 @@
-"""What lives as long as the web process: settings, the store, the subscription to ended jobs, the door for bodies.
+"""What lives as long as the web process: settings, the store, the subscription to ended jobs, the doors.
 
 Does not make them: see `app`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from starlette.requests import Request
 
 from api.admission import Admission
+from api.request_quota import RequestQuota
 from api.subscription import Subscription
+from api.tokens import Tokens
+from jobs.callers import OPERATOR, UNNAMED, Caller
 from jobs.connection import RedisClient
 from jobs.settings import Settings
 from jobs.store import Store
+
+CALLER = "caller"
+"""Where a request's scope has who sent it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,8 +29,17 @@ class Resources:
     store: Store
     subscription: Subscription
     admission: Admission
+    tokens: Tokens
+    requests: RequestQuota
+
+
+def logged(caller: Caller) -> dict[str, str]:
+    """What a log line says of a caller: nothing of one without a name."""
+    return {"caller": caller.name} if caller.name else {}
 
 
 def resources(request: Request) -> Resources:
+    """With the store as the request's caller sees it; where nobody was asked for a token, as the unnamed one does."""
     found: Resources = request.scope["state"]["resources"]
-    return found
+    caller: Caller = request.scope.get(CALLER, UNNAMED)
+    return found if caller is OPERATOR else replace(found, store=found.store.of(caller))

@@ -48,6 +48,7 @@ def check_store(settings: Settings) -> Iterator[Finding]:
         yield _policy(client)
         yield from _inside(client)
         yield _supervisors(client)
+        yield from _callers(client, settings)
     except redis.RedisError as error:
         yield _refusal(name, error)
     finally:
@@ -133,9 +134,29 @@ def _inside(client: Any) -> Iterator[Finding]:
 def _supervisors(client: Any) -> Finding:
     names = [name.decode() for name in client.zrange(keys.SUPERVISORS, 0, -1)]
     alive = [name for name in names if client.exists(keys.snapshot(name))]
-    waiting = client.llen(keys.READY)
+    waiting = sum(client.llen(keys.own(keys.READY, name)) for name in _names(client))
     state = f"{len(alive)} with a heartbeat" + (f"; {waiting} job(s) wait" if waiting else "")
     return Finding("supervisors", state, "Nobody works on them: start a worker." if waiting and not alive else "")
+
+
+def _callers(client: Any, settings: Settings) -> Iterator[Finding]:
+    """What each has that has a name, and the unnamed one beside them."""
+    names = _names(client)
+    for name in names if len(names) > 1 else []:
+        counted = [int(raw or 0) for raw in client.hmget(f"{keys.CALLER_PREFIX}{name}", "jobs", "bytes")]
+        ready = client.llen(keys.own(keys.READY, name))
+        state = f"{counted[0]} job(s) that have not ended, {ready} of them wait; {in_mb(counted[1])} in the store"
+        most = {"CALLER_WAITING_JOBS": settings.caller_waiting_jobs, "CALLER_STORED_MB": settings.caller_stored_bytes}
+        near = [
+            quota for (quota, limit), has in zip(most.items(), counted, strict=True) if has > NEARLY_FULL * limit > 0
+        ]
+        advice = f"It nears {' and '.join(near)}, and is refused more then: see /admin/queue." if near else ""
+        yield Finding(f"caller {name or 'without a name'}", state, advice)
+
+
+def _names(client: Any) -> list[str]:
+    """Callers; the unnamed one's is empty."""
+    return ["", *sorted(name.decode() for name in client.smembers(keys.CALLERS))]
 
 
 def _info(client: Any, section: str) -> dict[str, Any]:

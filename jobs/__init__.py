@@ -3,7 +3,7 @@
 The house from the front door inwards:
 
 - `settings`: the environment, read and validated once.
-- `options`: what a caller may ask of one job.
+- `callers`: who asks, what it sees and how much it may have; `options`: what it may ask of one job.
 - `states`: job and chunk states with their transition tables.
 - `outcomes`: how an attempt can end; `out_of_memory`: the words that tell that one ended for want of memory.
 - `errors`: every problem a user can meet, with its code and HTTP status.

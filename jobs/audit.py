@@ -1,7 +1,7 @@
 """Looks for contradictions in the store, and repairs them. Used by the command `repair`, on a store at work or at rest.
 
-Each job is looked at and repaired by one script, so that nothing changes in between. What a rescue can give back is
-only made due for one, because a rescue counts. Does not read uploads or values.
+Each job, and then each caller, is looked at and repaired by one script, so that nothing changes in between. What a
+rescue can give back is only made due for one, because a rescue counts. Does not read uploads or values.
 """
 
 from collections import defaultdict
@@ -35,6 +35,8 @@ MEANINGS = {
     "not_in_rotation": "chunks wait, but the job is not in rotation",
     "expires": "a key of a living job that expires",
     "not_listed": "missing in the list of jobs",
+    "kept_nothing": "a caller is charged for a result that is gone",
+    "no_turn": "a caller whose jobs wait, and no slot would ever come to",
     "orphaned_blob": "an upload that belongs to no living job",
     "unused_key": "an idempotency key that never expires",
     "silent_supervisor": "listed without a heartbeat",
@@ -62,6 +64,7 @@ class Audit:
         self._job_ttl_s = job_ttl_s
         self._apply = apply
         self._repair = redis.register_script(source("repair"))
+        self._recount = redis.register_script(source("recount"))
 
     def run(self) -> list[Finding]:
         """Uploads first: one that was taken over meanwhile belongs to a job that is seen afterwards."""
@@ -69,6 +72,7 @@ class Audit:
         seen = self._seen_elsewhere()
         jobs = sorted(self._job_ids() | set(seen))
         found = [finding for job_id in jobs for finding in self._look_at(job_id, seen[job_id])]
+        found += [finding for name, ids in self._by_caller(jobs).items() for finding in self._count(name, ids)]
         surplus = {finding.detail.encode() for finding in found}
         found += self._orphaned_blobs([blob for blob in blobs if blob not in surplus], jobs)
         found += self._unlink("unused_key", self._lasting(keys.idempotency("*")))
@@ -76,7 +80,7 @@ class Audit:
 
     def _seen_elsewhere(self) -> dict[str, dict[str, Any]]:
         """What lists that belong to no job say of each job."""
-        seen: dict[str, dict[str, Any]] = defaultdict(lambda: {"owned": [], "leases": [], "silent": {}})
+        seen: dict[str, dict[str, Any]] = defaultdict(lambda: {"owned": [], "leases": [], "silent": {}, "ready": []})
         for key in self._redis.scan_iter(keys.leased("*"), count=1000):
             owner = key.decode().removeprefix(keys.SUPERVISOR_PREFIX).removesuffix(":leased")
             silent = not self._redis.exists(keys.snapshot(owner))
@@ -87,9 +91,29 @@ class Audit:
         for member in self._redis.zrange(keys.LEASES, 0, -1):
             job_id, chunk = member.decode().split("/")
             seen[job_id]["leases"].append(chunk)
-        for job_id in self._redis.lrange(keys.READY, 0, -1):
-            seen[job_id.decode()]  # a job to look at
+        for caller in ["", *self._callers()]:
+            for job_id in self._redis.lrange(keys.own(keys.READY, caller), 0, -1):
+                seen[job_id.decode()]["ready"].append(caller)
         return seen
+
+    def _callers(self) -> list[str]:
+        """Those that have a name."""
+        return sorted(name.decode() for name in self._redis.smembers(keys.CALLERS))
+
+    def _by_caller(self, job_ids: list[str]) -> dict[str, list[str]]:
+        """Every caller's jobs."""
+        found: dict[str, list[str]] = {name: [] for name in ("", *self._callers())}
+        with self._redis.pipeline(transaction=False) as pipe:
+            for job_id in job_ids:
+                pipe.hget(keys.job(job_id), "caller")
+            for job_id, name in zip(job_ids, pipe.execute(), strict=True):
+                found.setdefault((name or b"").decode(), []).append(job_id)
+        return found
+
+    def _count(self, caller: str, job_ids: list[str]) -> list[Finding]:
+        arguments = ["", caller, "apply" if self._apply else "", json_text(job_ids)]
+        found = self._recount(keys=[*keys.of_job(""), keys.MODELS], args=arguments)
+        return [Finding(*raw.decode().split(" ", 1)) for raw in found]
 
     def _job_ids(self) -> set[str]:
         start = len(keys.job(""))

@@ -1,13 +1,18 @@
 """The Redis schema. Every key of ours is made here and nowhere else.
 
-    shap:ready                      list    ids of the jobs that have pending chunks, rotated for fairness
+    shap:turns                      list    callers that have jobs in `ready`, rotated: slots go round them first
+    shap:ready[:<caller>]           list    ids of a caller's jobs that have pending chunks, rotated for fairness
     shap:leases                     zset    "<job>/<chunk>" by the lease's deadline, seconds of the server's clock
     shap:token                      int     the last fencing token
-    shap:jobs                       zset    job ids by creation time, for listing
+    shap:jobs[:<caller>]            zset    a caller's job ids by creation time, for listing
+    shap:callers                    set     names of callers that have ever had anything here
+    shap:caller:<caller>            hash    "jobs" that have not ended; "bytes" of theirs, of kept results and of models
+    shap:caller:<caller>:kept       zset    "<job>:<bytes>" of results by their expiry, seconds of the server's clock
+    shap:caller:<caller>:requests:<minute>  int  requests that web processes may take in it, expires
     shap:supervisors                zset    supervisor names by their last heartbeat
     shap:outcomes                   hash    attempts by outcome, over all jobs
     shap:failures                   list    the last attempts that did not succeed, newest first
-    shap:idempotency:<key>          string  "<fingerprint> <job>"
+    shap:idempotency:[<caller>:]<key>  string  "<fingerprint> <job>"
     shap:sweep                      string  somebody has swept the object store lately, expires
     shap:supervisor:<name>          string  snapshot (JSON), expires
     shap:supervisor:<name>:leased   list    "<job>/<chunk>" that this supervisor is working on
@@ -15,8 +20,9 @@
     shap:supervisor:<name>:hour     stream  the same, fewer points for an hour
     shap:blob:<id>                  hash    piece number -> bytes of an upload, "readers:<piece>" -> unfinished chunks;
                                             with BLOB_URL no bytes, but "objects" -> 1
-                                            of a registered model also "registered", "users" (jobs), "info" (JSON)
-    shap:models                     hash    name -> JSON record, see `registered.RegisteredModel`
+                                            of a registered model also "registered", "users" (jobs), "info" (JSON),
+                                            and "caller" and "bytes": who is charged for it, and how much
+    shap:models[:<caller>]          hash    name -> JSON record, see `registered.RegisteredModel`
     shap:job:<id>                   hash    the job record, see `records.Job`
     shap:job:<id>:chunks            hash    chunk id -> JSON record, see `records.Chunk`
     shap:job:<id>:pending           list    chunk ids that wait for a slot
@@ -26,10 +32,12 @@
     shap:job:<id>:partials          hash    chunk id -> what the summary needs of it (a frame)
 
 While a job lives none of its keys expires; when it ends all get a TTL and its uploads are deleted. An upload that was
-never submitted expires by itself.
+never submitted expires by itself. The unnamed caller's name is empty: its keys are those without a name, as versions
+that knew no callers wrote them.
 """
 
 PREFIX = "shap:"
+TURNS = f"{PREFIX}turns"
 READY = f"{PREFIX}ready"
 LEASES = f"{PREFIX}leases"
 TOKEN = f"{PREFIX}token"
@@ -39,15 +47,18 @@ OUTCOMES = f"{PREFIX}outcomes"
 FAILURES = f"{PREFIX}failures"
 MODELS = f"{PREFIX}models"
 SWEEP = f"{PREFIX}sweep"
+CALLERS = f"{PREFIX}callers"
 ENDED_CHANNEL = f"{PREFIX}ended"
 """Pub/sub channel: the id of every job that ends."""
 
+JOB_PREFIX = f"{PREFIX}job:"
+CALLER_PREFIX = f"{PREFIX}caller:"
 BLOB_PREFIX = f"{PREFIX}blob:"
 SUPERVISOR_PREFIX = f"{PREFIX}supervisor:"
 
 
 def job(job_id: str) -> str:
-    return f"{PREFIX}job:{job_id}"
+    return f"{JOB_PREFIX}{job_id}"
 
 
 def chunks(job_id: str) -> str:
@@ -78,8 +89,17 @@ def blob(blob_id: str) -> str:
     return f"{BLOB_PREFIX}{blob_id}"
 
 
-def idempotency(key: str) -> str:
-    return f"{PREFIX}idempotency:{key}"
+def own(key: str, caller: str) -> str:
+    """A caller's own READY, JOBS or MODELS."""
+    return f"{key}:{caller}" if caller else key
+
+
+def idempotency(key: str, caller: str = "") -> str:
+    return f"{own(f'{PREFIX}idempotency', caller)}:{key}"
+
+
+def requests(caller: str, minute: int) -> str:
+    return f"{CALLER_PREFIX}{caller}:requests:{minute}"
 
 
 def snapshot(supervisor: str) -> str:

@@ -2,16 +2,22 @@
 
 Looks and changes nothing. All ages are by Redis's clock. `of_queue` answers
 
-    jobs          the next LISTED_JOBS in rotation: {job_id, status, pending, leased, age_s, waiting_s}
+    jobs          the next LISTED_JOBS in rotation: {job_id, caller, status, pending, leased, age_s, waiting_s}; callers
+                  take turns ("" is the unnamed one)
     jobs_total    how many jobs have pending chunks
+    callers       those with pending chunks, whose turn comes first first: {caller, jobs, waiting_s}; the longest of
+                  those listed here
     leases        the LISTED_LEASES that expire first: {job_id, chunk, owner, attempts, crashes, seconds_left};
                   below zero it is overdue for rescue
     leases_total  how many chunks are leased
     supervisors   {name, heard_s_ago, leased}; those that died without a word stay for heartbeats.FORGET_S
 
 `waiting_s` is how long a job has had pending chunks and nobody who works on any of its chunks; 0 while somebody does.
+`of_callers` answers for every caller what it has: {caller, jobs, bytes}, jobs that have not ended.
 """
 
+from collections.abc import Iterable
+from itertools import zip_longest
 from typing import Any
 
 import msgspec
@@ -19,35 +25,46 @@ import msgspec
 from jobs import keys
 from jobs.connection import RedisClient
 from jobs.records import Chunk
+from jobs.scripts import source
 
 LISTED_JOBS, LISTED_LEASES = 100, 1000
 
 
 async def of_queue(redis: RedisClient) -> dict[str, Any]:
-    """The document, in two round trips."""
+    """The document, in four round trips."""
+    turns = await _turns(redis)
     async with redis.pipeline(transaction=False) as pipe:
         pipe.time()
-        pipe.lrange(keys.READY, 0, LISTED_JOBS - 1)
-        pipe.llen(keys.READY)
         pipe.zrange(keys.LEASES, 0, LISTED_LEASES - 1, withscores=True)
         pipe.zcard(keys.LEASES)
         pipe.zrange(keys.SUPERVISORS, 0, -1, withscores=True)
-        (seconds, micros), ready, jobs_total, leases, leases_total, supervisors = await pipe.execute()
+        (seconds, micros), leases, leases_total, supervisors = await pipe.execute()
     now = seconds + micros / 1e6
-    job_ids = [raw.decode() for raw in ready]
+    waiting = await _in_rotation(redis, turns)
+    job_ids = [job_id for _, job_id in waiting]
     held = [tuple(raw.decode().split("/")) for raw, _ in leases]
     jobs, chunks, lists = await _details(redis, job_ids, held, [raw.decode() for raw, _ in supervisors])
     served = {job_id for job_id, _ in held}
+    listed = [
+        _job(caller, job_id, found, job_id in served, now)
+        for (caller, job_id), found in zip(waiting, jobs, strict=True)
+    ]
     return {
-        "jobs": [
-            _job(job_id, pending, fields, job_id in served, now)
-            for job_id, (pending, fields) in zip(job_ids, jobs, strict=True)
-        ],
-        "jobs_total": jobs_total,
+        "jobs": listed,
+        "jobs_total": sum(turns.values()),
+        "callers": [_caller(name, count, listed) for name, count in turns.items()],
         "leases": [_lease(lease, chunk, now) for lease, chunk in zip(leases, chunks, strict=True)],
         "leases_total": leases_total,
         "supervisors": [_supervisor(heard, leased, now) for heard, leased in zip(supervisors, lists, strict=True)],
     }
+
+
+async def of_callers(redis: RedisClient) -> list[dict[str, Any]]:
+    """What each has now, the unnamed one first."""
+    account = redis.register_script(source("account"))
+    names = [raw.decode() for raw in await redis.smembers(keys.CALLERS)]
+    found = [(name, await account(args=["", name])) for name in ("", *sorted(names))]
+    return [{"caller": name, "jobs": jobs, "bytes": size} for name, (jobs, size) in found]
 
 
 async def outcomes(redis: RedisClient) -> dict[str, int]:
@@ -59,6 +76,27 @@ async def outcomes(redis: RedisClient) -> dict[str, int]:
 async def failures(redis: RedisClient) -> list[dict[str, Any]]:
     """The last attempts that did not succeed, newest first, each with its job_id."""
     return [msgspec.json.decode(raw) for raw in await redis.lrange(keys.FAILURES, 0, -1)]
+
+
+async def _turns(redis: RedisClient) -> dict[str, int]:
+    """How many jobs of each caller are ready, in the order of their turns."""
+    names = [raw.decode() for raw in await redis.lrange(keys.TURNS, 0, -1)]
+    names = list(dict.fromkeys([*names, ""]))  # what an older version has queued has no turn yet
+    async with redis.pipeline(transaction=False) as pipe:
+        for name in names:
+            pipe.llen(keys.own(keys.READY, name))
+        counts = await pipe.execute()
+    return {name: count for name, count in zip(names, counts, strict=True) if count}
+
+
+async def _in_rotation(redis: RedisClient, names: Iterable[str]) -> list[tuple[str, str]]:
+    """Caller and job, the next LISTED_JOBS."""
+    async with redis.pipeline(transaction=False) as pipe:
+        for name in names:
+            pipe.lrange(keys.own(keys.READY, name), 0, LISTED_JOBS - 1)
+        lists = await pipe.execute()
+    own = [[(name, raw.decode()) for raw in ids] for name, ids in zip(names, lists, strict=True)]
+    return [job for turn in zip_longest(*own) for job in turn if job][:LISTED_JOBS]
 
 
 async def _details(
@@ -78,17 +116,23 @@ async def _details(
     return list(zip(found[:of_jobs:2], found[1:of_jobs:2], strict=True)), found[of_jobs:of_leases], found[of_leases:]
 
 
-def _job(job_id: str, pending: int, fields: list[bytes | None], served: bool, now: float) -> dict[str, Any]:
-    state, *times = fields
+def _job(caller: str, job_id: str, found: tuple[int, list[bytes | None]], served: bool, now: float) -> dict[str, Any]:
+    pending, (state, *times) = found
     known = [float(raw) for raw in times if raw] or [now]
     return {
         "job_id": job_id,
+        "caller": caller,
         "status": state.decode() if state else None,
         "pending": pending,
         "leased": served,
         "age_s": _age(now, known[0]),
         "waiting_s": 0.0 if served else _age(now, max(known)),
     }
+
+
+def _caller(name: str, count: int, listed: list[dict[str, Any]]) -> dict[str, Any]:
+    longest = max((job["waiting_s"] for job in listed if job["caller"] == name), default=0.0)
+    return {"caller": name, "jobs": count, "waiting_s": longest}
 
 
 def _lease(lease: tuple[bytes, float], raw: bytes | None, now: float) -> dict[str, Any]:

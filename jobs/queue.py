@@ -16,9 +16,10 @@ from jobs import keys
 from jobs.blobs import BlobGone, BlobStore, RedisBlobs
 from jobs.connection import BLOCK_S, OutOfMemoryError, RedisClient
 from jobs.errors import StorageFull
+from jobs.options import Options
 from jobs.outcomes import Attempt
 from jobs.protocol import encode as encode_frame
-from jobs.records import Chunk, Job, JobError, Layout, ModelInfo, Partial, job_from_hash, json_text
+from jobs.records import Chunk, Job, JobError, Layout, ModelInfo, Partial, job_from_hash, json_text, row_bytes
 from jobs.scripts import bare, source
 from jobs.spans import Span, Spans
 
@@ -84,28 +85,34 @@ class Queue:
         self._rotate = redis.register_script(bare("rotate"))
         self._scripts = {name: redis.register_script(source(name)) for name in names}
 
-    async def next_job(self) -> str | None:
-        """The next job in rotation, waiting up to BLOCK_S for one. Nothing is lost when the reply is."""
+    async def next_caller(self) -> str | None:
+        """Whose turn it is of the callers with pending chunks ("" the unnamed one), waiting up to BLOCK_S for any.
+
+        Nothing is lost when the reply is.
+        """
         try:
-            raw = await self._blocking.blmove(keys.READY, keys.READY, BLOCK_S, "LEFT", "RIGHT")
+            raw = await self._blocking.blmove(keys.TURNS, keys.TURNS, BLOCK_S, "LEFT", "RIGHT")
+            full = False
         except OutOfMemoryError:
-            raw = await self._rotate(keys=[keys.READY])
-            if raw is None:
-                await asyncio.sleep(BLOCK_S)
-        return raw.decode() if raw else None
+            raw, full = None, True
+        if raw is None:
+            raw = await self._rotate(keys=[keys.TURNS, keys.READY])
+        if raw is None and full:
+            await asyncio.sleep(BLOCK_S)
+        return None if raw is None else raw.decode()
 
     async def has_ready(self) -> bool:
         """Whether any job has pending chunks."""
-        return bool(await self.redis.llen(keys.READY))
+        return bool(await self.redis.exists(keys.TURNS, keys.READY))
 
-    async def lease(self, job_id: str) -> Lease | None:
-        """Take the job's next pending chunk; None when somebody was faster."""
-        raw = await self._run("lease", job_id, self.supervisor, self._lease_s, self.incarnation)
+    async def lease(self, job_id: str = "", *, caller: str = "") -> Lease | None:
+        """Take the next pending chunk of a job, or of the next job in a caller's rotation; None when there is none."""
+        raw = await self._run("lease", job_id, self.supervisor, self._lease_s, self.incarnation, caller)
         if raw is None:
             return None
-        chunk, record = raw
+        chunk, record, found = raw
         fields = dict(zip(record[::2], record[1::2], strict=True))
-        return Lease(job_id=job_id, chunk=msgspec.json.decode(chunk, type=Chunk), fields=fields)
+        return Lease(job_id=found.decode(), chunk=msgspec.json.decode(chunk, type=Chunk), fields=fields)
 
     async def renew(self, lease: Lease) -> bool:
         return bool(await self._run("renew", lease.job_id, lease.chunk.id, lease.token, self._lease_s))
@@ -122,7 +129,10 @@ class Queue:
         attempt: Attempt | None,
     ) -> bool:
         """Commit an opened job. Without an attempt it goes on: `lease` becomes the single chunk's."""
-        fields = {"rows": rows, "cap_bytes": cap_bytes, "model": json_text(model), "layout": json_text(layout)}
+        fields: dict[str, Any] = {"rows": rows, "cap_bytes": cap_bytes}
+        fields |= {"model": json_text(model), "layout": json_text(layout)}
+        options = msgspec.json.decode(lease.fields[b"options"], type=Options)
+        fields["row_bytes"] = row_bytes(layout, model, options)  # its caller is charged for each row that is done
         held = await self._run(
             "plan",
             lease.job_id,

@@ -134,6 +134,8 @@ class Job(msgspec.Struct, kw_only=True):
     job_id: str
     state: JobState
     created_at: float
+    caller: str = ""
+    """Whose it is; empty: the unnamed caller's."""
     options: Options
     inputs: dict[str, Input]
     blobs: list[str]

@@ -1,4 +1,4 @@
-"""RegisteredModel models: uploads with a name, kept until they are deleted. Used by the web process.
+"""Registered models: uploads with a name, kept until they are deleted. Used by the web process.
 
 A job that names one uses its bytes like an upload of its own and counts as their user, so that deleting or replacing a
 model disturbs no job. Does not cover the operator's files, which are no uploads.
@@ -9,6 +9,7 @@ import time
 import msgspec
 
 from jobs import errors, keys
+from jobs.callers import OPERATOR, Caller
 from jobs.connection import RedisClient
 from jobs.formats import ModelFormat
 from jobs.records import Blob, ModelInfo, json_text
@@ -25,33 +26,45 @@ class RegisteredModel(msgspec.Struct, kw_only=True, frozen=True):
 
 
 class RegisteredModels:
-    """The models, over one Redis client."""
+    """A caller's models, over one Redis client; the operator's are the unnamed caller's."""
 
-    def __init__(self, redis: RedisClient) -> None:
+    def __init__(self, redis: RedisClient, caller: Caller = OPERATOR) -> None:
+        self.caller = caller
         self._redis = redis
         self._register = redis.register_script(source("register"))
         self._unregister = redis.register_script(source("unregister"))
 
     async def put(self, name: str, blob: Blob, found: ModelFormat) -> tuple[RegisteredModel, bool]:
-        """Register an upload that is complete; also whether the name is new. Raises StorageUnavailable."""
+        """Register an upload that is complete; also whether the name is new.
+
+        Raises StorageUnavailable, TooManyBytes.
+        """
         model = RegisteredModel(name=name, format=found, blob=blob, created_at=time.time())
-        status = await self._register(keys=[keys.MODELS], args=["", name, json_text(model), blob.id])
+        caller = self.caller
+        arguments = ["", name, json_text(model), blob.id, caller.name, caller.most_bytes, blob.size]
+        status = await self._register(keys=[self._key], args=arguments)
         if status == b"gone":
             raise errors.StorageUnavailable()
+        if status == b"bytes":
+            raise errors.TooManyBytes(limit_bytes=caller.most_bytes)
         return model, status == b"created"
 
     async def get(self, name: str) -> RegisteredModel | None:
-        raw = await self._redis.hget(keys.MODELS, name)
+        raw = await self._redis.hget(self._key, name)
         return msgspec.json.decode(raw, type=RegisteredModel) if raw else None
 
     async def all(self) -> list[RegisteredModel]:
         """By name."""
-        found = [msgspec.json.decode(raw, type=RegisteredModel) for raw in await self._redis.hvals(keys.MODELS)]
+        found = [msgspec.json.decode(raw, type=RegisteredModel) for raw in await self._redis.hvals(self._key)]
         return sorted(found, key=lambda model: model.name)
 
     async def delete(self, name: str) -> bool:
         """False when there is no such model."""
-        return bool(await self._unregister(keys=[keys.MODELS], args=["", name]))
+        return bool(await self._unregister(keys=[self._key], args=["", name]))
+
+    @property
+    def _key(self) -> str:
+        return keys.own(keys.MODELS, self.caller.name)
 
     async def info(self, model: RegisteredModel) -> ModelInfo | None:
         """What the first child that loaded it found out; None before."""

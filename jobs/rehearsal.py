@@ -65,7 +65,7 @@ class _Rehearsal:
         self.keys = [*keys.of_job(self._id), keys.idempotency(self._id)]
         record = {"job_id": self._id, "options": json_text(Options()), "inputs": "{}", "blobs": "[]"}
         fields = [item for pair in record.items() for item in pair]
-        self.arguments = [self._id, _FINGERPRINT, TTL_S, json_text(OPEN), 1, self._blob, *fields]
+        self.arguments = [self._id, _FINGERPRINT, TTL_S, json_text(OPEN), "", 0, 0, 1, 1, self._blob, *fields]
 
     def upload(self, pipe: Any) -> None:
         pipe.hset(self._blob, "0", "x")

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from jobs import errors, keys
 from jobs.blobs import BlobStore
 from jobs.connection import RedisClient
+from jobs.scripts import source
 
 READ_AHEAD = 64
 """Chunk results listed at once while values are streamed."""
@@ -20,13 +21,14 @@ class Results:
         self._redis = redis
         self._blobs = blobs
         self._job_ttl_s = job_ttl_s
+        self._forget = redis.register_script(source("forget"))
 
     async def exist(self, job_id: str) -> bool:
         return bool(await self._redis.exists(keys.results(job_id)))
 
     async def forget(self, job_id: str) -> None:
         """Only for a job that has ended: see `Store.forget_values`."""
-        await self._redis.unlink(keys.values(job_id), keys.results(job_id))
+        await self._forget(keys=keys.of_job(job_id), args=[job_id])
 
     async def read(
         self, job_id: str, *, row_bytes: int, first: int, last: int, more: Callable[[], Awaitable[bool]] | None = None

@@ -13,10 +13,14 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from jobs import callers
+
 MIB = 1024 * 1024
 
 Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
 Count = Annotated[int, msgspec.Meta(ge=1)]
+Quota = Annotated[int, msgspec.Meta(ge=0)]
+"""0 for none."""
 Seconds = Annotated[float, msgspec.Meta(gt=0)]
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
 BLOB_SCHEMES = ("s3", "gs", "az", "file")
@@ -55,7 +59,12 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True):
     upload_silence_s: Seconds = 30.0
     """The longest that an upload may keep silent, or trickle."""
     api_token: str | None = None
+    api_tokens: str | None = None
+    """`alice=...,bob=...`: see `callers`."""
     admin_token: str | None = None
+    caller_waiting_jobs: Quota = 10_000
+    caller_stored_mb: Quota = 4_096
+    caller_requests_per_minute: Quota = 12_000
     trusted_model_dir: Path | None = None
     model_cache_dir: Path | None = None
     """Where models lie that were turned into arrays; None: a directory of this user's below the temporary one."""
@@ -73,6 +82,10 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True):
     @property
     def model_cache_bytes(self) -> int:
         return self.model_cache_mb * MIB
+
+    @property
+    def caller_stored_bytes(self) -> int:
+        return self.caller_stored_mb * MIB
 
     @property
     def child_memory_bytes(self) -> int | None:
@@ -153,7 +166,11 @@ def _cross_faults(values: dict[str, Any]) -> list[str]:
     if "blob_url" in values:
         faults += _blob_url_faults(values["blob_url"])
     host = values.get("host", "127.0.0.1")
-    missing = [name.upper() for name in ("api_token", "admin_token") if name not in values]
+    if "api_tokens" in values:
+        others = {name.upper(): values.get(name) for name in ("api_token", "admin_token")}
+        faults += callers.faults(values["api_tokens"], others)
+    missing = [] if {"api_token", "api_tokens"} & values.keys() else ["API_TOKEN"]
+    missing += [] if "admin_token" in values else ["ADMIN_TOKEN"]
     if host not in LOOPBACK and missing:
         faults.append(f"HOST={host!r}: without {' and '.join(missing)} the web app listens on loopback only; set both")
     directory = values.get("trusted_model_dir")

@@ -1,8 +1,9 @@
-"""What callers do with jobs: submit, look, cancel. Used by the web process.
+"""What callers do with jobs: submit, look, cancel; each with its own, the operator with all. Used by the web process.
 
 Does not lease or finish chunks: see `queue`; nor read values: see `results`. Every change of state is one Lua script.
 """
 
+import copy
 import hashlib
 import secrets
 
@@ -10,6 +11,7 @@ import msgspec
 
 from jobs import errors, keys
 from jobs.blobs import BlobStore, RedisBlobs
+from jobs.callers import OPERATOR, Caller
 from jobs.connection import RedisClient
 from jobs.options import Options
 from jobs.outcomes import Attempt
@@ -21,26 +23,40 @@ from jobs.states import JobState
 
 
 class Store:
-    """Operations on jobs, over one Redis client."""
+    """Operations on jobs, over one Redis client; without `of`, the operator's.
+
+    Another caller's job is to all of them one that is not there.
+    """
 
     def __init__(self, redis: RedisClient, *, job_ttl_s: int, blobs: BlobStore | None = None) -> None:
         self.redis = redis
+        self.caller = OPERATOR
         self.blobs = blobs or RedisBlobs(redis)
         self.models = RegisteredModels(redis)
         self.results = Results(redis, self.blobs, job_ttl_s=job_ttl_s)
         self.job_ttl_s = job_ttl_s
         self._submit = redis.register_script(source("submit"))
         self._cancel = redis.register_script(source("cancel"))
+        self._account = redis.register_script(source("account"))
+
+    def of(self, caller: Caller) -> "Store":
+        """The same store as this caller sees it."""
+        found = copy.copy(self)
+        found.caller = caller
+        found.models = copy.copy(self.models)
+        found.models.caller = caller
+        return found
 
     async def submit(self, inputs: dict[str, Input], options: Options, idempotency_key: str | None = None) -> str:
         """Write a job over finished uploads and push it on the queue; returns its id.
 
         With a known idempotency key the earlier job's id, and the new uploads are dropped.
-        Raises IdempotencyMismatch, StorageUnavailable (an upload has expired meanwhile).
+        Raises IdempotencyMismatch, StorageUnavailable (an upload has expired meanwhile), TooManyJobs, TooManyBytes.
         """
-        job_id = secrets.token_hex(12)
+        job_id, caller = secrets.token_hex(12), self.caller
         blobs = [part.blob for part in inputs.values() if part.blob]
-        idempotency = [keys.idempotency(_digest(idempotency_key))] if idempotency_key else []
+        own = [part.blob.size for part in inputs.values() if part.blob and not part.registered]
+        idempotency = [keys.idempotency(_digest(idempotency_key), caller.name)] if idempotency_key else []
         status, found = await self._submit(
             keys=[*keys.of_job(job_id), *idempotency],
             args=[
@@ -48,6 +64,10 @@ class Store:
                 _fingerprint(inputs, options),
                 self.job_ttl_s,
                 json_text(OPEN),
+                caller.name,
+                caller.most_jobs,
+                caller.most_bytes,
+                sum(own),
                 len(blobs),
                 *(keys.blob(blob.id) for blob in blobs),
                 *_record(job_id, inputs, options, blobs),
@@ -59,26 +79,62 @@ class Store:
             raise errors.IdempotencyMismatch(job_id=found.decode())
         if status == b"gone":
             raise errors.StorageUnavailable()
+        self._refuse(jobs=status == b"jobs", size=status == b"bytes")
         return str(found.decode())
+
+    async def check_quota(self, size: int, *, job: bool = True) -> None:
+        """Whether so many bytes, those of another `job`, would be taken now. Raises TooManyJobs, TooManyBytes."""
+        caller = self.caller
+        if caller.most_jobs or caller.most_bytes:
+            jobs, size_now = await self._account(args=["", caller.name])
+            self._refuse(jobs=job and jobs >= caller.most_jobs > 0, size=size_now + size > caller.most_bytes > 0)
+
+    def _refuse(self, *, jobs: bool, size: bool) -> None:
+        if jobs:
+            raise errors.TooManyJobs(limit=self.caller.most_jobs)
+        if size:
+            raise errors.TooManyBytes(limit_bytes=self.caller.most_bytes)
 
     async def job(self, job_id: str) -> Job:
         """Raises UnknownJob."""
         job = job_from_hash(await self.redis.hgetall(keys.job(job_id)))
-        if job is None:
+        if job is None or not (self.caller.sees_all or job.caller == self.caller.name):
             raise errors.UnknownJob(job_id=job_id)
         return job
 
     async def jobs(self, *, offset: int = 0, limit: int = 50) -> list[Job]:
         """The newest jobs first; those that have expired are dropped from the index on the way."""
-        ids = [raw.decode() for raw in await self.redis.zrevrange(keys.JOBS, offset, offset + limit - 1)]
+        found = await self._newest(offset, limit)
         async with self.redis.pipeline(transaction=False) as pipe:
-            for job_id in ids:
+            for _, job_id in found:
                 pipe.hgetall(keys.job(job_id))
-            found = [job_from_hash(fields) for fields in await pipe.execute()]
-        gone = [job_id for job_id, job in zip(ids, found, strict=True) if job is None]
-        if gone:
-            await self.redis.zrem(keys.JOBS, *gone)
-        return [job for job in found if job]
+            jobs = [job_from_hash(fields) for fields in await pipe.execute()]
+        async with self.redis.pipeline(transaction=False) as pipe:
+            for (index, job_id), job in zip(found, jobs, strict=True):
+                if job is None:
+                    pipe.zrem(index, job_id)
+            await pipe.execute()
+        return [job for job in jobs if job]
+
+    async def whose(self) -> list[str]:
+        """The names of those whose jobs and models this caller sees."""
+        if not self.caller.sees_all:
+            return [self.caller.name]
+        return ["", *sorted(raw.decode() for raw in await self.redis.smembers(keys.CALLERS))]
+
+    async def _newest(self, offset: int, limit: int) -> list[tuple[str, str]]:
+        """Jobs with the index that each stands in: the caller's own, or all."""
+        indexes = [keys.own(keys.JOBS, name) for name in await self.whose()]
+        if len(indexes) == 1:
+            found = await self.redis.zrevrange(indexes[0], offset, offset + limit - 1)
+            return [(indexes[0], raw.decode()) for raw in found]
+        async with self.redis.pipeline(transaction=False) as pipe:
+            for index in indexes:
+                pipe.zrevrange(index, 0, offset + limit - 1, withscores=True)
+            lists = await pipe.execute()
+        merged = [(at, index, raw) for index, items in zip(indexes, lists, strict=True) for raw, at in items]
+        newest = sorted(merged, key=lambda item: item[0], reverse=True)[offset : offset + limit]
+        return [(index, raw.decode()) for _, index, raw in newest]
 
     async def attempts(self, job_id: str, *, last: int = 100) -> list[Attempt]:
         """The last attempts of a job, oldest first."""
@@ -87,7 +143,8 @@ class Store:
 
     async def cancel(self, job_id: str) -> JobState:
         """Cancel a job that has not ended; returns the state that it is in now. Raises UnknownJob."""
-        state = await self._cancel(keys=keys.of_job(job_id), args=[job_id, self.job_ttl_s])
+        whose = "*" if self.caller.sees_all else self.caller.name
+        state = await self._cancel(keys=keys.of_job(job_id), args=[job_id, self.job_ttl_s, whose])
         if state is None:
             raise errors.UnknownJob(job_id=job_id)
         return JobState(state.decode())

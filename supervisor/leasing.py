@@ -62,16 +62,16 @@ class Leasing:
 
     async def _next_lease(self) -> Lease | None:
         """Waits a moment for work, or until told to stop."""
-        job = asyncio.ensure_future(self._queue.next_job())
+        turn = asyncio.ensure_future(self._queue.next_caller())
         stop = asyncio.ensure_future(self._shutdown.stopping.wait())
-        await asyncio.wait({job, stop}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({turn, stop}, return_when=asyncio.FIRST_COMPLETED)
         stop.cancel()
         if self._shutdown.stopping.is_set():
-            job.cancel()  # a rotation whose reply is lost has lost nothing
-            job.add_done_callback(tasks.ignore)
+            turn.cancel()  # a rotation whose reply is lost has lost nothing
+            turn.add_done_callback(tasks.ignore)
             return None
-        job_id = await job
-        return await self._held.draw(job_id) if job_id else None
+        caller = await turn
+        return None if caller is None else await self._held.draw(caller=caller)
 
     async def _is_drained(self) -> bool:
         return not (await self._queue.has_ready() or await self._queue.own())

@@ -130,6 +130,28 @@ class TooSlow(Problem):
     code, status = "too_slow", 408
 
 
+class TooManyRequests(Problem):
+    """A caller may send {limit} requests a minute (CALLER_REQUESTS_PER_MINUTE), and this minute's are used up. Try \
+again in {retry_after_s} seconds."""
+
+    code, status = "too_many_requests", 429
+
+
+class TooManyJobs(Problem):
+    """A caller may have {limit} jobs that have not ended (CALLER_WAITING_JOBS), and has them. Wait for one, or cancel \
+one; nothing was accepted."""
+
+    code, status = "too_many_jobs", 429
+
+
+class TooManyBytes(Problem):
+    """A caller may have {limit_bytes} bytes in the store (CALLER_STORED_MB): uploads of its jobs, results that are \
+kept, and registered models. This would be more. Delete results or models, or wait until jobs end and results expire; \
+nothing was accepted."""
+
+    code, status = "too_many_bytes", 429
+
+
 class Busy(Problem):
     """Too many uploads are coming in at once; nothing was accepted, try again."""
 

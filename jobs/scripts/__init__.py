@@ -28,6 +28,8 @@ def source(name: str) -> str:
     constants = [
         f"local PIECE_BYTES = {PIECE_BYTES}",
         f"local BLOB_PREFIX, SUPERVISOR_PREFIX = '{keys.BLOB_PREFIX}', '{keys.SUPERVISOR_PREFIX}'",
+        f"local JOB_PREFIX, CALLER_PREFIX = '{keys.JOB_PREFIX}', '{keys.CALLER_PREFIX}'",
+        f"local TURNS, CALLERS = '{keys.TURNS}', '{keys.CALLERS}'",
         f"local ENDED_CHANNEL = '{keys.ENDED_CHANNEL}'",
     ]
     return "\n".join([shebang, *tables, *constants, _text("prelude"), body])

@@ -15,6 +15,7 @@ if chunk.kind == 'rows' then
   redis.call('HSET', K.partials, chunk.id, partial)
   redis.call('HINCRBY', K.job, 'rows_done', chunk.last - chunk.first + 1)
   redis.call('HINCRBY', K.job, 'chunks_done', 1)
+  charge((chunk.last - chunk.first + 1) * (redis.call('HGET', K.job, 'row_bytes') or 0))
   freed = free_pieces(chunk)
 end
 local chunks = redis.call('HGET', K.job, 'chunks')

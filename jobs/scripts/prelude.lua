@@ -1,17 +1,25 @@
 -- Comes before every script on a job: names for its KEYS, the transition tables, and the steps that scripts share.
--- JOB_NEXT and CHUNK_NEXT are written in front of this from jobs/states.py, PIECE_BYTES from jobs/protocol.py, and what
--- keys begin with from jobs/keys.py.
+-- JOB_NEXT and CHUNK_NEXT are written in front of this from jobs/states.py, PIECE_BYTES from jobs/protocol.py, and the
+-- keys that are not a job's, or what they begin with, from jobs/keys.py.
 local K = {
   job = KEYS[1], chunks = KEYS[2], pending = KEYS[3], attempts = KEYS[4], values = KEYS[5], results = KEYS[6],
   partials = KEYS[7], ready = KEYS[8], leases = KEYS[9], token = KEYS[10], jobs = KEYS[11], outcomes = KEYS[12],
   failures = KEYS[13],
 }
 local JOB_ID = ARGV[1]
-local KEPT_FAILURES, KEPT_ATTEMPTS = 50, 10000
+local KEPT_FAILURES, KEPT_ATTEMPTS, EXPIRED_AT_ONCE = 50, 10000, 1000
 
 local function now()
   local time = redis.call('TIME')
   return tonumber(time[1]) + tonumber(time[2]) / 1000000
+end
+
+-- From here on the script is about another job.
+local function work_on(job_id)
+  JOB_ID, K.job = job_id, JOB_PREFIX .. job_id
+  for _, part in ipairs({'chunks', 'pending', 'attempts', 'values', 'results', 'partials'}) do
+    K[part] = K.job .. ':' .. part
+  end
 end
 
 local function leased_key(owner) return SUPERVISOR_PREFIX .. owner .. ':leased' end
@@ -63,14 +71,75 @@ local function release(chunk, to)
   put_chunk(chunk)
 end
 
--- A job is in rotation once at most, and was last seen at the end of the list: look from there.
-local function leave_rotation() redis.call('LREM', K.ready, -1, JOB_ID) end
+-- Whose job it is: "" is the unnamed caller, and nobody else was there when older versions wrote it.
+local function caller() return redis.call('HGET', K.job, 'caller') or '' end
+
+-- A caller's own ready list, or index of jobs, or models.
+local function own(key, name) return name == '' and key or key .. ':' .. name end
+
+-- Slots go round the callers first, then round their jobs: each caller with ready jobs is in `turns` once.
+local function take_turns(name)
+  if not redis.call('LPOS', TURNS, name) then redis.call('RPUSH', TURNS, name) end
+end
+
+-- A job is in rotation once at most, and was last seen at the end of the list: look from there. The same with callers.
+local function leave_list(name)
+  local ready = own(K.ready, name)
+  redis.call('LREM', ready, -1, JOB_ID)
+  if redis.call('EXISTS', ready) == 0 then redis.call('LREM', TURNS, -1, name) end
+end
+
+local function leave_rotation() leave_list(caller()) end
 
 -- Into the queue; the job goes back into rotation with its first pending chunk.
 local function enqueue(chunk, front)
   put_chunk(chunk)
-  if redis.call('LLEN', K.pending) == 0 then redis.call('RPUSH', K.ready, JOB_ID) end
+  if redis.call('LLEN', K.pending) == 0 then
+    redis.call('RPUSH', own(K.ready, caller()), JOB_ID)
+    take_turns(caller())
+  end
   redis.call(front and 'LPUSH' or 'RPUSH', K.pending, chunk.id)
+end
+
+-- What a caller has: jobs that have not ended, and bytes of their uploads and values, of kept results and of models.
+local function count(name, jobs, bytes)
+  local key = CALLER_PREFIX .. name
+  local has_jobs = redis.call('HINCRBY', key, 'jobs', jobs)
+  local has_bytes = redis.call('HINCRBY', key, 'bytes', 0 + bytes)  -- Lua's -0 is no integer of Redis's
+  if has_jobs == 0 and has_bytes == 0 then redis.call('DEL', key) end
+end
+
+-- `charged` of a living job are its bytes so far. A job that an older version wrote has none, and is not counted.
+local function charge(bytes)
+  if redis.call('HEXISTS', K.job, 'charged') == 0 then return end
+  redis.call('HINCRBY', K.job, 'charged', bytes)
+  count(caller(), 0, bytes)
+end
+
+local function values_bytes()
+  local rows, row_bytes = unpack(redis.call('HMGET', K.job, 'rows_done', 'row_bytes'))
+  return (rows or 0) * (row_bytes or 0)
+end
+
+-- A job that ends: its uploads are gone, and its values too, unless they are kept until their TTL is over.
+local function discharge(state, ttl)
+  local charged = redis.call('HGET', K.job, 'charged')
+  if not charged then return end
+  local kept = state == 'finished' and values_bytes() or 0
+  count(caller(), -1, kept - charged)
+  redis.call('HDEL', K.job, 'charged')
+  if kept > 0 then redis.call('ZADD', CALLER_PREFIX .. caller() .. ':kept', now() + ttl, JOB_ID .. ':' .. kept) end
+end
+
+-- What a caller has now: results whose TTL is over are found here.
+local function account(name)
+  local kept = CALLER_PREFIX .. name .. ':kept'
+  for _, entry in ipairs(redis.call('ZRANGEBYSCORE', kept, '-inf', now(), 'LIMIT', 0, EXPIRED_AT_ONCE)) do
+    redis.call('ZREM', kept, entry)
+    count(name, 0, -tonumber(string.match(entry, ':(%d+)$')))
+  end
+  local jobs, bytes = unpack(redis.call('HMGET', CALLER_PREFIX .. name, 'jobs', 'bytes'))
+  return tonumber(jobs or 0), tonumber(bytes or 0)
 end
 
 local function record_attempt(raw)
@@ -153,15 +222,25 @@ end
 -- A registered model's bytes go with its name and the last job that uses them; an upload's go with its job.
 local function is_shared(blob) return redis.call('HEXISTS', blob, 'registered') + redis.call('HEXISTS', blob, 'users') > 0 end
 
+-- The last of a model's bytes; who registered it was charged for them.
+local function drop_model(blob)
+  local name, bytes = unpack(redis.call('HMGET', blob, 'caller', 'bytes'))
+  if name then count(name, 0, -bytes) end
+  redis.call('UNLINK', blob)
+end
+
+local function is_used(blob) return tonumber(redis.call('HGET', blob, 'users') or 0) > 0 end
+
 local function unregister(id)
   redis.call('HDEL', blob_key(id), 'registered')
-  if tonumber(redis.call('HGET', blob_key(id), 'users') or 0) == 0 then redis.call('UNLINK', blob_key(id)) end
+  if not is_used(blob_key(id)) then drop_model(blob_key(id)) end
 end
 
 local function let_go(id)
   local blob = blob_key(id)
   if is_shared(blob) then
     if redis.call('HINCRBY', blob, 'users', -1) > 0 or redis.call('HEXISTS', blob, 'registered') == 1 then return end
+    return drop_model(blob)
   end
   redis.call('UNLINK', blob)
 end
@@ -171,6 +250,7 @@ local function end_job(state, ttl)
   local before = redis.call('HGET', K.job, 'state')
   if not before or not JOB_NEXT[before][state] then return false end
   redis.call('HSET', K.job, 'state', state, 'ended_at', now())
+  discharge(state, ttl)
   leave_rotation()
   redis.call('DEL', K.pending)
   bury_chunks()

@@ -2,10 +2,12 @@
 -- Looks for contradictions between a job's record, its chunks and the lists, and repairs them when told to.
 -- KEYS: the job's (prelude)
 -- ARGV: job id, ttl seconds, "apply" or "", what was seen elsewhere (JSON: owned = [[owner, chunk], ...] in the
---       supervisors' lists, leases = [chunk, ...], silent = {owner: true, ...} without a heartbeat)
+--       supervisors' lists, leases = [chunk, ...], silent = {owner: true, ...} without a heartbeat,
+--       ready = [caller, ...] in whose rotation it is)
 -- returns the findings, each as "<code> <detail>"
 local ttl, apply, seen = tonumber(ARGV[2]), ARGV[3] == 'apply', cjson.decode(ARGV[4])
 local state = redis.call('HGET', K.job, 'state')
+local READY = own(K.ready, caller())
 local PARTS = {K.chunks, K.pending, K.attempts, K.values, K.results, K.partials}
 local found, chunks = {}, {}
 
@@ -32,15 +34,22 @@ local function check_holders()
   end
 end
 
+-- In rotation of callers whose it is not; its own list is looked at by whoever knows whether it waits.
+local function check_rotations()
+  for _, name in ipairs(seen.ready) do
+    if name ~= caller() then repair('not_ready', name .. ':' .. JOB_ID, 'LREM', own(K.ready, name), 0, JOB_ID) end
+  end
+end
+
 local function check_orphans()
   for _, key in ipairs({K.job, unpack(PARTS)}) do
     if redis.call('EXISTS', key) == 1 then repair('no_record', key, 'UNLINK', key) end
   end
-  if entries(K.ready, JOB_ID) > 0 then repair('not_ready', JOB_ID, 'LREM', K.ready, 0, JOB_ID) end
+  if entries(READY, JOB_ID) > 0 then repair('not_ready', JOB_ID, 'LREM', READY, 0, JOB_ID) end
 end
 
 local function check_ended()
-  if entries(K.ready, JOB_ID) > 0 then repair('not_ready', JOB_ID, 'LREM', K.ready, 0, JOB_ID) end
+  if entries(READY, JOB_ID) > 0 then repair('not_ready', JOB_ID, 'LREM', READY, 0, JOB_ID) end
   for id, chunk in pairs(chunks) do
     if chunk.state == 'pending' or chunk.state == 'leased' then
       found[#found + 1] = 'unburied ' .. id
@@ -90,6 +99,14 @@ local function check_leases()
   end
 end
 
+local function uploaded()
+  local bytes = 0
+  for _, part in pairs(cjson.decode(redis.call('HGET', K.job, 'inputs'))) do
+    if part.blob and not part.registered then bytes = bytes + part.blob.size end
+  end
+  return bytes
+end
+
 local function check_counts()
   local rows, done, parts, result = 0, 0, 0, {}
   for _, entry in ipairs(redis.call('ZRANGE', K.results, 0, -1)) do
@@ -101,7 +118,11 @@ local function check_counts()
     if chunk.kind == 'rows' and (chunk.state ~= 'done' or result[id]) then parts = parts + 1 end
   end
   if redis.call('HEXISTS', K.job, 'rows') == 0 then return end
-  for name, value in pairs({rows_done = rows, chunks_done = done, chunks = parts}) do
+  local counters = {rows_done = rows, chunks_done = done, chunks = parts}
+  if redis.call('HEXISTS', K.job, 'charged') == 1 then
+    counters.charged = uploaded() + rows * (redis.call('HGET', K.job, 'row_bytes') or 0)
+  end
+  for name, value in pairs(counters) do
     local kept = tonumber(redis.call('HGET', K.job, name) or 0)
     if kept ~= value then repair('miscounted', name .. ': ' .. kept .. ' for ' .. value, 'HSET', K.job, name, value) end
   end
@@ -125,9 +146,9 @@ local function check_living()
       return
     end
   end
-  local waits, rotates = redis.call('LLEN', K.pending) > 0, entries(K.ready, JOB_ID)
-  if waits and rotates == 0 then repair('not_in_rotation', JOB_ID, 'RPUSH', K.ready, JOB_ID) end
-  if rotates > (waits and 1 or 0) then repair('not_ready', JOB_ID, 'LREM', K.ready, rotates - (waits and 1 or 0), JOB_ID) end
+  local waits, rotates = redis.call('LLEN', K.pending) > 0, entries(READY, JOB_ID)
+  if waits and rotates == 0 then repair('not_in_rotation', JOB_ID, 'RPUSH', READY, JOB_ID) end
+  if rotates > (waits and 1 or 0) then repair('not_ready', JOB_ID, 'LREM', READY, rotates - (waits and 1 or 0), JOB_ID) end
   for _, key in ipairs({K.job, unpack(PARTS)}) do
     if redis.call('TTL', key) >= 0 then repair('expires', key, 'PERSIST', key) end
   end
@@ -135,14 +156,15 @@ local function check_living()
     local key = blob_key(blob)
     if redis.call('TTL', key) >= 0 then repair('expires', key, 'PERSIST', key) end
   end
-  if not redis.call('ZSCORE', K.jobs, JOB_ID) then
-    repair('not_listed', JOB_ID, 'ZADD', K.jobs, redis.call('HGET', K.job, 'created_at'), JOB_ID)
+  if not redis.call('ZSCORE', own(K.jobs, caller()), JOB_ID) then
+    repair('not_listed', JOB_ID, 'ZADD', own(K.jobs, caller()), redis.call('HGET', K.job, 'created_at'), JOB_ID)
   end
 end
 
 local records = state and redis.call('HGETALL', K.chunks) or {}
 for i = 1, #records, 2 do chunks[records[i]] = cjson.decode(records[i + 1]) end
 check_holders()
+check_rotations()
 if not state then
   check_orphans()
 elseif next(JOB_NEXT[state]) == nil then

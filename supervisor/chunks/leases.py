@@ -18,10 +18,10 @@ class HeldLeases:
         self.tokens: set[int] = set()
         self._broken_off: set[int] = set()
 
-    async def draw(self, job_id: str) -> Lease | None:
-        """Take the job's next pending chunk; from now on it is held, until `release`."""
+    async def draw(self, job_id: str = "", *, caller: str = "") -> Lease | None:
+        """Take the next pending chunk of a job or of a caller; from now on it is held, until `release`."""
         async with self._drawing:
-            lease = await self._queue.lease(job_id)
+            lease = await self._queue.lease(job_id, caller=caller)
             if lease:
                 self.tokens.add(lease.token)
             return lease

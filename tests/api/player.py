@@ -7,7 +7,7 @@ from typing import Any
 from redis.asyncio import Redis
 
 from child.summary import summarize
-from jobs import history
+from jobs import history, keys
 from jobs.blob_location import open_blobs
 from jobs.heartbeats import Heartbeats
 from jobs.outcomes import Attempt, Evidence, Outcome
@@ -75,13 +75,14 @@ class Player:
         self.act(lambda queue: history.record(queue.redis, "played", 0, point))
 
     def next_job(self) -> str:
-        """Waits until a job is in the queue."""
+        """Waits until a job is in the queue; it stays there."""
 
         async def play(queue: Queue) -> str:
             async with asyncio.timeout(10):
-                while (job_id := await queue.next_job()) is None:
+                while (caller := await queue.next_caller()) is None:
                     pass
-            return job_id
+            found: bytes = await queue.redis.lindex(keys.own(keys.READY, caller), 0)
+            return found.decode()
 
         found: str = self.act(play)
         return found

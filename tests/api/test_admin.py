@@ -71,7 +71,7 @@ def test_queue(client: TestClient, submitted: str, player: Player) -> None:
     assert waiting["supervisors"] == []
     (job,) = waiting["jobs"]
     assert job.pop("age_s") == job.pop("waiting_s") < 60
-    assert job == {"job_id": submitted, "status": "queued", "pending": 1, "leased": False}
+    assert job == {"job_id": submitted, "caller": "", "status": "queued", "pending": 1, "leased": False}
     player.heartbeat()
     player.lease(submitted)
     leased = client.get("/admin/queue").json()

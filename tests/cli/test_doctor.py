@@ -56,6 +56,21 @@ def test_work_that_nobody_does(command: Any, client: Any, valkey_url: str) -> No
     assert "1 job(s) wait Nobody works on them: start a worker." in text
 
 
+def test_callers_and_what_each_has(command: Any, client: Any, valkey_url: str) -> None:
+    client.sadd("shap:callers", "alice", "bob")
+    client.hset("shap:caller:alice", mapping={"jobs": 9, "bytes": 3 * 1024**2})
+    client.rpush("shap:ready:alice", "x")
+    quotas = {"CALLER_WAITING_JOBS": "10", "CALLER_STORED_MB": "9"}
+    _, text = told(command, valkey_url, **quotas)
+    assert "1 job(s) wait Nobody works on them" in text
+    assert "caller alice 9 job(s) that have not ended, 1 of them wait; 3.0 MB in the store" in text
+    assert "It nears CALLER_WAITING_JOBS, and is refused more then" in text
+    assert "caller bob 0 job(s)" in text
+    assert "caller without a name 0 job(s)" in text
+    client.delete("shap:callers")
+    assert "caller " not in told(command, valkey_url, **quotas)[1]
+
+
 def test_a_store_that_refuses_us(command: Any) -> None:
     with ValkeyServer(port=free_port()) as server:
         with redis.Redis.from_url(str(server.connection_url)) as client:

@@ -6,6 +6,7 @@ import pytest
 from redis.asyncio import Redis
 
 from jobs.blobs import BlobStore, BlobWriter
+from jobs.callers import Caller
 from jobs.options import Options
 from jobs.queue import Queue
 from jobs.records import Blob, Input
@@ -34,9 +35,15 @@ class Bench:
         await writer.write(content)
         return await writer.finish()
 
-    async def submit(self, content: bytes = b"rows", key: str | None = None, **options: object) -> str:
+    async def submit(
+        self, content: bytes = b"rows", key: str | None = None, caller: str | Caller = "", **options: object
+    ) -> str:
         inputs = {"data": Input(blob=await self.upload(content)), "model": Input(trusted_name="m")}
-        return await self.store.submit(inputs, Options(**options), key)  # type: ignore[arg-type]
+        store = self.store_of(caller)
+        return await store.submit(inputs, Options(**options), key)  # type: ignore[arg-type]
+
+    def store_of(self, caller: str | Caller) -> Store:
+        return self.store.of(Caller(name=caller) if isinstance(caller, str) else caller)
 
 
 @pytest.fixture

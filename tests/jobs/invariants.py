@@ -14,6 +14,7 @@ for _, key in ipairs(redis.call('KEYS', 'shap:*')) do
   elseif kind == 'hash' then body = redis.call('HGETALL', key)
   elseif kind == 'list' then body = redis.call('LRANGE', key, 0, -1)
   elseif kind == 'zset' then body = redis.call('ZRANGE', key, 0, -1)
+  elseif kind == 'set' then body = redis.call('SMEMBERS', key)
   else body = {redis.call('GET', key)} end
   found[#found + 1] = {key, redis.call('TTL', key), kind, body}
 end
@@ -76,6 +77,7 @@ def check(picture: Picture) -> None:
         else:
             _check_living(picture, job_id, fields)
     _check_owners(picture)
+    check_callers(picture)
 
 
 def _is_job(name: str) -> bool:
@@ -105,7 +107,9 @@ def _check_living(picture: Picture, job_id: str, fields: dict[str, str]) -> None
     assert not states["dead"]
     for name in states["leased"]:
         assert f"{job_id}/{name}" in picture.owned[chunks[name]["owner"]]
-    assert picture.lists.get("ready", []).count(job_id) == bool(pending), "in rotation while chunks wait"
+    assert _rotations(picture, job_id) == [own("ready", fields)] * bool(pending), (
+        "in its caller's rotation while it waits"
+    )
     assert pending or owned, "somebody can go on with it"
     assert (fields["state"] == "queued") == all(chunk["token"] == 0 for chunk in chunks.values())
     _check_rows(picture, job_id, fields, chunks)
@@ -165,12 +169,13 @@ def _check_ended(picture: Picture, job_id: str, fields: dict[str, str]) -> None:
     owned, leases = _members(picture, job_id)
     assert not owned
     assert not leases
-    assert job_id not in picture.lists.get("ready", [])
+    assert not _rotations(picture, job_id)
     for part in ("pending", "partials"):
         assert f"job:{job_id}:{part}" not in picture.ttls
     for key in (f"job:{job_id}", *(f"job:{job_id}:{part}" for part in OF_JOB)):
         assert picture.ttls.get(key, 1) >= 0, f"{key} has no TTL"
-    assert not [key for key in _blobs(fields) if key in picture.ttls], "uploads are gone"
+    own_blobs = [key for key in _blobs(fields) if not _is_shared(picture, key)]
+    assert not [key for key in own_blobs if key in picture.ttls], "uploads are gone"
     chunks = picture.chunks(job_id)
     assert {chunk["state"] for chunk in chunks.values()} <= {"done", "dead"}
     if fields["state"] == "finished":
@@ -193,12 +198,72 @@ def _check_owners(picture: Picture) -> None:
         if _is_job(key):
             assert key.split(":")[1] in picture.jobs, f"{key} has no job"
         if key.startswith("blob:"):
-            assert ttl >= 0 or key in used, f"{key} has no job"
+            assert ttl >= 0 or key in used or key in _registered(picture), f"{key} has no job"
         if key.startswith("idempotency:"):
             assert ttl >= 0
     living = {member for job_id in picture.jobs for member in (*picture.chunks(job_id),)}
     for member in picture.lists.get("leases", []):
         assert member.split("/")[1] in living
+
+
+def own(name: str, fields: dict[str, str]) -> str:
+    """The caller's own of a list."""
+    return f"{name}:{fields['caller']}" if "caller" in fields else name
+
+
+def _is_shared(picture: Picture, key: str) -> bool:
+    """A registered model's: it goes with its name and the last job that uses it."""
+    return bool({"registered", "users"} & picture.hashes.get(key, {}).keys())
+
+
+def _rotations(picture: Picture, job_id: str) -> list[str]:
+    """The ready lists in which it is."""
+    ready = {name: ids for name, ids in picture.lists.items() if name == "ready" or name.startswith("ready:")}
+    return [name for name, ids in ready.items() for found in ids if found == job_id]
+
+
+def check_callers(picture: Picture) -> None:
+    """Counters equal what is there; whose jobs wait has one turn; whose things are whose."""
+    names = {fields.get("caller", "") for fields in picture.jobs.values()}
+    names |= {name.split(":")[1] for name in picture.ttls if name.startswith("caller:")}
+    turns = picture.lists.get("turns", [])
+    assert sorted(turns) == sorted(name for name in names if f"ready:{name}".removesuffix(":") in picture.lists)
+    for name in names:
+        jobs = {job_id: one for job_id, one in picture.jobs.items() if one.get("caller", "") == name}
+        living = [fields for fields in jobs.values() if fields["state"] not in ENDED]
+        kept = {entry.split(":")[0]: int(entry.split(":")[1]) for entry in picture.lists.get(f"caller:{name}:kept", [])}
+        uploads = sum(_uploaded(fields) for fields in living)
+        values = sum(_values(fields) for fields in living) + sum(kept.values())
+        counted = picture.hashes.get(f"caller:{name}", {})
+        assert int(counted.get("jobs", 0)) == len(living)
+        assert int(counted.get("bytes", 0)) == uploads + values + _models(picture, name)
+        for job_id, size in kept.items():
+            assert jobs[job_id]["state"] == "finished"
+            assert _values(jobs[job_id]) == size
+        listed = picture.lists.get(f"jobs:{name}".removesuffix(":"), [])
+        assert set(listed) == set(jobs), "each caller's jobs are in its own index"
+        assert not name or name in picture.lists["callers"]
+
+
+def _registered(picture: Picture) -> set[str]:
+    """Blobs that have a name."""
+    tables = [fields for name, fields in picture.hashes.items() if name.split(":")[0] == "models"]
+    return {f"blob:{json.loads(record)['blob']['id']}" for fields in tables for record in fields.values()}
+
+
+def _uploaded(fields: dict[str, str]) -> int:
+    parts = json.loads(fields["inputs"]).values()
+    return sum(part["blob"]["size"] for part in parts if "blob" in part and "registered" not in part)
+
+
+def _values(fields: dict[str, str]) -> int:
+    """Of the chunks that are done."""
+    return int(fields.get("rows_done", 0)) * int(fields.get("row_bytes", 0))
+
+
+def _models(picture: Picture, name: str) -> int:
+    blobs = [fields for key, fields in picture.hashes.items() if key.startswith("blob:")]
+    return sum(int(fields["bytes"]) for fields in blobs if fields.get("caller") == name and "bytes" in fields)
 
 
 def _blobs(fields: dict[str, str]) -> list[str]:

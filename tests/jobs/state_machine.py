@@ -21,6 +21,7 @@ from hypothesis.stateful import (
 
 from jobs import errors
 from jobs.audit import Audit
+from jobs.callers import Caller
 from jobs.options import Options
 from jobs.outcomes import Attempt, Evidence, Outcome
 from jobs.queue import Lease, Queue
@@ -33,10 +34,11 @@ from supervisor.chunks.judge import Verdict
 from supervisor.chunks.leases import HeldLeases
 from supervisor.chunks.rescue import adopt, give_back, rescue
 from tests.jobs.invariants import DUMP, Picture, check
-from tests.jobs.steps import LAYOUT, MODEL, PARTIAL
+from tests.jobs.steps import LAYOUT, MODEL, PARTIAL, repeated
 
 MAX_ATTEMPTS = 3
 NAMES = ("one", "two")
+CALLERS = ("", "alice", "bob")
 OUTCOMES = (Outcome.REFUSED, Outcome.RAISED, Outcome.MEMORY_CAP, Outcome.TIMED_OUT, Outcome.CRASHED)
 PICK = st.integers(0, 7)
 
@@ -84,7 +86,7 @@ class Machine(RuleBasedStateMachine):
         self.incarnations = {name: Incarnation(self.redis, name) for name in NAMES}
         self.picture = self.look()
         if rows:
-            self.submit(None, 0, False)
+            self.submit(None, 0, False, "")
             self.is_whole()
             self.lease(NAMES[0], 0)
             self.plan(0, rows, per_chunk, 1)
@@ -93,25 +95,32 @@ class Machine(RuleBasedStateMachine):
 
     # --- callers -----------------------------------------------------------------------------------------------
 
-    @rule(key=st.sampled_from([None, None, "k"]), seed=st.integers(0, 1), twice=st.booleans())
-    def submit(self, key: str | None, seed: int, twice: bool) -> None:
+    @rule(
+        key=st.sampled_from([None, None, "k"]),
+        seed=st.integers(0, 1),
+        twice=st.booleans(),
+        caller=st.sampled_from(CALLERS),
+    )
+    def submit(self, key: str | None, seed: int, twice: bool, caller: str) -> None:
         if len(self.jobs) > 2:
             return
-        self.blobs += 1
-        blob = Blob(id=f"b{self.blobs}", size=4, sha256="same")
-        self.wait(self._upload(blob.id))
-        self.store._submit = _repeated(Store(self.redis, job_ttl_s=60)._submit, 1 + twice)
+        self.store._submit = repeated(Store(self.redis, job_ttl_s=60)._submit, 1 + twice)
+        store, inputs = self.store.of(Caller(name=caller)), {"data": Input(blob=self.upload())}
         try:
-            job_id = self.wait(self.store.submit({"data": Input(blob=blob)}, Options(seed=seed), key))
+            job_id = self.wait(store.submit(inputs, Options(seed=seed), key))
         except errors.IdempotencyMismatch:
             assert key
             return
+        assert self.wait(store.job(job_id)).caller == caller
         if job_id not in self.jobs:
             self.jobs.append(job_id)
 
-    async def _upload(self, blob_id: str) -> None:
-        await self.redis.hset(f"shap:blob:{blob_id}", "0", "rows")
-        await self.redis.expire(f"shap:blob:{blob_id}", 3600)
+    def upload(self) -> Blob:
+        self.blobs += 1
+        blob = Blob(id=f"b{self.blobs}", size=4, sha256="same")
+        self.wait(self.redis.hset(f"shap:blob:{blob.id}", "0", "rows"))
+        self.wait(self.redis.expire(f"shap:blob:{blob.id}", 3600))
+        return blob
 
     @precondition(lambda self: self.jobs)
     @rule(job=PICK, often=st.booleans())
@@ -124,6 +133,10 @@ class Machine(RuleBasedStateMachine):
     def time_passes_over_an_ended_job(self, job: int, parts: set[str]) -> None:
         job_id = _pick(list(self.ended), job)
         self.wait(self.redis.delete("shap:nothing", *(f"shap:job:{job_id}:{part}" for part in sorted(parts))))
+        kept = f"caller:{self.picture.jobs[job_id].get('caller', '')}:kept"
+        charges = [entry for entry in self.picture.lists.get(kept, ()) if entry.startswith(job_id)]
+        if "results" in parts and charges:  # both at the same moment
+            self.wait(self.redis.zadd(f"shap:{kept}", dict.fromkeys(charges, 1)))
 
     # --- supervisors -------------------------------------------------------------------------------------------
 
@@ -131,8 +144,8 @@ class Machine(RuleBasedStateMachine):
     @rule(name=st.sampled_from(NAMES), job=PICK)
     def lease(self, name: str, job: int) -> None:
         incarnation, job_id = self.incarnations[name], _pick(self.jobs, job)
-        if self.picture.lists.get("ready"):
-            self.wait(incarnation.queue.next_job())
+        if self.picture.lists.get("turns"):
+            self.wait(incarnation.queue.next_caller())
         lease = self.wait(incarnation.held_leases.draw(job_id))
         assert (lease is None) == (f"job:{job_id}:pending" not in self.picture.lists)
         if lease:
@@ -295,18 +308,18 @@ class Machine(RuleBasedStateMachine):
             if leases:
                 self.wait(self.redis.zadd("shap:leases", dict.fromkeys(leases, 1)))
                 self.rescue("one")
-            waiting = self.wait(self.redis.lrange("shap:ready", 0, -1))
-            for job_id in waiting:
-                self._do_one(job_id.decode())
+            waiting = self.wait(self.redis.lrange("shap:turns", 0, -1))
+            for caller in waiting:
+                self._do_one(caller.decode())
             self.is_whole()
             if not waiting and not self.picture.lists.get("leases"):
                 break
         assert set(self.jobs) == set(self.ended)
         assert not Audit(self.waiting, job_ttl_s=60).run()
 
-    def _do_one(self, job_id: str) -> None:
+    def _do_one(self, caller: str) -> None:
         incarnation = self.incarnations["one"]
-        lease = self.wait(incarnation.held_leases.draw(job_id))
+        lease = self.wait(incarnation.held_leases.draw(caller=caller))
         if lease.chunk.kind == "open":
             self.wait(
                 incarnation.queue.plan(
@@ -326,14 +339,3 @@ def _span(first: int, last: int) -> Span:
 
 def _attempt(lease: Lease, outcome: Outcome, code: str | None = None) -> Attempt:
     return Attempt(chunk=lease.chunk.id, attempt=lease.chunk.attempts + 1, outcome=outcome, supervisor="s", code=code)
-
-
-def _repeated(script: Any, times: int) -> Any:
-    """The reply is lost and the call sent again."""
-
-    async def call(**arguments: Any) -> Any:
-        for _ in range(times):
-            answer = await script(**arguments)
-        return answer
-
-    return call

@@ -1,5 +1,7 @@
 """What both sides of the store do with a job, in short: for the tests of this room."""
 
+from typing import Any
+
 from jobs.outcomes import Attempt, Evidence, Outcome
 from jobs.protocol import encode
 from jobs.queue import Lease
@@ -74,3 +76,14 @@ async def places(bench: Bench, job_id: str) -> dict[str, list[str]]:
         "results": [raw.decode().split(":")[0] for raw in await redis.zrange(f"shap:job:{job_id}:results", 0, -1)],
         "ready": [raw.decode() for raw in await redis.lrange("shap:ready", 0, -1)],
     }
+
+
+def repeated(script: Any, times: int) -> Any:
+    """The reply is lost and the call sent again."""
+
+    async def call(**arguments: Any) -> Any:
+        for _ in range(times):
+            answer = await script(**arguments)
+        return answer
+
+    return call

@@ -45,6 +45,14 @@ LIVING: dict[str, tuple[Break, set[str]]] = {
     "lease_without_job": (lambda r, j: r.zadd("shap:leases", {"gone/0-1": 9e9}), {"lease_of_nothing"}),
     "entry_without_job": (lambda r, j: r.rpush("shap:supervisor:x:leased", "gone/0-1"), {"not_held"}),
     "silent_supervisor": (lambda r, j: r.zadd("shap:supervisors", {"x": 1}), {"silent_supervisor"}),
+    "miscounted_jobs": (lambda r, j: r.hincrby("shap:caller:", "jobs", 5), {"miscounted"}),
+    "miscounted_bytes": (lambda r, j: r.hincrby("shap:caller:", "bytes", -3), {"miscounted"}),
+    "charged_wrongly": (lambda r, j: r.hset(f"shap:job:{j}", "charged", 999), {"miscounted"}),
+    "kept_nothing": (lambda r, j: r.zadd("shap:caller::kept", {"gone:0": 9e9}), {"kept_nothing"}),
+    "in_anothers_rotation": (
+        lambda r, j: (r.sadd("shap:callers", "alice"), r.rpush("shap:ready:alice", j)),
+        {"not_ready", "no_turn"},
+    ),
     "foreign_lease": (lambda r, j: r.delete("shap:supervisor:sup"), {"foreign_lease"}),
 }
 ENDED: dict[str, tuple[Break, set[str]]] = {
@@ -170,6 +178,25 @@ async def test_every_entry_of_a_list_is_looked_at(broken: Broken) -> None:
     broken.client.rpush("shap:supervisor:x:leased", "gone/0-1", "gone/2-3", "gone/4-5")
     assert broken.codes() == ["not_held"] * 3
     broken.codes(apply=True)
+    assert broken.codes() == []
+
+
+async def test_a_caller_whose_turn_was_lost_has_one_again(broken: Broken) -> None:
+    """An older version's jobs get theirs by themselves: see `scripts/rotate.lua`."""
+    job_id = await broken.bench.submit(caller="alice")
+    broken.client.delete("shap:turns")
+    broken.check_mending({"no_turn"})
+    assert await broken.bench.queue.next_caller() == "alice"
+    assert await broken.bench.queue.lease(job_id)
+
+
+async def test_counters_are_right_again_when_a_whole_job_was_lost(broken: Broken) -> None:
+    for _ in range(2):
+        job_id = await broken.bench.submit(b"rows", caller="alice")
+    broken.client.delete(*broken.client.keys(f"shap:job:{job_id}*"))
+    broken.client.zrem("shap:jobs:alice", job_id)
+    assert "miscounted" in broken.codes(apply=True)
+    assert broken.client.hgetall("shap:caller:alice") == {b"jobs": b"1", b"bytes": b"4"}
     assert broken.codes() == []
 
 

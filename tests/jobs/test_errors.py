@@ -53,6 +53,7 @@ STATUSES = {
         "unsupported_model",
         "untrusted_types",
     },
+    429: {"too_many_bytes", "too_many_jobs", "too_many_requests"},
     500: {"storage_denied"},
     503: {"busy", "storage_full", "storage_unavailable"},
     507: {"memory_cap", "no_room"},

@@ -26,7 +26,14 @@ async def age(bench: Bench, job_id: str, **seconds_ago: float) -> None:
 
 
 async def test_nothing_is_seen_of_an_empty_queue(bench: Bench) -> None:
-    assert await seen(bench) == {"jobs": [], "jobs_total": 0, "leases": [], "leases_total": 0, "supervisors": []}
+    assert await seen(bench) == {
+        "jobs": [],
+        "jobs_total": 0,
+        "callers": [],
+        "leases": [],
+        "leases_total": 0,
+        "supervisors": [],
+    }
 
 
 async def test_a_job_waits_since_it_came(bench: Bench) -> None:
@@ -34,7 +41,32 @@ async def test_a_job_waits_since_it_came(bench: Bench) -> None:
     await age(bench, job_id, created_at=30)
     (job,) = (await seen(bench))["jobs"]
     assert job.pop("age_s") == job.pop("waiting_s") == pytest.approx(30, abs=2)
-    assert job == {"job_id": job_id, "status": "queued", "pending": 1, "leased": False}
+    assert job == {"job_id": job_id, "caller": "", "status": "queued", "pending": 1, "leased": False}
+
+
+async def test_callers_are_listed_by_turn_and_their_jobs_alternate(bench: Bench) -> None:
+    alices = [await bench.submit(caller="alice") for _ in range(3)]
+    own = [await bench.submit() for _ in range(2)]
+    await age(bench, alices[1], created_at=40)
+    await age(bench, own[0], created_at=10)
+    found = await seen(bench)
+    assert [job["job_id"] for job in found["jobs"]] == [alices[0], own[0], alices[1], own[1], alices[2]]
+    assert [job["caller"] for job in found["jobs"]] == ["alice", "", "alice", "", "alice"]
+    assert [(one["caller"], one["jobs"]) for one in found["callers"]] == [("alice", 3), ("", 2)]
+    assert [one["waiting_s"] for one in found["callers"]] == pytest.approx([40, 10], abs=2)
+    assert await bench.queue.next_caller() == "alice"
+    assert [one["caller"] for one in (await seen(bench))["callers"]] == ["", "alice"]
+    assert await overview.of_callers(bench.redis) == [
+        {"caller": "", "jobs": 2, "bytes": 8},
+        {"caller": "alice", "jobs": 3, "bytes": 12},
+    ]
+
+
+async def test_jobs_that_an_older_version_has_queued_are_seen(bench: Bench) -> None:
+    job_id = await bench.submit()
+    await bench.redis.delete(keys.TURNS)
+    found = await seen(bench)
+    assert ([job["job_id"] for job in found["jobs"]], found["jobs_total"]) == ([job_id], 1)
 
 
 async def test_a_job_waits_since_it_was_last_served_and_not_while_it_is(bench: Bench) -> None:

