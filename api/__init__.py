@@ -10,7 +10,7 @@ The house from the front door inwards:
 - `analyze`: POST /analyze. `admission` lets a body in; `multipart_body` and `json_body` read it into a `submission`,
   one blob a part, whose first bytes are judged by `sniffing` (and `npy`).
 - `jobs`: list, status, cancel, as `representation` writes them; `summaries`: what children have stored.
-  `subscription` waits for a job's end.
+  `subscription` waits for a job's end; `failed`: one without a result, as a problem.
 - `results`: values in the format of `negotiation`, cut by `result_table`, written by `result_writers`, `streaming`
   those of jobs that still run; and the summary.
 - `models`: models that are uploaded once; `model_lookup`: which one a job names.

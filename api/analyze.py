@@ -8,11 +8,12 @@ import structlog
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api import json_body, model_lookup, multipart_body, parameters, results
+from api import failed, json_body, model_lookup, multipart_body, parameters, results
 from api.auth import Realm
+from api.failed import FailedJob
 from api.parameters import Flag
-from api.problems import PROBLEM
-from api.representation import EndedJob, StateOfJob, ended_document
+from api.problems import ProblemDetails, ProblemResponse
+from api.representation import StateOfJob
 from api.resources import Resources, logged, resources
 from api.responses import JsonResponse
 from api.result_writers import Result
@@ -20,7 +21,7 @@ from api.routes import Answer, Routes
 from api.submission import Submission, read_options
 from api.summaries import JobForecast
 from jobs.connection import UNAVAILABLE, OutOfMemoryError
-from jobs.errors import Problem, UnsupportedMediaType, all_problems
+from jobs.errors import Problem, UnsupportedMediaType
 from jobs.records import Input, Job
 from jobs.states import JobState
 
@@ -40,22 +41,22 @@ log = structlog.get_logger()
     "analyze",
     "Submit rows and a model",
     Answer(
-        "Ended in time: the values, how the job ended, or the forecast of a dry run.",
-        content=results.VALUES | {JsonResponse.media_type: (Result, EndedJob, JobForecast)},
+        "Finished in time: the values, or the forecast of a dry run.",
+        content=results.VALUES | {JsonResponse.media_type: (Result, JobForecast)},
         headers=("Location", "Preference-Applied"),
     ),
     Answer("Accepted; Location names the job.", StateOfJob, status=202, headers=("Location", "Retry-After")),
     Answer(
-        "What is wrong, and the way out; of a dry run also how it ended.",
+        "What is wrong, and the way out; with `job_id`, of a job that was waited for and has no result.",
         status="default",
-        content={**PROBLEM.content, JsonResponse.media_type: EndedJob},
+        content={ProblemResponse.media_type: (ProblemDetails, FailedJob)},
     ),
     parameters=[DRY_RUN, parameters.CALLER, parameters.PREFER, parameters.IDEMPOTENCY_KEY],
     body={multipart_body.MEDIA_TYPE: multipart_body.Form, json_body.MEDIA_TYPE: json_body.JsonSubmission},
     link="submit",
 )
 async def analyze(request: Request) -> Response:
-    """202 with the job, or 200 with its result when the caller waits and it ends in time."""
+    """202 with the job; when the caller waits and it ends in time, 200 with its result, or what stands against it."""
     house = resources(request)
     dry_run = DRY_RUN.read(request)
     wait_s = parameters.preferred_wait(request) or (DRY_RUN_WAIT_S if dry_run else 0.0)
@@ -136,20 +137,12 @@ async def _accepted(house: Resources, job_id: str, *, replayable: bool) -> Respo
 
 
 async def _ended(request: Request, job: Job, media_type: str, wait_s: float) -> Response:
-    if job.options.dry_run:
-        response = _forecast(job)
-    elif job.state is JobState.FINISHED:
-        response = await results.respond(request, job, media_type)
+    if job.state is not JobState.FINISHED:
+        response = failed.respond(job)
+    elif job.options.dry_run:
+        response = JsonResponse({"job_id": job.job_id, "status": job.state, **(job.summary or {})})
     else:
-        response = JsonResponse(ended_document(job))
+        response = await results.respond(request, job, media_type)
     response.headers["Preference-Applied"] = f"wait={wait_s:.0f}"
     response.headers["Location"] = f"/jobs/{job.job_id}"
     return response
-
-
-def _forecast(job: Job) -> Response:
-    """What a dry run found out, or what stands against the job, with the status that it would have at the door."""
-    if job.state is JobState.FINISHED:
-        return JsonResponse({"job_id": job.job_id, "status": job.state, **(job.summary or {})})
-    status = next((problem.status for problem in all_problems() if job.error and problem.code == job.error.code), 422)
-    return JsonResponse(ended_document(job), status)

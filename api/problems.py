@@ -9,7 +9,7 @@ A problem is `application/problem+json` with
     detail   for people: what is wrong with this request, and the way out
     data     the values in `detail`, by name; left out when there are none
 
-Does not cover why a job failed: that is in the job's own `error`.
+Does not cover why a job failed: that is in the job's own `error`, and a problem where it was waited for (`failed`).
 """
 
 from http import HTTPStatus
@@ -69,13 +69,18 @@ PROBLEM = Answer(
 
 def document(problem: errors.Problem, kind: type[Details], **more: Any) -> Details:
     """A problem as `kind`, whose further members are in `more`."""
+    return stated(kind, problem.code, problem.status, problem.message, problem.detail, **more)
+
+
+def stated(kind: type[Details], code: str, status: int, message: str, data: dict[str, Any], **more: Any) -> Details:
+    """The same of what is no exception here."""
     return kind(
-        type=f"{TYPE}{problem.code}",
-        title=problem.code.replace("_", " ").capitalize(),
-        status=problem.status,
-        code=problem.code,
-        detail=problem.message,
-        data=problem.detail or msgspec.UNSET,
+        type=f"{TYPE}{code}",
+        title=code.replace("_", " ").capitalize(),
+        status=status,
+        code=code,
+        detail=message,
+        data=data or msgspec.UNSET,
         **more,
     )
 

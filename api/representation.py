@@ -11,6 +11,7 @@ A status document has
     attempts, crashes                      attempts that ended; supervisors that were lost over it
     peak_child_bytes, cap_bytes            the most that a child added, and what it may add
     explainer, engine, reason, explains    how it is explained, and what the values add up to
+    warnings                               [{code, message}]: what is odd but no error, as far as it is known
     model                                  {family, name}
     options                                those that differ from the defaults
     error                                  {code, message, detail} of a failed job, else null
@@ -30,6 +31,7 @@ from jobs.options import Options
 from jobs.outcomes import Attempt, Evidence, Outcome
 from jobs.records import Job, JobError
 from jobs.states import JobState
+from jobs.warnings import JobWarning
 
 _TRACEBACK = re.compile(
     r"^[\s|+-]*(Traceback \(most recent call last\)|Exception Group Traceback|File \".*\", line \d+"
@@ -46,12 +48,6 @@ class StateOfJob(msgspec.Struct, kw_only=True):
 
     job_id: str
     status: JobState
-
-
-class EndedJob(StateOfJob, kw_only=True):
-    """A job that has ended without a result."""
-
-    error: JobError | None
 
 
 class ModelOfJob(msgspec.Struct, kw_only=True):
@@ -106,6 +102,7 @@ class JobStatus(StateOfJob, kw_only=True):
     engine: str | None
     reason: str | None
     explains: str | None
+    warnings: list[JobWarning]
     model: ModelOfJob | None
     options: Options
     error: JobError | None
@@ -138,16 +135,13 @@ def status_document(job: Job, now: float, attempts: list[Attempt] | None = None)
         engine=model.engine if model else None,
         reason=model.reason if model else None,
         explains=model.explains if model else None,
+        warnings=job.warnings,
         model=ModelOfJob(family=model.family, name=model.name) if model else None,
         options=job.options,
         error=job.error,
         attempt_log=msgspec.UNSET if attempts is None else [attempt_document(attempt) for attempt in attempts],
         links=links(job.job_id),
     )
-
-
-def ended_document(job: Job) -> EndedJob:
-    return EndedJob(job_id=job.job_id, status=job.state, error=job.error)
 
 
 def links(job_id: str) -> Links:

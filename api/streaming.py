@@ -45,5 +45,10 @@ def more_of(house: Resources, job_id: str) -> Callable[[], Awaitable[bool]]:
 def check_successful(job: Job) -> None:
     """Raises NoResult for a job that has failed or was cancelled."""
     if job.ended and job.state is not JobState.FINISHED:
-        reason = f"{job.error.code}: {job.error.message}" if job.error else "It was cancelled."
-        raise NoResult(state=job.state.value, reason=reason)
+        raise no_result(job)
+
+
+def no_result(job: Job) -> NoResult:
+    """Of a job that has failed or was cancelled."""
+    reason = f"{job.error.code}: {job.error.message}" if job.error else "It was cancelled."
+    return NoResult(state=job.state.value, reason=reason)

@@ -7,6 +7,7 @@ import msgspec
 
 from api.result_writers import Values
 from jobs.states import JobState
+from jobs.warnings import JobWarning
 
 Shaped = list[float | list[float | None] | None]
 """A number for each feature; a list for each, one number an output, where there are several outputs."""
@@ -42,6 +43,8 @@ class Summary(msgspec.Struct, kw_only=True):
     mean_abs_shap: Shaped
     top_features: list[TopFeature]
     additivity: Additivity | None
+    warnings: list[JobWarning] | msgspec.UnsetType = msgspec.UNSET
+    """What is odd but no error; older summaries do not say."""
 
 
 class Forecast(msgspec.Struct, kw_only=True):

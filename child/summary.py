@@ -10,15 +10,21 @@ import msgspec
 import numpy as np
 
 from child.models.model import Rows
-from jobs import protocol
+from jobs import protocol, warnings
 from jobs.records import Layout, ModelInfo, Partial
 
 TOP_FEATURES = 20
+NOT_ADDITIVE = warnings.warning(
+    "not_additive",
+    "Base value plus SHAP values miss the model's own output by more than rounding, and check_additivity was false: "
+    "do not rely on these values; the summary's additivity says by how much they miss.",
+)
 _decoder = msgspec.msgpack.Decoder(Partial)
 
 
 def partial(values: Rows, error: float, tolerance: float) -> Partial:
     """What the summary needs of one chunk's values, (rows, features[, features], outputs)."""
+    is_off = not error <= tolerance
     effects = values.sum(axis=2) if values.ndim == 4 else values  # noqa: PLR2004 - interactions add up to effects
     return Partial(
         rows=len(effects),
@@ -26,6 +32,7 @@ def partial(values: Rows, error: float, tolerance: float) -> Partial:
         value_sum=effects.sum(axis=0).tolist(),
         largest_error=error,
         tolerance=tolerance,
+        warnings=[NOT_ADDITIVE] if is_off else [],
     )
 
 
@@ -40,6 +47,7 @@ def merged(parts: list[Partial]) -> Partial:
         value_sum=np.sum([part.value_sum for part in parts], axis=0).tolist(),
         largest_error=worst.largest_error,
         tolerance=worst.tolerance,
+        warnings=warnings.merged(*(part.warnings for part in parts)),
     )
 
 
@@ -62,15 +70,18 @@ def read_partials(file: BinaryIO) -> Iterator[Partial]:
 
 def summarize(partials: Iterable[Partial], model: ModelInfo, layout: Layout) -> dict[str, Any]:
     """rows, features, outputs, base_values, explains, explainer, engine, reason, mean_abs_shap, top_features,
-    additivity. `mean_abs_shap` is a list in the order of features; of lists, one value an output, for several outputs.
+    additivity, warnings. `mean_abs_shap` is a list in the order of features; of lists, one value an output, for several
+    outputs.
     """
     shape = (len(layout.features), len(model.outputs))
     rows, absolute, signed = 0, np.zeros(shape), np.zeros(shape)
     worst: Partial | None = None
+    odd = warnings.merged(model.warnings, layout.warnings)
     for part in partials:
         rows += part.rows
         absolute += np.asarray(part.abs_sum)
         signed += np.asarray(part.value_sum)
+        odd = warnings.merged(odd, part.warnings)
         if worst is None or _share(part) > _share(worst):
             worst = part
     mean_abs, mean = absolute / max(1, rows), signed / max(1, rows)
@@ -86,6 +97,7 @@ def summarize(partials: Iterable[Partial], model: ModelInfo, layout: Layout) -> 
         "mean_abs_shap": (mean_abs[:, 0] if shape[1] == 1 else mean_abs).tolist(),
         "top_features": _top(layout.features, mean_abs.sum(axis=1), mean.sum(axis=1)),
         "additivity": _additivity(worst),
+        "warnings": msgspec.to_builtins(odd),
     }
 
 

@@ -5,6 +5,7 @@ ends the process with PipeClosed, as there is nobody left to tell.
 """
 
 import socket
+from itertools import starmap
 
 from child import failure, memory, models
 from child.explainers.choose import choose, may_be_lean
@@ -18,6 +19,7 @@ from child.prepared import Prepared
 from child.rows import layout
 from child.rows.readers import open_table
 from child.stack import NeedsFullStack, UnreadableEnsemble, is_lean
+from jobs import warnings
 from jobs.protocol import Converted, Load, Ready, Unsuited
 from jobs.records import ModelInfo
 from shaptrees.ensemble import Ensemble
@@ -122,6 +124,7 @@ def _build(subject: Subject, kind: Kind, reason: str, parts: Parts) -> Prepared:
         engine=explainer.engine,
         reason=reason,
         explains=explainer.explains,
+        warnings=warnings.merged(starmap(warnings.warning, model.warnings)),
     )
     return Prepared(options=subject.options, model=model, explainer=explainer, info=info)
 

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from cli import reference_model
 from cli.client import Document
+from cli.failures import Failure, JobFailed
 from cli.tables import MIB, in_mb
 
 TOLERANCE = 1e-6
@@ -99,6 +100,15 @@ def additivity(summary: Document) -> Check:
     return Check(
         "additivity", "ok" if document.get("ok") else "failed", found, "" if document.get("ok") else "Report this."
     )
+
+
+def refusal(answer: Document | Failure) -> Check:
+    """A job that cannot succeed is a problem that names its cause, never a result."""
+    if isinstance(answer, JobFailed) and answer.code == "feature_names":
+        return Check("refusal", "ok", "a job without the model's columns is answered with its cause")
+    found = answer.message if isinstance(answer, Failure) else f"answered with status {answer.get('status')}"
+    way_out = "Web and worker may run different versions, or a proxy on the way changes answers: deploy both again."
+    return Check("refusal", "failed", f"a job without the model's columns: {found}", way_out)
 
 
 def caps(job: Document) -> Check:

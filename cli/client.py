@@ -43,7 +43,10 @@ class Client:
     def submit(
         self, files: Mapping[str, Path], options: Document, *, model_id: str | None = None, wait_s: int | None = None
     ) -> Document:
-        """The answer to the upload: a new job's id, or its result where `wait_s` was given and was enough."""
+        """The answer to the upload: a new job's id, or its result where `wait_s` was given and was enough.
+
+        Raises JobFailed where the job has ended without one by then, Refused, Unreachable.
+        """
         fields = {"options": json.dumps(options)} if options else {}
         if model_id:
             fields["model_id"] = model_id
@@ -128,11 +131,11 @@ def _document_of(response: httpx2.Response) -> Document | None:
 
 
 def _failure(response: httpx2.Response) -> Exception:
-    """The failure for a problem document, or for whatever else answered."""
+    """The failure for a problem document, or for whatever else answered; one with a job's id is that job's end."""
     problem = _document_of(response) or {}
     code = str(problem.get("code", f"http_{response.status_code}"))
     message = str(problem.get("detail") or problem.get("title") or f"The service answered {response.status_code}.")
-    if code == "no_result":
+    if code == "no_result" or {"code", "job_id"} <= problem.keys():
         return JobFailed(message, code)
     if response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return Unreachable(message, code)

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from cli.analysis import analysis, analysis_options
-from cli.client import Document
+from cli.client import Client, Document
 from cli.output import FORMATS, fetch, json_option, output_option
 from cli.polling import require_finished, wait_for_end
 from cli.progress import ProgressBar
@@ -18,11 +18,15 @@ from cli.tables import job_facts, out
 
 @click.command()
 @analysis_options
+@click.option("--wait", "wait_too", is_flag=True, help="Then wait for its end, as `wait` does.")
 @url_option
-def submit(url: str | None, **asked: Any) -> None:
+def submit(wait_too: bool, url: str | None, **asked: Any) -> None:
     """Submit a job to the service; prints its id."""
     with connect(url) as client:
-        click.echo(analysis(**asked).submit(client))
+        job_id = analysis(**asked).submit(client)
+        click.echo(job_id)
+        if wait_too:
+            _wait(client, job_id, None, as_json=False)
 
 
 @click.command()
@@ -42,10 +46,8 @@ def status(job_id: str, as_json: bool, url: str | None) -> None:
 @url_option
 def wait(job_id: str, timeout_s: float | None, as_json: bool, url: str | None) -> None:
     """Wait until a job has ended; the exit code says how it did."""
-    with connect(url) as client, ProgressBar() as progress:
-        job = wait_for_end(client, job_id, timeout_s=timeout_s, show=progress.show)
-    _show(job, as_json)
-    require_finished(job)
+    with connect(url) as client:
+        _wait(client, job_id, timeout_s, as_json=as_json)
 
 
 @click.command()
@@ -69,6 +71,13 @@ def cancel(job_id: str, url: str | None) -> None:
     """Cancel a job that has not ended."""
     with connect(url) as client:
         click.echo(client.cancel(job_id).get("status", "cancelled"))
+
+
+def _wait(client: Client, job_id: str, timeout_s: float | None, *, as_json: bool) -> None:
+    with ProgressBar() as progress:
+        job = wait_for_end(client, job_id, timeout_s=timeout_s, show=progress.show)
+    _show(job, as_json)
+    require_finished(job)
 
 
 def _show(job: Document, as_json: bool) -> None:

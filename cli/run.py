@@ -22,7 +22,7 @@ from cli.signals import leaving_on_signals
 from cli.stack import Stack
 from cli.tables import job_report, out
 
-COPIED = ("rows", "features", "outputs", "peak_child_bytes", "chunks", "attempts", "engine", "error")
+COPIED = ("rows", "features", "outputs", "peak_child_bytes", "chunks", "attempts", "engine", "error", "warnings")
 """Fields of the job's document that --json repeats."""
 
 Tend = Callable[[], None]

@@ -66,9 +66,15 @@ def job_facts(job: Document) -> Table:
             ("engine", job.get("engine")),
             ("reason", job.get("reason")),
             ("peak memory", memory_share(job)),
+            *warnings(job),
             ("cause", f"{error['message']} [{error['code']}]" if error else None),
         ]
     )
+
+
+def warnings(job: Document) -> list[tuple[str, Any]]:
+    """What is odd but no error, one a line."""
+    return [("warning", f"{found['message']} [{found['code']}]") for found in job.get("warnings") or []]
 
 
 def memory_share(job: Document) -> str | None:
@@ -84,5 +90,6 @@ def job_report(job: Document, summary: Document) -> Group:
     additivity = summary.get("additivity") or {}
     error = additivity.get("largest_error")
     missing = None if error is None else f"base value + values miss the model's output by {error:.2g} at most"
-    notes = facts([("engine", job.get("engine")), ("additivity", missing), ("peak memory", memory_share(job))])
+    said = [("engine", job.get("engine")), ("additivity", missing), ("peak memory", memory_share(job))]
+    notes = facts([*said, *warnings(job)])
     return Group(top_features(summary), notes)

@@ -18,7 +18,7 @@ from rich.text import Text
 from cli import checks, reference_model
 from cli.checks import Check
 from cli.client import Client, Document
-from cli.failures import Failure, Refused, TimedOut
+from cli.failures import Failure, JobFailed, Refused, TimedOut
 from cli.output import FORMATS
 from cli.polling import wait_for_end
 from cli.service_url import connect, url_option
@@ -26,6 +26,7 @@ from cli.tables import out
 from jobs.states import JobState
 
 ROWS_A_CHUNK = 3
+REFUSAL_WAIT_S = 20
 STYLES = {"ok": "green", "warn": "yellow", "skipped": "dim", "failed": "red"}
 NO_ADMIN = "Give the service's ADMIN_TOKEN in the environment."
 
@@ -80,15 +81,28 @@ def _checks(client: Client, timeout_s: float) -> Iterator[Check]:
     else:
         yield Check("submit", "ok", f"job {job_id}")
         yield from _job_checks(client, job_id, timeout_s, ready)
+        yield checks.refusal(_refused(client))
     yield from _memory_checks(client)
 
 
 def _submit(client: Client) -> str:
+    return str(_send(client, reference_model.rows_file(), {"batch_size": ROWS_A_CHUNK})["job_id"])
+
+
+def _refused(client: Client) -> Document | Failure:
+    """What a job that cannot succeed is answered with, where it is waited for. Raises Unreachable."""
+    try:
+        return _send(client, b"another column\n1\n", {}, wait_s=REFUSAL_WAIT_S)
+    except (JobFailed, Refused) as failure:
+        return failure
+
+
+def _send(client: Client, rows: bytes, options: Document, *, wait_s: int | None = None) -> Document:
     with tempfile.TemporaryDirectory() as name:
-        model, rows = Path(name, "model.json"), Path(name, "rows.csv")
-        model.write_bytes(reference_model.model_file())
-        rows.write_bytes(reference_model.rows_file())
-        return str(client.submit({"model": model, "data": rows}, {"batch_size": ROWS_A_CHUNK})["job_id"])
+        files = {"model": Path(name, "model.json"), "data": Path(name, "rows.csv")}
+        files["model"].write_bytes(reference_model.model_file())
+        files["data"].write_bytes(rows)
+        return client.submit(files, options, wait_s=wait_s)
 
 
 def _job_checks(client: Client, job_id: str, timeout_s: float, ready: Check) -> Iterator[Check]:

@@ -40,15 +40,19 @@ class Row(msgspec.Struct, frozen=True):
     out_of_memory: bool = False
     death: bool = False
     """It died or was killed over the chunk: counted for operators."""
+    status: int = 500
+    """That of HTTP where it ended a job that its caller waited for."""
 
 
 OUTCOMES = {
     Outcome.SUCCEEDED: Row(""),
     Outcome.REFUSED: Row("No retry can help: the model or the data cannot be explained."),
     Outcome.RAISED: Row("The child reported an error.", retry=True),
-    Outcome.MEMORY_CAP: Row("The child ran out of memory at its cap.", halve="afresh", out_of_memory=True, death=True),
+    Outcome.MEMORY_CAP: Row(
+        "The child ran out of memory at its cap.", halve="afresh", out_of_memory=True, death=True, status=507
+    ),
     Outcome.MEMORY_WATCH: Row(
-        "The child grew past its cap and was killed.", halve="afresh", out_of_memory=True, death=True
+        "The child grew past its cap and was killed.", halve="afresh", out_of_memory=True, death=True, status=507
     ),
     Outcome.OOM_KILLED: Row(  # perhaps for what a neighbour took
         "The kernel killed the child: the machine ran out of memory.",
@@ -56,9 +60,14 @@ OUTCOMES = {
         retry=True,
         out_of_memory=True,
         death=True,
+        status=507,
     ),
     Outcome.TIMED_OUT: Row(
-        "The child took longer than CHUNK_TIMEOUT_S and was killed.", halve="counting", retry=True, death=True
+        "The child took longer than CHUNK_TIMEOUT_S and was killed.",
+        halve="counting",
+        retry=True,
+        death=True,
+        status=504,
     ),
     Outcome.CRASHED: Row("The child ended without a report.", retry=True, death=True),
     Outcome.CANCELLED: Row("The job was cancelled.", retry=True),  # the lease went with it: nothing is written
@@ -75,6 +84,7 @@ CAUSES = {
         retry=True,
         out_of_memory=True,
         death=True,
+        status=507,
     ),
     (Outcome.CRASHED, PARENT_LOST): Row(
         "The process that the child was forked from died.", retry=True, counts="crashes", death=True

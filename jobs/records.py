@@ -9,9 +9,11 @@ from typing import Any, Literal
 
 import msgspec
 
+from jobs import warnings
 from jobs.options import Options
 from jobs.spans import Span
 from jobs.states import ENDED, ChunkState, JobState
+from jobs.warnings import JobWarning, JobWarnings
 
 
 class Blob(msgspec.Struct, kw_only=True, frozen=True):
@@ -87,6 +89,7 @@ class ModelInfo(msgspec.Struct, kw_only=True, frozen=True):
     """Why this explainer, in a sentence."""
     explains: str
     """What the values add up to: `margin`, `probability`, `prediction`, ..."""
+    warnings: JobWarnings = []
 
 
 class Layout(msgspec.Struct, kw_only=True, frozen=True):
@@ -101,6 +104,7 @@ class Layout(msgspec.Struct, kw_only=True, frozen=True):
     """features[i] = columns[order[i]]; None when they are in order already."""
     detail: dict[str, Any] = {}
     """For the reader of this format: dtype, row bytes, ..."""
+    warnings: JobWarnings = []
 
 
 class Partial(msgspec.Struct, kw_only=True):
@@ -115,6 +119,7 @@ class Partial(msgspec.Struct, kw_only=True):
     """The largest |base + sum of values - the model's own output|."""
     tolerance: float
     """What was allowed for it."""
+    warnings: JobWarnings = []
 
 
 class JobError(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -157,6 +162,12 @@ class Job(msgspec.Struct, kw_only=True):
     @property
     def ended(self) -> bool:
         return self.state in ENDED
+
+    @property
+    def warnings(self) -> list[JobWarning]:
+        """What is odd about its model, its data and its rows, as far as that is known."""
+        known = [part.warnings for part in (self.model, self.layout) if part]
+        return warnings.merged(*known, warnings.of_summary(self.summary))
 
 
 def row_shape(layout: Layout, model: ModelInfo, options: Options) -> tuple[int, ...]:

@@ -26,6 +26,8 @@ class About:
     """What it can be asked for (`margin`, `probability`, `prediction`, `path_length`), and the names of each."""
     native: str
     """The one of them that its trees add up to."""
+    warnings: tuple[tuple[str, str], ...] = ()
+    """What is odd about its file but no error: a code, and a sentence that says what it means for the values."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -30,6 +30,7 @@ def convert(model: Model) -> Ensemble:
         takes_missing=model.takes_missing,
         outputs=outputs,
         native=next(key for key in _NATIVE if key in outputs),
+        warnings=model.warnings,
     )
     return Ensemble(about=about, trees=model.trees())
 

@@ -47,6 +47,8 @@ class Model:
     """Reads its trees into arrays, where that is known for its family. Raises ModelError for a model without any."""
     relative_error: float = 1e-9
     """What its own arithmetic may be off by, relative to the magnitudes that it adds up: see `conversion`."""
+    warnings: tuple[tuple[str, str], ...] = ()
+    """What is odd about its file but no error: a code, and a sentence that says what it means for the values."""
 
 
 def as_columns(values: Any) -> Rows:

@@ -312,8 +312,8 @@ class TestDryRun:
         error = JobError(code="no_rows", message="data has no rows.")
         response = self.ask(client, lambda: player.fail(player.next_job(), error))
         assert response.status_code == errors.NoRows.status
-        assert response.json()["status"] == "failed"
-        assert response.json()["error"]["code"] == "no_rows"
+        assert (response.json()["code"], response.json()["detail"]) == ("no_rows", "data has no rows.")
+        assert response.headers["location"] == f"/jobs/{response.json()['job_id']}"
 
     @pytest.mark.parametrize("query", ["?dry_run=false", "?dry_run=0"])
     def test_no_dry_run(self, client: TestClient, query: str) -> None:

@@ -39,6 +39,7 @@ def test_a_waiting_job(client: TestClient, submitted: str) -> None:
         **dict.fromkeys(nulls),
         **dict.fromkeys(zeros, 0),
         "options": {},
+        "warnings": [],
         "attempt_log": [],
         "links": {
             "self": f"/jobs/{submitted}",

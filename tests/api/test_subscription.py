@@ -66,15 +66,28 @@ def test_in_the_format_that_accept_names(client: TestClient, player: Player) -> 
 
 
 def test_a_failed_job(client: TestClient, player: Player) -> None:
-    error = JobError(code="no_rows", message="data has no rows.")
+    error = JobError(code="no_rows", message="data has no rows.", detail={"field": "data"})
     response, _ = submit_while(client, lambda: player.fail(player.next_job(), error))
-    assert response.status_code == 200
+    assert response.headers["content-type"] == "application/problem+json"
+    assert response.headers["preference-applied"] == "wait=30"
     document = response.json()
+    assert response.headers["location"] == f"/jobs/{document['job_id']}"
     assert document == {
-        "job_id": document["job_id"],
-        "status": "failed",
-        "error": {"code": "no_rows", "message": "data has no rows."},
+        "type": "urn:shap-supervisor:problem:no_rows",
+        "title": "No rows",
+        "status": response.status_code,
+        "code": "no_rows",
+        "detail": "data has no rows.",
+        "data": {"field": "data"},
+        "job_id": client.get("/jobs").json()["jobs"][0]["job_id"],
     }
+    assert response.status_code == 422
+
+
+def test_a_cancelled_job(client: TestClient, player: Player) -> None:
+    response, _ = submit_while(client, lambda: client.delete(f"/jobs/{player.next_job()}"))
+    assert (response.status_code, response.json()["code"]) == (409, "no_result")
+    assert response.headers["location"] == f"/jobs/{response.json()['job_id']}"
 
 
 def test_too_late(client: TestClient) -> None:

@@ -1,6 +1,8 @@
 """Whole attempts over a socketpair: cutting, halving, closing, and every way to fail."""
 
+import io
 import sys
+from dataclasses import replace
 
 import lightgbm as lgb
 import numpy as np
@@ -13,8 +15,12 @@ from sklearn.ensemble import (
 from sklearn.linear_model import LogisticRegression
 from sklearn.svm import SVC
 
+from child import models
+from child.models import conversion, ensemble_file
+from child.parts import Source
 from jobs import planner, protocol
 from jobs.protocol import PIECE_BYTES, Done, Plan, Values
+from shaptrees.readers import xgboost
 from tests.child.support import (
     Supervisor,
     csv_bytes,
@@ -176,6 +182,36 @@ def test_rows_of_later_chunks_keep_their_numbers(samples, forest):
     supervisor.load()
     plan = supervisor.open(50).one(Plan)
     assert supervisor.explain(plan.layout, plan.spans[1]).failed.detail["row"] == 77
+
+
+def test_values_that_are_off_and_wanted_anyway_are_warned_of_once(samples, forest):
+    supervisor = Supervisor({"model": forest, "data": npy(samples.x)})
+    supervisor.load(check_additivity=False)
+    plan = supervisor.open(50).one(Plan)
+    good = supervisor.explain(plan.layout, plan.spans[0]).one(Done).partial
+    assert good.warnings == []
+    right = supervisor.prepared.explainer.explain
+    supervisor.prepared.explainer.explain = lambda rows, first: right(rows, first) + 1
+    off = [supervisor.explain(plan.layout, span).one(Done).partial for span in list(plan.spans)[1:]]
+    frames = b"".join(map(protocol.encode, [good, *off]))
+    summary = supervisor.close(plan.layout, frames).one(Done).summary
+    assert [found["code"] for found in summary["warnings"]] == ["not_additive"]
+
+
+def test_what_is_odd_about_a_loaded_model_is_said_of_its_trees(samples, forest):
+    model = models.load(Source(field="model", file=io.BytesIO(forest), size=len(forest)), trusted=False)
+    odd = replace(model, warnings=(("odd_model", "It is odd."),))
+    assert conversion.convert(odd).about.warnings == odd.warnings
+
+
+def test_what_is_odd_about_a_model_outlives_its_conversion(samples, boosted, tmp_path):
+    found = xgboost.read(bytes(boosted.save_raw("ubj")), categories=False)
+    odd = replace(found, about=replace(found.about, warnings=(("odd_model", "It is odd. " * 99),)))
+    ensemble_file.write(odd, tmp_path / "trees")
+    supervisor = Supervisor({"model": b"", "data": npy(samples.x)})
+    supervisor.load(ensemble=tmp_path / "trees")
+    assert [(one.code, len(one.message)) for one in supervisor.info.warnings] == [("odd_model", 500)]
+    assert [one["code"] for one in supervisor.open().one(Done).summary["warnings"]] == ["odd_model"]
 
 
 def test_any_other_exception_is_named_without_a_traceback(samples, forest):

@@ -91,6 +91,14 @@ def test_a_download_without_a_result_is_a_failed_job():
         answering(409, {"code": "no_result", "detail": "d"}).download("1", io.BytesIO(), accept="text/csv")
 
 
+def test_a_problem_of_a_job_that_was_waited_for_is_a_failed_job(tmp_path):
+    (tmp_path / "rows.csv").write_text("a")
+    problem = {"code": "timed_out", "detail": "It took too long.", "job_id": "1"}
+    with pytest.raises(JobFailed, match="too long") as raised:
+        answering(504, problem).submit({"data": tmp_path / "rows.csv"}, {}, wait_s=9)
+    assert raised.value.code == "timed_out"
+
+
 def test_waiting_gives_up_when_the_time_is_over():
     with pytest.raises(TimedOut) as raised:
         wait_for_end(answering(200, {"job_id": "1", "status": "queued"}), "1", timeout_s=0.01, show=lambda job: None)

@@ -39,6 +39,17 @@ def test_submit_wait_status_result(command, stack, files, job_id, tmp_path):
     assert len(printed.stdout.splitlines()) == 3
 
 
+def test_submitting_and_waiting(command, stack, files, tmp_path):
+    asked = ("submit", "--model", files / "model.json", "--wait", "--url", stack.url, "--data")
+    ended = command(*asked, files / "rows.csv")
+    assert ended.returncode == 0, ended.stderr
+    assert "finished" in ended.stdout
+    (tmp_path / "other.csv").write_text("x\n1\n")
+    failed = command(*asked, tmp_path / "other.csv")
+    assert failed.returncode == 1
+    assert "[feature_count]" in failed.stderr
+
+
 def test_a_model_that_cannot_be_read_fails_with_exit_code_1(command, stack, files, tmp_path):
     broken = tmp_path / "model.json"
     broken.write_text((files / "model.json").read_text()[:-20])

@@ -8,6 +8,7 @@ import shap
 import xgboost
 
 from cli import checks, reference_model
+from cli.failures import JobFailed
 from cli.stack import Stack
 from tests.api.conftest import Web
 
@@ -36,6 +37,7 @@ def test_a_whole_service_passes(command, stack: Stack):
         "rows",
         "values",
         "additivity",
+        "refusal",
         "memory of child",
         "memory of web",
     ):
@@ -152,6 +154,13 @@ def test_wrong_states_are_noticed(seen):
         checks.states(["queued", "started", "finished"]).status == checks.states(["queued", "finished"]).status == "ok"
     )
     assert checks.states(seen).status == "failed"
+
+
+def test_a_refusal_that_names_no_cause_is_noticed():
+    assert checks.refusal(JobFailed("Columns.", "feature_names")).status == "ok"
+    for answer in (JobFailed("It died.", "crashed"), {"status": "queued"}, {"values": []}):
+        assert checks.refusal(answer).status == "failed"
+        assert checks.refusal(answer).way_out
 
 
 def test_too_much_memory_is_noticed():

@@ -1,0 +1,57 @@
+"""What is odd about a job: bounded, said once, and read from records that know nothing of it."""
+
+import msgspec
+import pytest
+
+from jobs import protocol, warnings
+from jobs.protocol import BadFrame, Ready
+from jobs.records import Job, job_from_hash, json_text
+from jobs.warnings import MOST, MOST_CHARACTERS, JobWarning, warning
+from tests.jobs.steps import LAYOUT, MODEL
+from tests.jobs.test_records import FIELDS
+
+A, B, C = (warning(code, f"It is {code}.") for code in "abc")
+
+
+def job(**parts: object) -> Job:
+    found = job_from_hash(FIELDS | {name.encode(): json_text(part).encode() for name, part in parts.items()})
+    assert found
+    return found
+
+
+def test_a_job_has_those_of_its_model_its_data_and_its_rows_once() -> None:
+    model, layout = (msgspec.structs.replace(part, warnings=own) for part, own in ((MODEL, [A, B]), (LAYOUT, [B, C])))
+    assert job(model=model, layout=layout).warnings == [A, B, C]
+    assert job(layout=layout, summary={"warnings": [A, C]}).warnings == [B, C, A]
+
+
+def test_records_of_older_versions_have_none() -> None:
+    old = {name: value for name, value in msgspec.to_builtins(MODEL).items() if name != "warnings"}
+    assert job(model=old, summary={"rows": 1}).warnings == job().warnings == []
+
+
+@pytest.mark.parametrize("written", [7, [7], [{"code": "a"}], [{"code": "a", "message": "x" * 501}], [A] * 21])
+def test_a_summary_with_others_than_ours_hides_no_job(written: object) -> None:
+    assert job(summary={"warnings": written}).warnings == []
+
+
+def test_they_are_few_and_short() -> None:
+    many = [warning(str(number), "x" * 9_999) for number in range(MOST + 5)]
+    assert len(warnings.merged(many, many)) == MOST
+    assert len(many[0].message) == MOST_CHARACTERS
+    assert many[0].message.endswith("…")
+    assert warning("a", "x" * MOST_CHARACTERS).message == "x" * MOST_CHARACTERS
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        [A] * (MOST + 1),
+        [JobWarning(code="a", message="x" * (MOST_CHARACTERS + 1))],
+        [JobWarning(code="c" * 65, message="")],
+    ],
+)
+def test_a_child_that_says_more_is_not_understood(said: list[JobWarning]) -> None:
+    frame = protocol.encode(Ready(msgspec.structs.replace(MODEL, warnings=said)))
+    with pytest.raises(BadFrame):
+        protocol.decode_from_child(frame[protocol.LENGTH.size :])
