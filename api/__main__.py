@@ -16,6 +16,7 @@ from jobs import logs
 from jobs.access import access_denied
 from jobs.blob_location import check_blobs
 from jobs.settings import InvalidSettings, Settings, load_settings
+from jobs.undumpable import close_to_others
 
 FAILED, USAGE = 1, 2
 GRACE_S = 20
@@ -36,6 +37,7 @@ def main() -> int:
     if reason := access_denied(settings):
         print(reason, file=sys.stderr)
         return USAGE
+    close_to_others()
     logs.configure(settings.log_level, settings.log_format)
     structlog.get_logger().info("web_starting", host=settings.host, port=settings.port, redis=settings.redis_address)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # uvicorn raises it again when it has shut down

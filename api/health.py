@@ -71,6 +71,12 @@ class SupervisorsCheck(Check, kw_only=True):
     silent: int
 
 
+class SandboxCheck(Check, kw_only=True):
+    """Children can do nothing but their work: the layers that are on at every supervisor which tells."""
+
+    active: list[str]
+
+
 class QueueCheck(Check, kw_only=True):
     """Nothing waits long."""
 
@@ -93,6 +99,7 @@ class Checks(msgspec.Struct, kw_only=True):
     redis: RedisCheck
     eviction: EvictionCheck | msgspec.UnsetType = msgspec.UNSET
     supervisors: SupervisorsCheck | msgspec.UnsetType = msgspec.UNSET
+    sandbox: SandboxCheck | msgspec.UnsetType = msgspec.UNSET
     queue: QueueCheck | msgspec.UnsetType = msgspec.UNSET
     rescue: RescueCheck | msgspec.UnsetType = msgspec.UNSET
 
@@ -140,7 +147,10 @@ async def readyz(request: Request) -> Response:
     link="health",
 )
 async def health(request: Request) -> Response:
-    """`status`, `version` and `checks`: redis, eviction, supervisors, queue, rescue. 503 only when Redis is away."""
+    """`status`, `version` and `checks`: redis, eviction, supervisors, sandbox, queue, rescue.
+
+    503 only when Redis is away.
+    """
     house = resources(request)
     try:
         async with asyncio.timeout(CHECK_S):
@@ -157,11 +167,12 @@ async def _checks(redis: RedisClient) -> Checks:
     await redis.ping()
     latency = time.perf_counter() - start
     await rehearse(redis)
-    queue = await overview.of_queue(redis)
+    queue, snapshots = await overview.of_queue(redis), await heartbeats.snapshots(redis)
     return Checks(
         redis=RedisCheck(status=PASS, latency_seconds=round(latency, 4)),
         eviction=_eviction((await redis_memory(redis))["policy"]),
-        supervisors=_supervisors(await heartbeats.snapshots(redis), queue["supervisors"]),
+        supervisors=_supervisors(snapshots, queue["supervisors"]),
+        sandbox=_sandbox(snapshots),
         queue=_queue(queue),
         rescue=_rescue(queue),
     )
@@ -200,6 +211,18 @@ def _supervisors(snapshots: list[dict[str, Any]], heard: list[dict[str, Any]]) -
     ]
     count = len(snapshots)
     return SupervisorsCheck(count=count, draining=count - working, silent=len(silent), **_judged(faults))
+
+
+def _sandbox(snapshots: list[dict[str, Any]]) -> SandboxCheck:
+    told = {snapshot["name"]: snapshot["sandbox"] for snapshot in snapshots if snapshot.get("sandbox")}
+    faults = [f"{name} runs with SANDBOX=off" for name, found in told.items() if found["mode"] == "off"]
+    faults += [
+        f"the platform of {name} lacks {', '.join(found['missing'])}: see docs/security.md"
+        for name, found in told.items()
+        if found["missing"]
+    ]
+    shared = [set(found["active"]) for found in told.values()]
+    return SandboxCheck(active=sorted(set.intersection(*shared)) if shared else [], **_judged(faults))
 
 
 def _working(snapshots: list[dict[str, Any]]) -> int:

@@ -63,7 +63,7 @@ def _prepare(request: Load, parts: Parts) -> Prepared | None:
     return _load(request, parts)
 
 
-def _mapped(path: str) -> Ensemble:
+def _mapped(path: str | int) -> Ensemble:
     try:
         return ensemble_file.read(path)
     except UnreadableModel as error:

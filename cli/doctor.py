@@ -23,6 +23,7 @@ from cli.tables import facts, in_mb, out
 from jobs.settings import InvalidSettings, Settings, load_settings
 from supervisor.children.limits import cores, find_limit
 from supervisor.children.memory import NoRoom, share_out
+from supervisor.children.sandbox import LAYERS, look
 
 PACKAGES = (
     "shap-supervisor",
@@ -97,8 +98,22 @@ def _memory(settings: Settings) -> Iterator[Finding]:
     else:
         advice = "This system does not enforce RLIMIT_AS: only the watch holds children to their cap, a moment late."
         yield Finding("hard cap", "not available", advice)
+    yield _sandbox(settings)
     yield _files()
     yield from _engine(settings)
+
+
+def _sandbox(settings: Settings) -> Finding:
+    """What a supervisor that is started here would put its children into."""
+    missing = [layer for layer in LAYERS if layer not in look()]
+    if settings.sandbox == "off":
+        return Finding("sandbox", "off", "SANDBOX=off: a hostile file may reach all that the supervisor's user can.")
+    if not missing:
+        return Finding("sandbox", ", ".join(LAYERS))
+    advice = "A hostile file may reach more here than it should: see docs/security.md."
+    if settings.sandbox == "require":
+        advice = "SANDBOX=require: no supervisor starts here."
+    return Finding("sandbox", f"without {', '.join(missing)}", advice, fatal=settings.sandbox == "require")
 
 
 def _files() -> Finding:

@@ -45,10 +45,10 @@ class Load(msgspec.Struct, tag=True, kw_only=True):
     """Bytes of each part that can be read."""
     trusted: bool = False
     """The model is the operator's own file: a pickle is allowed."""
-    ensemble: str | None = None
-    """A file that an earlier Converted has written: read it instead of the part `model`."""
-    into: str | None = None
-    """Where to write such a file."""
+    ensemble: int | str | None = None
+    """A file that an earlier Converted has written, or its descriptor: read it instead of the part `model`."""
+    into: int | str | None = None
+    """Where to write such a file, or its descriptor."""
 
 
 class Open(msgspec.Struct, tag=True, kw_only=True):

@@ -65,6 +65,8 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True):
     caller_waiting_jobs: Quota = 10_000
     caller_stored_mb: Quota = 4_096
     caller_requests_per_minute: Quota = 12_000
+    sandbox: Literal["auto", "require", "off"] = "auto"
+    """For what is forked: all that the platform has, or no start without all of it, or none."""
     trusted_model_dir: Path | None = None
     model_cache_dir: Path | None = None
     """Where models lie that were turned into arrays; None: a directory of this user's below the temporary one."""

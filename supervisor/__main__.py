@@ -18,7 +18,9 @@ from jobs.connection import connect, connect_blocking
 from jobs.logs import configure
 from jobs.queue import Queue
 from jobs.settings import InvalidSettings, Settings, load_settings
+from jobs.undumpable import close_to_others
 from supervisor.children.memory import NoRoom
+from supervisor.children.sandbox import SandboxMissing
 from supervisor.children.spawner import ForkserverLost
 from supervisor.daemon import Daemon
 from supervisor.redis_link import Denied
@@ -38,6 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
     except InvalidSettings as error:
         print(error, file=sys.stderr)
         return EXIT_UNUSABLE
+    close_to_others()
     configure(settings.log_level, settings.log_format)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(_serve(settings, burst=options.burst))
@@ -58,6 +61,9 @@ async def _serve(settings: Settings, *, burst: bool) -> int:
         await Daemon(settings, queue, redis, burst=burst).run()
     except NoRoom as error:
         log.critical("no_room", reason=str(error))
+        return EXIT_UNUSABLE
+    except SandboxMissing as error:
+        log.critical("no_sandbox", reason=str(error))
         return EXIT_UNUSABLE
     except Denied as error:
         log.critical("redis_denied", reason=str(error), redis=settings.redis_address, advice=ADVICE)

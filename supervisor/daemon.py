@@ -21,6 +21,7 @@ from supervisor.children.ensembles import Ensembles
 from supervisor.children.limits import cores, find_limit
 from supervisor.children.memory import Plan, share_out
 from supervisor.children.pool import ProcessPool
+from supervisor.children.sandbox import Policy
 from supervisor.children.stacks import Stack
 from supervisor.chunks.executor import Executor
 from supervisor.chunks.lease_keeper import LeaseKeeper
@@ -75,8 +76,8 @@ class Daemon:
         )
 
     async def run(self) -> None:
-        """Until told to stop, or drained. Raises NoRoom, ForkserverLost and TimeoutError when it cannot start, and
-        Denied when Redis does not let it in.
+        """Until told to stop, or drained. Raises NoRoom, SandboxMissing, ForkserverLost and TimeoutError when it
+        cannot start, and Denied when Redis does not let it in.
         """
         self._shutdown.handle_signals()
         background = _started([self._leases.adopt(self._heartbeats, self._predecessor), self._check_store()])
@@ -119,8 +120,10 @@ class Daemon:
         """Warm first, then count: the baseline is measured, not assumed."""
         ensembles = Ensembles(self._settings.model_cache_dir, most_bytes=self._settings.model_cache_bytes)
         ensembles.prepare()
-        lean = Stack(self._work_module, "lean")
+        policy = Policy(mode=self._settings.sandbox, chunk_cpu_s=self._settings.chunk_timeout_s * cores())
+        lean = Stack(self._work_module, "lean", policy)
         plan = await self._plan(lean)
+        _say_sandbox(lean)
         log.info("memory_plan", arithmetic=plan.arithmetic, slots=plan.slots, cap_bytes=plan.cap_bytes)
         eager = not self._settings.aggressive_memory_management
         self._pool = ProcessPool(self._work_module, plan, lean, ensembles, eager=eager)
@@ -169,6 +172,13 @@ class Daemon:
                 log.info("blobs_swept", uploads_and_results=swept)
         except RedisError as error:
             log.warning("blobs_not_swept", error=str(error))
+
+
+def _say_sandbox(lean: Stack) -> None:
+    """What of it is on; loudly where something is missing, or was renounced."""
+    off = lean.policy.mode == "off"
+    say = log.warning if off or lean.sandbox_missing else log.info
+    say("sandbox", mode=lean.policy.mode, active=lean.sandbox_active, missing=lean.sandbox_missing)
 
 
 def _started(verbs: list[Coroutine[Any, Any, None]]) -> set[asyncio.Task[None]]:

@@ -53,6 +53,7 @@ def snapshot(
         "full_forkserver": _forkserver(pool.full, pool),
         "templates": _templates(pool),
         "children": [_child(run) for run in runs if run.child],
+        "sandbox": _sandbox(pool.lean),
         "trusted_models": trusted_models(settings.trusted_model_dir),
         "aggressive_memory_management": settings.aggressive_memory_management,
         "gc_enabled": gc.isenabled(),
@@ -85,6 +86,11 @@ def _forkserver(forkserver: Stack, pool: ProcessPool) -> dict[str, Any] | None:
         "pss_bytes": pool.watch.own_pss_bytes.get(warm.pid, 0),
         "vm_size_bytes": warm.vm_size_bytes,
     }
+
+
+def _sandbox(stack: Stack) -> dict[str, Any]:
+    """Its layers, as the last forkserver that was up has found them."""
+    return {"mode": stack.policy.mode, "active": stack.sandbox_active, "missing": stack.sandbox_missing}
 
 
 def _templates(pool: ProcessPool) -> list[dict[str, Any]]:

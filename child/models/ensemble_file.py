@@ -50,8 +50,8 @@ class _Head(msgspec.Struct):
     """Bytes of all arrays, with what lies between them."""
 
 
-def write(ensemble: Ensemble, path: str | Path) -> None:
-    """The whole file, flushed. Nothing is left of it when that fails."""
+def write(ensemble: Ensemble, path: str | Path | int) -> None:
+    """The whole file, flushed; a descriptor is closed. Nothing is left of a path's file when that fails."""
     trees = ensemble.trees
     arrays = [*(getattr(trees, name) for name in _ARRAYS), *trees.categories.values()]
     places, end = _places(arrays)
@@ -65,12 +65,16 @@ def write(ensemble: Ensemble, path: str | Path) -> None:
                 file.write(array.data.cast("B") if array.size else b"")
             file.truncate(start + end)
     except BaseException:
-        Path(path).unlink(missing_ok=True)
+        if not isinstance(path, int):
+            Path(path).unlink(missing_ok=True)
         raise
 
 
-def read(path: str | Path) -> Ensemble:
-    """Map the file; every index in it is checked before anyone follows it. Raises UnreadableModel for another file."""
+def read(path: str | Path | int) -> Ensemble:
+    """Map a file, or that of a descriptor, which is closed; every index in it is checked before anyone follows it.
+
+    Raises UnreadableModel for another file.
+    """
     with open(path, "rb") as file:
         size = os.fstat(file.fileno()).st_size
         if size < len(MAGIC) + _LENGTH.size:

@@ -4,6 +4,8 @@
   `stack_choice`: what the pool decides, as pure functions; `budget`, `memory`, `limits`: that memory.
 - `forkserver`: the process that forks; `confinement`: what a fork does to itself; `fork_protocol`: what is said to it;
   `spawner`: our end of that; `stacks`: the two forkservers that there are, kept up.
+- `sandbox`: what a fork may not do, whatever it has read; `landlock`, `seccomp`, `privileges`, `kernel`: by what means;
+  `refusals`, `syscalls`: which system calls.
 - `templates`: those of them that hold a loaded model.
 - `watch`, `usage`: every child's memory, looked at from outside.
 - `pipe`, `conversation`, `inputs`: what a child says and may read; `ensembles`: models that were turned into arrays.

@@ -1,7 +1,7 @@
 """What a fork of the forkserver does to itself before it works: its group, its end, its descriptors, its cap.
 
-Runs in forkserver, templates and children; Linux in full, elsewhere what there is. Closes neither network nor files:
-their rights are the supervisor's. What a child inherits of the environment: see `stacks`.
+Runs in forkserver, templates and children; Linux in full, elsewhere what there is. Does not close network and files:
+see `sandbox`. What a child inherits of the environment: see `stacks`.
 """
 
 import contextlib
@@ -12,7 +12,7 @@ import signal
 import socket
 import sys
 
-from supervisor.children.fork_protocol import HARD_MARGIN_BYTES, address_space_bytes
+from supervisor.children.fork_protocol import FILE_DESCRIPTOR, HARD_MARGIN_BYTES, address_space_bytes
 
 LINUX = sys.platform == "linux"
 PR_SET_PDEATHSIG = 1
@@ -50,13 +50,19 @@ def reset_signals() -> None:
 
 
 def keep_only(descriptors: list[int]) -> list[socket.socket]:
-    """Close every descriptor but these; the second becomes stdout and stderr. Returns the others as sockets."""
-    connection, stderr, *control = descriptors
+    """Close every descriptor but these; the second becomes stdout and stderr, the fourth is a file.
+
+    Returns the others as sockets.
+    """
+    connection, stderr, *more = descriptors
+    control, files = more[:1], more[1:]
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)
     os.dup2(stderr, 1)
     os.dup2(stderr, 2)
-    kept = sorted([connection, *control])
+    for file in files:
+        os.dup2(file, FILE_DESCRIPTOR)
+    kept = sorted([connection, *control, *(FILE_DESCRIPTOR for _ in files)])
     last = 2
     for descriptor in kept:
         os.closerange(last + 1, descriptor)

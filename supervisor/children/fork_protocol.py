@@ -10,7 +10,9 @@ from typing import Literal
 import msgspec
 
 COMMAND_BYTES = 256
-MAX_DESCRIPTORS = 3
+MAX_DESCRIPTORS = 4
+FILE_DESCRIPTOR = 100
+"""Under this number a template finds the one file that it may read or write."""
 HARD_MARGIN_BYTES = 16 * 1024 * 1024
 """RLIMIT_AS: the hard limit lies this much above the soft one (the cap), room in which a child reports its end."""
 UNSEEN_BYTES, UNSEEN_SHARE = 16 * 1024 * 1024, 0.1
@@ -20,7 +22,9 @@ _LENGTH = struct.Struct(">H")
 
 
 class Fork(msgspec.Struct, kw_only=True):
-    """Fork once. Descriptors: the child's connection, its stderr, and for a template its control socket."""
+    """Fork once. Descriptors: the child's connection, its stderr, and for a template its control socket and, if
+    it is given one, a file.
+    """
 
     number: int
     role: Literal["child", "template"]
@@ -35,6 +39,10 @@ class Warm(msgspec.Struct, tag=True, kw_only=True):
     rss_bytes: int
     anon_bytes: int
     vm_size_bytes: int
+    sandbox_active: list[str] = []
+    """Its layers that are on,"""
+    sandbox_missing: list[str] = []
+    """and those that the platform has not got."""
 
 
 class Forked(msgspec.Struct, tag=True, kw_only=True):

@@ -22,6 +22,8 @@ import sys
 from types import ModuleType
 from typing import Any, NoReturn
 
+import msgspec
+
 from supervisor.children.confinement import (
     EXIT_UNREPORTED,
     LINUX,
@@ -46,13 +48,15 @@ from supervisor.children.fork_protocol import (
     decode_command,
     encode_event,
 )
+from supervisor.children.sandbox import Policy, Sandbox
 
 
 class Forkserver:
     """Serves fork commands until its control socket is closed."""
 
-    def __init__(self, control: socket.socket, work: ModuleType, prepared: Any) -> None:
+    def __init__(self, control: socket.socket, work: ModuleType, prepared: Any, sandbox: Sandbox) -> None:
         self._control = control
+        self._sandbox = sandbox
         self._work = work
         self._prepared = prepared
         self._numbers: dict[int, int] = {}
@@ -60,7 +64,7 @@ class Forkserver:
 
     def serve(self) -> NoReturn:
         self._listen_for_exits()
-        self._tell(_warm())
+        self._tell(_warm(self._sandbox))
         control = self._control.fileno()
         while True:
             ready, _, _ = select.select([control, self._wake_read], [], [])
@@ -130,11 +134,14 @@ class Forkserver:
             die_with_parent()
             adopt_orphans()
             reset_signals()
-            connection, *control = keep_only(descriptors)
             if fork.cap_bytes:  # without a cap of its own it has inherited all of these
                 be_killed_first()
                 give_way()
                 limit_address_space(fork.cap_bytes)
+                self._sandbox.enclose(file_bytes=fork.cap_bytes if fork.role == "template" else 0)
+            if fork.role == "child":
+                self._sandbox.seal()
+            connection, *control = keep_only(descriptors)
             if fork.role == "template":
                 self._become_template(connection, control[0])
             else:
@@ -150,8 +157,9 @@ class Forkserver:
         connection.close()
         if prepared is not None:
             gc.collect()
+            self._sandbox.expect_children()
             gc.freeze()
-            Forkserver(control, self._work, prepared).serve()
+            Forkserver(control, self._work, prepared, self._sandbox).serve()
 
 
 def _receive(control: socket.socket) -> tuple[Fork, list[int]] | None:
@@ -185,12 +193,17 @@ def _children() -> set[int]:
         return set()
 
 
-def _warm() -> Warm:
-    if not LINUX:
-        rss = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        return Warm(pid=os.getpid(), rss_bytes=rss, anon_bytes=rss, vm_size_bytes=0)
-    sizes = own_sizes()
-    return Warm(pid=os.getpid(), rss_bytes=sizes["VmRSS"], anon_bytes=sizes["RssAnon"], vm_size_bytes=sizes["VmSize"])
+def _warm(sandbox: Sandbox) -> Warm:
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    sizes = own_sizes() if LINUX else {"VmRSS": most, "RssAnon": most, "VmSize": 0}
+    return Warm(
+        pid=os.getpid(),
+        rss_bytes=sizes["VmRSS"],
+        anon_bytes=sizes["RssAnon"],
+        vm_size_bytes=sizes["VmSize"],
+        sandbox_active=sandbox.active,
+        sandbox_missing=sandbox.missing,
+    )
 
 
 def _assert_single_thread() -> None:
@@ -200,7 +213,7 @@ def _assert_single_thread() -> None:
         sys.exit(f"the forkserver has {threads} threads after its imports; it must have one")
 
 
-def main(control_descriptor: str, work_module: str, stack: str) -> NoReturn:
+def main(control_descriptor: str, work_module: str, stack: str, policy: str) -> NoReturn:
     die_with_parent()
     adopt_orphans()
     for number in (signal.SIGINT, signal.SIGTERM):  # a terminal and some platforms send them to every process:
@@ -209,9 +222,11 @@ def main(control_descriptor: str, work_module: str, stack: str) -> NoReturn:
     work = importlib.import_module(work_module)
     work.warm(stack)
     _assert_single_thread()
+    sandbox = Sandbox(msgspec.json.decode(policy, type=Policy))
+    sandbox.begin()
     gc.collect()
     gc.freeze()
-    Forkserver(control, work, None).serve()
+    Forkserver(control, work, None, sandbox).serve()
 
 
 if __name__ == "__main__":

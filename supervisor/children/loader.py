@@ -3,7 +3,9 @@
 Does not choose the stack (`stack_choice`), nor find the room (`pool`).
 """
 
-from collections.abc import Callable
+import contextlib
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import structlog
@@ -11,6 +13,7 @@ import structlog
 from jobs.protocol import Converted, Load, Ready, Unsuited
 from jobs.records import Job
 from supervisor.children.ensembles import Ensembles
+from supervisor.children.fork_protocol import FILE_DESCRIPTOR
 from supervisor.children.inputs import Parts, sizes
 from supervisor.children.spawner import Child, StackName
 from supervisor.children.stack_choice import StackChoice
@@ -34,13 +37,14 @@ class Wanted:
         self.on_spawn = on_spawn
         self._trusted = trusted
 
-    def request(self, arrays: Path | None, into: Path | None) -> Load:
+    def request(self, *, arrays: bool, into: bool) -> Load:
+        """Whether it is given a file of arrays, or one to write them to."""
         return Load(
             options=self.job.options,
             sizes=sizes(self.parts),
             trusted=self._trusted,
-            ensemble=str(arrays) if arrays else None,
-            into=str(into) if into else None,
+            ensemble=FILE_DESCRIPTOR if arrays else None,
+            into=FILE_DESCRIPTOR if into else None,
         )
 
 
@@ -63,12 +67,14 @@ class Loader:
         """A template; None when this was only a step towards one. Raises LoadFailed, ForkserverLost."""
         arrays = self._ensembles.find(wanted.parts)
         into = None if arrays else self._ensembles.place()
+        given = arrays if stack == "lean" else None
         try:
-            child, control = await forkserver.spawner.fork("template", cap_bytes)
+            with _opened(given, into) as file:
+                child, control = await forkserver.spawner.fork("template", cap_bytes, file)
             assert control is not None
             wanted.on_spawn(child, self._watch.add(child, forkserver.warm, cap_bytes))
             with Loading(child, control) as loading:
-                request = wanted.request(arrays if stack == "lean" else None, into)
+                request = wanted.request(arrays=given is not None, into=into is not None)
                 answer = await loading.ask(request, wanted.parts)
                 if isinstance(answer, Ready):
                     return await self._template(stack, forkserver, loading, answer, cap_bytes)
@@ -98,3 +104,15 @@ class Loader:
         elif into:
             path = self._ensembles.keep(wanted.parts, into)
             log.info("model_converted", job_id=wanted.job.job_id, size_bytes=path.stat().st_size)
+
+
+@contextlib.contextmanager
+def _opened(arrays: Path | None, into: Path | None) -> Iterator[int | None]:
+    """The one file that a template is given, to read or to write: it can open none."""
+    path = arrays or into
+    file = None if path is None else os.open(path, os.O_RDONLY if arrays else os.O_WRONLY)
+    try:
+        yield file
+    finally:
+        if file is not None:
+            os.close(file)

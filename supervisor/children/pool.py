@@ -36,7 +36,7 @@ class ProcessPool:
     def __init__(self, work_module: str, plan: Plan, lean: Stack, ensembles: Ensembles, *, eager: bool) -> None:
         self.plan = plan
         self.lean = lean
-        self.full = Stack(work_module, "full")
+        self.full = Stack(work_module, "full", lean.policy)
         self.budget = Budget(plan.budget_bytes)
         self.watch = Watch(plan.limit, self.budget, [lean, self.full])
         self._loader = Loader(ensembles, StackChoice(), self.watch, eager=eager)

@@ -75,8 +75,13 @@ class Spawner:
         self.lost = asyncio.Event()
         self._events = asyncio.create_task(self._listen())
 
-    async def fork(self, role: Literal["child", "template"], cap_bytes: int) -> tuple[Child, socket.socket | None]:
-        """Fork a child; for a template also our end of its control socket. Raises ForkserverLost."""
+    async def fork(
+        self, role: Literal["child", "template"], cap_bytes: int, file: int | None = None
+    ) -> tuple[Child, socket.socket | None]:
+        """Fork a child; for a template also our end of its control socket. Raises ForkserverLost.
+
+        `file`: a descriptor that a template gets under the number FILE_DESCRIPTOR; ours stays open.
+        """
         if self.lost.is_set():
             raise ForkserverLost
         self._next_number += 1
@@ -86,6 +91,8 @@ class Spawner:
         control, their_control = socket.socketpair() if role == "template" else (None, None)
         if their_control:
             descriptors.append(their_control.fileno())
+        if file is not None:
+            descriptors.append(file)
         child = Child(self._next_number, await Pipe.over(ours), StderrTail(read_end))
         self._children[child.number] = child
         try:

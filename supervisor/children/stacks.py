@@ -11,11 +11,13 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+import msgspec
 import structlog
 
 from jobs.settings import MIB
 from supervisor.children.budget import Reservation
 from supervisor.children.fork_protocol import Warm
+from supervisor.children.sandbox import Policy, SandboxMissing
 from supervisor.children.spawner import ForkserverLost, Spawner, StackName
 
 log = structlog.get_logger()
@@ -66,8 +68,12 @@ class RunningForkserver:
 class Stack:
     """The libraries that a forkserver imports, lean or full, and the one that has imported them, while it is up."""
 
-    def __init__(self, work_module: str, stack: StackName) -> None:
+    def __init__(self, work_module: str, stack: StackName, policy: Policy) -> None:
         self.stack = stack
+        self.policy = policy
+        self.sandbox_active: list[str] = []
+        self.sandbox_missing: list[str] = []
+        """Layers, once it was up; see `sandbox`."""
         self.expected_bytes = FULL_STACK_BYTES
         """What it takes when it is up: measured, once it was."""
         self.reservation: Reservation | None = None
@@ -81,16 +87,25 @@ class Stack:
         return None if self._forkserver is None or self._forkserver.lost else self._forkserver
 
     async def up(self) -> RunningForkserver:
-        """Start it if need be. Raises ForkserverLost, TimeoutError."""
+        """Start it if need be. Raises ForkserverLost, TimeoutError, SandboxMissing."""
         async with self._starting:
             if self._forkserver and self._forkserver.lost:
                 log.error("forkserver_lost", stack=self.stack, child_pid=self._forkserver.warm.pid)
                 await self._forkserver.spawner.leave()
                 self._forkserver = None
             if self._forkserver is None:
-                self._forkserver = RunningForkserver(*await start_forkserver(self._work_module, self.stack))
+                started = await start_forkserver(self._work_module, self.stack, self.policy)
+                self._forkserver = RunningForkserver(*started)
+                await self._check_sandbox(self._forkserver.warm)
                 self.expected_bytes = self._forkserver.warm.rss_bytes
             return self._forkserver
+
+    async def _check_sandbox(self, warm: Warm) -> None:
+        """Raises SandboxMissing."""
+        self.sandbox_active, self.sandbox_missing = warm.sandbox_active, warm.sandbox_missing
+        if self.policy.mode == "require" and warm.sandbox_missing:
+            await self.down()
+            raise SandboxMissing(warm.sandbox_missing)
 
     async def begin(self) -> RunningForkserver:
         """As `up`, at the start of a supervisor: one that was killed meanwhile is started again, START_TRIES in all."""
@@ -124,7 +139,7 @@ class Stack:
 
 
 async def start_forkserver(
-    work_module: str, stack: StackName, env: Mapping[str, str] = os.environ
+    work_module: str, stack: StackName, policy: Policy, env: Mapping[str, str] = os.environ
 ) -> tuple[Spawner, Warm]:
     """Start a forkserver and wait until it has imported its stack. Raises ForkserverLost, TimeoutError."""
     ours, theirs = socket.socketpair()
@@ -136,6 +151,7 @@ async def start_forkserver(
         str(theirs.fileno()),
         work_module,
         stack,
+        msgspec.json.encode(policy).decode(),
         pass_fds=[theirs.fileno()],
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.DEVNULL,

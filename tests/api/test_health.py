@@ -90,6 +90,21 @@ def test_a_rescue_that_has_not_run(client: TestClient, player: Player, submitted
     assert "1 lease(s) expired up to 4" in check["output"]
 
 
+def test_a_sandbox_with_holes(client: TestClient, player: Player) -> None:
+    whole = {"mode": "auto", "active": ["landlock", "seccomp"], "missing": []}
+    player.heartbeat(sandbox=whole)
+    document = client.get("/health").json()
+    assert (document["status"], document["checks"]["sandbox"]) == (
+        "pass",
+        {"status": "pass", "active": ["landlock", "seccomp"]},
+    )
+    player.heartbeat(sandbox={"mode": "auto", "active": ["seccomp"], "missing": ["landlock"]})
+    check = _check(client, "sandbox")
+    assert (check["active"], "the platform of played lacks landlock" in check["output"]) == (["seccomp"], True)
+    player.heartbeat(sandbox={"mode": "off", "active": [], "missing": []})
+    assert "played runs with SANDBOX=off" in _check(client, "sandbox")["output"]
+
+
 @pytest.fixture
 def mute_port() -> Iterator[int]:
     """Takes connections and never answers."""

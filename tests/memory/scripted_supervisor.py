@@ -3,6 +3,8 @@
 import asyncio
 import sys
 
+import msgspec
+
 from jobs.connection import connect, connect_blocking
 from jobs.logs import configure
 from jobs.queue import Queue
@@ -12,7 +14,7 @@ from tests.supervisor.conftest import SCRIPTED
 
 
 async def serve() -> None:
-    settings = load_settings()
+    settings = msgspec.structs.replace(load_settings(), sandbox="off")  # the scripts of these children write files
     redis, blocking = connect(settings), connect_blocking(settings)
     queue = Queue(redis, blocking, supervisor="scripted", lease_s=settings.lease_s, job_ttl_s=settings.job_ttl_s)
     configure("INFO", "json")

@@ -62,13 +62,18 @@ def test_procfile_and_blueprint_start_the_same_commands():
     assert procfile == {server["type"]: server["startCommand"] for server in SERVERS}
 
 
-def test_both_processes_get_the_store_and_the_same_tokens():
+def test_both_processes_get_the_store():
     for server in SERVERS:
         found = variables(server)
         assert found["REDIS_URL"]["fromService"]["name"] == STORE["name"]
-        assert found["API_TOKEN"]["generateValue"] is True
-        assert found["ADMIN_TOKEN"]["generateValue"] is True
         assert re.fullmatch(r"3\.1[1-4]\.\d+", found["PYTHON_VERSION"]["value"])
+
+
+def test_only_the_web_app_gets_tokens():
+    for server in SERVERS:
+        tokens = {name: found for name, found in variables(server).items() if "TOKEN" in name}
+        assert set(tokens) == ({"API_TOKEN", "ADMIN_TOKEN"} if server["type"] == "web" else set())
+        assert all(found["generateValue"] is True for found in tokens.values())
 
 
 def test_the_web_app_listens_where_render_looks():

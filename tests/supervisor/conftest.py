@@ -46,6 +46,7 @@ class Service:
                 "worker_slots": 2,
                 "job_ttl_s": 60,
                 "model_cache_dir": self.model_cache,
+                "sandbox": "off",  # the scripts of these children write files, and start processes
                 **changes,
             }
         )

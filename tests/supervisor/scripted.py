@@ -106,7 +106,7 @@ def prepare(connection: socket.socket) -> dict[str, Any] | None:
     pipe = Connection(connection)
     request = pipe.receive()
     assert isinstance(request, Load)
-    if request.ensemble and Path(request.ensemble).read_text(encoding="utf-8") != ARRAYS:
+    if request.ensemble and _text(request.ensemble) != ARRAYS:
         pipe.send(Unsuited("these are no arrays", unreadable=True))
         return None
     model = pipe.read_json("model", request.sizes["model"])
@@ -126,10 +126,16 @@ def loaded(model: dict[str, Any], request: Load) -> Ready | Converted | Unsuited
         return Unsuited("it cannot read this")
     if request.into and model.get("converts") == Process.stack and "full" not in needs.values():
         note(model, "converted")
-        Path(request.into).write_text(ARRAYS, encoding="utf-8")
+        with open(request.into, "w", encoding="utf-8") as file:
+            file.write(ARRAYS)
         return Converted()
     note(model, f"ready-{Process.stack}")
     return Ready(MODEL)
+
+
+def _text(file: int | str) -> str:
+    with open(file, encoding="utf-8") as opened:
+        return opened.read()
 
 
 def note(model: dict[str, Any], what: str) -> None:

@@ -13,6 +13,7 @@ from supervisor.children.budget import Budget
 from supervisor.children.fork_protocol import Warm
 from supervisor.children.limits import Limit
 from supervisor.children.memory import share_out
+from supervisor.children.sandbox import Policy
 from supervisor.children.watch import Sample, Watch
 from supervisor.chunks.predecessor import Predecessor
 from supervisor.heartbeat import Heartbeat
@@ -26,7 +27,13 @@ LIMIT = Limit(1024 * MIB, "a test")
 
 def stack(name: str, pid: int | None) -> Any:
     warm = Warm(pid=pid or 0, rss_bytes=7, anon_bytes=6, vm_size_bytes=8)
-    return SimpleNamespace(stack=name, forkserver=SimpleNamespace(warm=warm) if pid else None)
+    return SimpleNamespace(
+        stack=name,
+        forkserver=SimpleNamespace(warm=warm) if pid else None,
+        policy=Policy(),
+        sandbox_active=["seccomp"],
+        sandbox_missing=["landlock"],
+    )
 
 
 def pool(service: Service) -> Any:
@@ -75,6 +82,11 @@ async def test_forkservers_are_told_while_they_are_up(service: Service) -> None:
     told = await Beating(service).beat()
     assert told["forkserver"] == {"pid": 11, "stack": "lean", "rss_bytes": 7, "pss_bytes": 5, "vm_size_bytes": 8}
     assert told["full_forkserver"] is None
+
+
+async def test_the_sandbox_is_told(service: Service) -> None:
+    told = await Beating(service).beat()
+    assert told["sandbox"] == {"mode": "auto", "active": ["seccomp"], "missing": ["landlock"]}
 
 
 async def test_children_are_told_with_their_share_of_the_cap(service: Service) -> None:
