@@ -4,10 +4,12 @@ Commands carry descriptors and have a fixed size, so that each is received toget
 frames. Does not cover what a child says of its work: see `jobs.protocol`.
 """
 
+import os
 import struct
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
+from msgspec import Meta
 
 COMMAND_BYTES = 256
 MAX_DESCRIPTORS = 4
@@ -19,6 +21,15 @@ UNSEEN_BYTES, UNSEEN_SHARE = 16 * 1024 * 1024, 0.1
 """Of the cap, but no more than that share: for what a child adds without enlarging its address space: inherited pages
 that it writes to, and buffers that OpenBLAS has reserved and not touched before the fork (6.5 MB a copy of it)."""
 _LENGTH = struct.Struct(">H")
+Pid = Annotated[int, Meta(ge=1, le=2**22)]
+"""No kernel has more."""
+Bytes = Annotated[int, Meta(ge=0, lt=2**48)]
+"""No address space is larger."""
+Layers = Annotated[list[Annotated[str, Meta(max_length=40)]], Meta(max_length=20)]
+
+
+class BadEvent(Exception):
+    """A forking process told what cannot be."""
 
 
 class Fork(msgspec.Struct, kw_only=True):
@@ -35,13 +46,13 @@ class Fork(msgspec.Struct, kw_only=True):
 class Warm(msgspec.Struct, tag=True, kw_only=True):
     """Ready to fork. Sizes in bytes."""
 
-    pid: int
-    rss_bytes: int
-    anon_bytes: int
-    vm_size_bytes: int
-    sandbox_active: list[str] = []
+    pid: Pid
+    rss_bytes: Bytes
+    anon_bytes: Bytes
+    vm_size_bytes: Bytes
+    sandbox_active: Layers = []
     """Its layers that are on,"""
-    sandbox_missing: list[str] = []
+    sandbox_missing: Layers = []
     """and those that the platform has not got."""
 
 
@@ -49,16 +60,16 @@ class Forked(msgspec.Struct, tag=True, kw_only=True):
     """The command was carried out."""
 
     number: int
-    pid: int
+    pid: Pid
 
 
 class Exited(msgspec.Struct, tag=True, kw_only=True):
     """A forked process is gone; `status` is what wait4 said, None when there was no process to begin with."""
 
     number: int
-    status: int | None
-    max_rss_bytes: int = 0
-    error: str | None = None
+    status: Annotated[int, Meta(ge=0, le=0xFFFF)] | None
+    max_rss_bytes: Bytes = 0
+    error: Annotated[str, Meta(max_length=200)] | None = None
 
 
 Event = Warm | Forked | Exited
@@ -94,8 +105,18 @@ def event_length(header: bytes) -> int:
 
 
 def decode_event(body: bytes) -> Event:
-    event: Event = _event.decode(body)
+    """Raises BadEvent."""
+    try:
+        event: Event = _event.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise BadEvent(str(error)) from error
+    if isinstance(event, Exited) and event.status is not None and not _is_end(event.status):
+        raise BadEvent(f"status {event.status} is no exit")
     return event
+
+
+def _is_end(status: int) -> bool:
+    return os.WIFEXITED(status) or os.WIFSIGNALED(status)
 
 
 EVENT_HEADER_BYTES = _LENGTH.size

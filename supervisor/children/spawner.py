@@ -1,7 +1,8 @@
 """Our end of a process that forks: the forkserver, or a template. Runs on the supervisor's event loop.
 
 Gives children with a pipe, a stderr tail and an exit that can be awaited; when the forking process dies, so do they.
-Does not judge how a child ended: see `judge`.
+A template has read a hostile model, so what it tells is checked: one that tells what cannot be, or nothing for too
+long, is killed. Does not judge how a child ended: see `judge`.
 """
 
 import asyncio
@@ -11,9 +12,13 @@ import signal
 import socket
 from typing import Any, Literal
 
+import structlog
+
 from jobs.outcomes import Outcome
+from supervisor.children.descendant import Descendant, NotItsChild
 from supervisor.children.fork_protocol import (
     EVENT_HEADER_BYTES,
+    BadEvent,
     Exited,
     Fork,
     Forked,
@@ -24,7 +29,13 @@ from supervisor.children.fork_protocol import (
 )
 from supervisor.children.pipe import Pipe, StderrTail
 
+log = structlog.get_logger()
+
 LEAVE_TIMEOUT_S = 2.0
+FORK_TIMEOUT_S = 30.0
+"""A fork takes 20 ms at most; on a machine that is busy elsewhere, much longer."""
+TELL_TIMEOUT_S = 5.0
+"""For a forking process to tell of an exit that we have seen."""
 
 
 StackName = Literal["lean", "full"]
@@ -43,6 +54,8 @@ class Child:
         self.pipe = pipe
         self.stderr = stderr
         self.pid: int | None = None
+        self.process: Descendant | None = None
+        """Once it was forked, unless it was gone by then."""
         self.forked: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self.exited: asyncio.Future[Exited] = asyncio.get_running_loop().create_future()
         self.killed_as: Outcome | None = None
@@ -54,8 +67,17 @@ class Child:
         if self.exited.done():
             return
         self.killed_as = self.killed_as or reason
-        if self.pid:
-            kill_group(self.pid)
+        self.end()
+
+    def end(self) -> None:
+        """It, and its process group, whatever becomes known as the reason."""
+        if self.process:
+            self.process.kill()
+
+    def release(self) -> None:
+        """It has gone: nothing is signalled under its pid any more."""
+        if self.process:
+            self.process.release()
 
     def close(self) -> None:
         self.pipe.close()
@@ -63,12 +85,11 @@ class Child:
 
 
 class Spawner:
-    """Forks children on command, and hears of their exits."""
+    """Forks children on command, and hears of their exits. `forking`: the process at the other end."""
 
-    def __init__(self, control: socket.socket, process: asyncio.subprocess.Process | None = None) -> None:
+    def __init__(self, control: socket.socket, forking: asyncio.subprocess.Process | Child) -> None:
         self._control = control
-        self._process = process
-        """The forkserver's; a template's process belongs to the forkserver."""
+        self._forking = forking
         self._children: dict[int, Child] = {}
         self._next_number = 0
         self.warm: asyncio.Future[Warm] = asyncio.get_running_loop().create_future()
@@ -106,7 +127,9 @@ class Spawner:
             if their_control:
                 their_control.close()
         futures: list[asyncio.Future[Any]] = [child.forked, child.exited]
-        await asyncio.wait(futures, return_when=asyncio.FIRST_COMPLETED)
+        done, _ = await asyncio.wait(futures, timeout=FORK_TIMEOUT_S, return_when=asyncio.FIRST_COMPLETED)
+        if not done:
+            self._disbelieve(f"told of no fork in {FORK_TIMEOUT_S:g} s")
         if child.parent_lost:
             child.close()
             if control:
@@ -122,13 +145,14 @@ class Spawner:
     async def leave(self) -> None:
         """Close, and see the forkserver out: bounded, for a process that is stopped does not go by itself."""
         self.close()
-        if self._process:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(LEAVE_TIMEOUT_S):
-                    await self._process.wait()
-                    return
-            self._process.kill()
-            await self._process.wait()
+        if isinstance(self._forking, Child):
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LEAVE_TIMEOUT_S):
+                await self._forking.wait()
+                return
+        self._forking.kill()
+        await self._forking.wait()
 
     async def _listen(self) -> None:
         reader, writer = await asyncio.open_unix_connection(sock=self._control.dup())
@@ -138,22 +162,68 @@ class Spawner:
                 self._hear(decode_event(await reader.readexactly(event_length(header))))
         except (asyncio.IncompleteReadError, ConnectionError):
             self._lose()
+        except (BadEvent, NotItsChild) as error:
+            self._disbelieve(str(error))
         finally:
             writer.close()
 
     def _hear(self, event: Warm | Forked | Exited) -> None:
+        """Raises BadEvent, NotItsChild."""
         if isinstance(event, Warm):
+            if self.warm.done():
+                raise BadEvent("warm a second time")
             self.warm.set_result(event)
             return
-        child = self._children[event.number]
+        child = self._children.get(event.number)
+        if child is None:
+            raise BadEvent(f"it has no child number {event.number}")
         if isinstance(event, Forked):
-            child.pid = event.pid
-            child.forked.set_result(event.pid)
-            if child.killed_as:
-                kill_group(event.pid)
+            self._forked(child, event)
         else:
-            del self._children[event.number]
-            child.exited.set_result(event)
+            self._exited(child, event)
+
+    def _forked(self, child: Child, event: Forked) -> None:
+        if child.forked.done():
+            raise BadEvent(f"number {child.number} forked a second time")
+        with contextlib.suppress(ProcessLookupError):
+            child.process = Descendant.told_by(self._forking.pid or 0, event.pid)
+        child.pid = event.pid
+        child.forked.set_result(event.pid)
+        if child.killed_as:
+            child.end()
+        if child.process:
+            child.process.when_gone(lambda: self._expect_exit(child))
+        else:
+            self._expect_exit(child)
+
+    def _exited(self, child: Child, event: Exited) -> None:
+        if child.process and not child.process.gone:
+            raise BadEvent(f"it tells the exit of process {child.pid}, which is there")
+        if not child.process and not child.forked.done() and event.status is not None:
+            raise BadEvent(f"number {child.number} exited and was not forked")
+        del self._children[child.number]
+        child.release()
+        child.exited.set_result(event)
+
+    def _expect_exit(self, child: Child) -> None:
+        """It has gone; its parent must tell so."""
+
+        def check() -> None:
+            if not child.exited.done():
+                self._disbelieve(f"it does not tell that process {child.pid} has gone")
+
+        asyncio.get_running_loop().call_later(TELL_TIMEOUT_S, check)
+
+    def _disbelieve(self, reason: str) -> None:
+        """It is broken, or was taken over."""
+        if self.lost.is_set():
+            return
+        log.error("forking_process_disbelieved", child_pid=self._forking.pid, reason=reason)
+        self._lose()
+        if isinstance(self._forking, Child):
+            self._forking.kill(Outcome.CRASHED)
+        else:
+            self._forking.kill()
 
     def _lose(self) -> None:
         """The forking process is gone: so are its children, and who waits for one shall know."""
@@ -163,8 +233,8 @@ class Spawner:
         self._control.close()
         for child in self._children.values():
             child.parent_lost = True
-            if child.pid:
-                kill_group(child.pid)
+            child.end()
+            child.release()
             child.exited.set_result(
                 Exited(number=child.number, status=None, error="the process it was forked from died")
             )
@@ -172,11 +242,6 @@ class Spawner:
         if not self.warm.done():
             self.warm.set_exception(ForkserverLost())
             self.warm.exception()  # seen here, so that nobody needs to wait for it
-
-
-def kill_group(pid: int) -> None:
-    """SIGKILL to a child's process group; no error when it is gone already."""
-    signal_group(pid, signal.SIGKILL)
 
 
 def signal_group(pid: int, number: signal.Signals) -> None:

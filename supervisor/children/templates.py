@@ -11,7 +11,7 @@ import socket
 import msgspec
 
 from jobs.outcomes import Outcome
-from jobs.protocol import Converted, Failed, FromChild, Load, Read, Ready, Unsuited
+from jobs.protocol import BadFrame, Converted, Failed, FromChild, Load, Read, Ready, Unsuited
 from jobs.records import Job, ModelInfo, json_text
 from supervisor.children.budget import Reservation
 from supervisor.children.conversation import serve_reads
@@ -37,7 +37,7 @@ class Loading:
 
     def __init__(self, child: Child, control: socket.socket) -> None:
         self.child = child
-        self.spawner = Spawner(control)
+        self.spawner = Spawner(control, child)
         self._kept = False
 
     def __enter__(self) -> "Loading":
@@ -51,7 +51,11 @@ class Loading:
     async def ask(self, request: Load, parts: Parts) -> Ready | Converted | Unsuited:
         """What becomes of the model. Raises LoadFailed."""
         await self.child.pipe.send(request)
-        message: FromChild | None = await serve_reads(self.child.pipe, parts)
+        message: FromChild | None = None
+        try:
+            message = await serve_reads(self.child.pipe, parts)
+        except BadFrame:
+            self.child.kill(Outcome.CRASHED)
         if isinstance(message, Ready | Converted | Unsuited):
             return message
         await self.failed(message)

@@ -36,7 +36,7 @@ async def attacked(mode: Any) -> dict[str, Any]:
         sibling, its_control, _ = await template(spawner, targets)
         targets["sibling"] = sibling.pid
         first, control, found = await template(spawner, targets)
-        of_template = Spawner(control)
+        of_template = Spawner(control, first)
         await of_template.warm
         child, _ = await of_template.fork("child", 0)
         lean, _ = await spawner.fork("child", CAP_BYTES)

@@ -8,6 +8,7 @@ import pytest
 import structlog
 
 from supervisor.children import stacks
+from supervisor.children.sandbox import Policy
 from supervisor.children.spawner import ForkserverLost
 from supervisor.children.stacks import START_TRIES, Stack
 
@@ -17,7 +18,7 @@ SCRIPTED = "tests.supervisor.scripted"
 
 async def test_a_start_is_tried_several_times() -> None:
     with structlog.testing.capture_logs() as logs, pytest.raises(ForkserverLost):
-        await Stack("tests.supervisor.no_such_module", "lean").begin()
+        await Stack("tests.supervisor.no_such_module", "lean", Policy()).begin()
     tries_left = [line["tries_left"] for line in logs if line["event"] == "forkserver_not_started"]
     assert tries_left == list(reversed(range(START_TRIES)))
 
@@ -25,7 +26,7 @@ async def test_a_start_is_tried_several_times() -> None:
 async def test_one_that_takes_too_long_is_started_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stacks, "WARM_TIMEOUT_S", 0.0)
     monkeypatch.setattr(stacks, "RETRY_S", 0.0)
-    stack = Stack(SCRIPTED, "lean")
+    stack = Stack(SCRIPTED, "lean", Policy())
     with structlog.testing.capture_logs() as logs:
         keeping = asyncio.create_task(stack.keep())
         try:
@@ -47,7 +48,7 @@ async def test_one_that_takes_too_long_is_started_again(monkeypatch: pytest.Monk
 
 async def test_one_that_is_let_go_has_seen_out_what_it_has_forked() -> None:
     """Otherwise what the next job is given would be memory that somebody still holds."""
-    stack = Stack(SCRIPTED, "lean")
+    stack = Stack(SCRIPTED, "lean", Policy())
     forkserver = await stack.up()
     children = [(await forkserver.spawner.fork("child", 0))[0] for _ in range(20)]
     await stack.down()
