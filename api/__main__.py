@@ -12,6 +12,7 @@ import uvicorn
 from starlette.applications import Starlette
 
 from api.app import create_app
+from api.door import Door
 from jobs import logs
 from jobs.access import access_denied
 from jobs.blob_location import check_blobs
@@ -69,6 +70,8 @@ def _server(settings: Settings) -> Server:
         app,
         host=settings.host,
         port=settings.port,
+        http=Door,
+        ws="none",
         log_config=None,
         access_log=False,
         server_header=False,

@@ -25,10 +25,12 @@ CHECK_BYTES = BATCH_BYTES
 """An upload under way asks Redis for its memory every so many bytes."""
 AHEAD_BYTES = CHECK_BYTES + 2 * BATCH_BYTES
 """What of an upload of unknown length may come until the next time: and what this process holds of it."""
-MEMORY_BYTES = 20 * 1024 * 1024
+MEMORY_BYTES = 12 * 1024 * 1024
 """What the bodies on their way in may take of this process together."""
 WAIT_S = 10.0
 """How long a body waits outside for its turn; its sender is held up by TCP meanwhile."""
+MOST_WAITING = 32
+"""What came together with the head of a request that waits is in this process already: up to 256 KB."""
 LEAST_BYTES_PER_S = 1024.0
 
 
@@ -42,8 +44,10 @@ class Turns:
 
     @asynccontextmanager
     async def take(self, size: int) -> AsyncIterator[None]:
-        """Raises Busy when it is not its turn in WAIT_S."""
+        """Raises Busy when it is not its turn in WAIT_S, or too many wait already."""
         size = min(size, self._total)
+        if len(self._waiting) >= MOST_WAITING:
+            raise Busy
         if self._waiting or size > self._free:
             await self._wait(size)
         else:

@@ -16,6 +16,8 @@ from starlette.responses import Response
 from api import admin, analyze, events, health, jobs, metrics, models, openapi, results
 from api.access_log import AccessLog
 from api.admission import STORED_SHARE, Admission
+from api.cors import Cors
+from api.headers import Headers
 from api.problems import HANDLERS
 from api.request_quota import RequestQuota
 from api.resources import Resources
@@ -71,7 +73,7 @@ def create_app(settings: Settings, redis: RedisClient | None = None) -> Starlett
     _check_tokens(settings)
     app = Starlette(
         routes=serve(OPERATIONS),
-        middleware=[Middleware(AccessLog)],
+        middleware=[Middleware(AccessLog), Middleware(Headers), Middleware(Cors, origins=settings.cors_origins)],
         exception_handlers=HANDLERS,
         lifespan=_lifespan(settings, redis),
     )

@@ -29,12 +29,14 @@ from jobs.connection import RedisError, Trouble, trouble
 
 TYPE = "urn:shap-supervisor:problem:"
 AWAY_RETRY_S, FULL_RETRY_S = 2, 10
+NOSNIFF = {"X-Content-Type-Options": "nosniff"}
 _RETRY_AFTER: dict[type[errors.Problem], int] = {
     errors.StorageUnavailable: AWAY_RETRY_S,
     errors.StorageFull: FULL_RETRY_S,
     errors.Busy: 5,
     errors.TooManyJobs: 5,
     errors.TooManyBytes: 60,
+    errors.TooManyConnections: 5,
     errors.NotReady: 1,
 }
 _OF_STORE: dict[Trouble, type[errors.Problem]] = {
@@ -91,7 +93,7 @@ def respond(problem: errors.Problem, *, details: ProblemDetails | None = None) -
 
 
 def _headers(problem: errors.Problem) -> dict[str, str]:
-    headers = {}
+    headers = dict(NOSNIFF)
     if isinstance(problem, errors.Unauthorized):
         headers["WWW-Authenticate"] = "Bearer"
     if isinstance(problem, errors.TooSlow):

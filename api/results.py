@@ -52,7 +52,7 @@ async def result(request: Request) -> Response:
     media_type = negotiate(request)
     store = resources(request).store
     job = await store.job(parameters.job_id(request))
-    if STREAM.read(request) and request.method != "HEAD":
+    if STREAM.read(request) and (job.rows or request.method != "HEAD"):  # HEAD waits for nothing
         job = await streaming.opened(request, resources(request), job)
     else:
         check_finished(job)
@@ -111,12 +111,10 @@ async def respond(request: Request, job: Job, media_type: str) -> Response:
     headers = {"Content-Disposition": f'attachment; filename="{_file_name(table, job, writer.suffix)}"'}
     if (length := writer.length()) is not None:
         headers["Content-Length"] = str(length)
-    if request.method != "HEAD" and job.ended and table.values_bytes <= BATCH_BYTES:
+    if job.ended and table.values_bytes <= BATCH_BYTES:
         return Response(await _whole(store, table, writer), headers=headers, media_type=media_type)
     if job.ended and not await store.results.exist(job.job_id):
         raise _expired(store, job.job_id)
-    if request.method == "HEAD":
-        return Response(headers=headers, media_type=media_type)
     more = None if job.ended else streaming.more_of(resources(request), job.job_id)
     return StreamingResponse(stream(store, table, writer, more), headers=headers, media_type=media_type)
 

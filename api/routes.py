@@ -8,17 +8,18 @@
 `app` serves them, `openapi` writes them down. Does not check that a handler answers what it says: tests do.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from itertools import groupby
 from typing import Annotated, Any, NamedTuple
 
 import msgspec
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from api.auth import Guard, Realm
+from api.origins import Site
 from api.parameters import Parameter
 
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -110,8 +111,18 @@ def _route(path: str, operations: list[Operation]) -> Route:
     endpoints = {operation.method: operation.endpoint for operation in operations}
 
     async def endpoint(request: Request) -> Response:
-        return await endpoints["GET" if request.method == "HEAD" else request.method](request)
+        if request.method != "HEAD":
+            return await endpoints[request.method](request)
+        response = await endpoints["GET"](request)
+        if isinstance(response, StreamingResponse):  # what GET would stream, perhaps for hours, is not even begun
+            response.body_iterator = _nothing()
+        return response
 
     realm = operations[0].realm
-    middleware = [Middleware(Guard, realm=realm)] if realm else []
+    middleware = [Middleware(Site, realm=realm), *([Middleware(Guard, realm=realm)] if realm else [])]
     return Route(path, endpoint, methods=list(endpoints), middleware=middleware)
+
+
+async def _nothing() -> AsyncIterator[bytes]:
+    for piece in list[bytes]():
+        yield piece

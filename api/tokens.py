@@ -44,6 +44,10 @@ class Tokens:
         accepted = {Realm.API: operators + callers if callers else [], Realm.ADMIN: operators}
         self._of = {realm: [(_digest(token.encode()), who) for token, who in rows] for realm, rows in accepted.items()}
 
+    def guard(self, realm: Realm) -> bool:
+        """Whether the realm asks for a token."""
+        return bool(self._of[realm])
+
     def caller(self, realm: Realm, authorization: str | None) -> Caller:
         """Who asks. Raises Unauthorized without a bearer token, Forbidden with a wrong one."""
         accepted = self._of[realm]

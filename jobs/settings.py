@@ -8,7 +8,7 @@ import os
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_origin
 from urllib.parse import urlsplit
 
 import msgspec
@@ -22,7 +22,10 @@ Count = Annotated[int, msgspec.Meta(ge=1)]
 Quota = Annotated[int, msgspec.Meta(ge=0)]
 """0 for none."""
 Seconds = Annotated[float, msgspec.Meta(gt=0)]
+HostName = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9._:-]{1,253}$")]
+Origin = Annotated[str, msgspec.Meta(pattern=r"^(\*|[a-z][a-z0-9+.-]*://[^\s/@?#]+)$")]
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
+REDIS_SCHEMES = ("redis", "rediss", "unix")
 BLOB_SCHEMES = ("s3", "gs", "az", "file")
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
@@ -71,6 +74,10 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True):
     model_cache_dir: Path | None = None
     """Where models lie that were turned into arrays; None: a directory of this user's below the temporary one."""
     model_cache_mb: Count = 1024
+    allowed_hosts: tuple[HostName, ...] = ()
+    """Names to answer to beside this machine's own; none: any, once there are tokens."""
+    cors_origins: tuple[Origin, ...] = ()
+    """Whose pages may ask and read."""
     host: str = "127.0.0.1"
     port: Port = 8000
     log_level: LogLevel = "INFO"
@@ -133,6 +140,9 @@ def _is_secret(name: str) -> bool:
 
 
 def _convert(raw: str, kind: Any) -> Any:
+    if get_origin(kind) is tuple:
+        listed = [item.strip().lower() for item in raw.split(",") if item.strip()]
+        return msgspec.convert(listed, kind)
     if kind is bool:
         raw = {"1": "true", "0": "false", "yes": "true", "no": "false", "on": "true", "off": "false"}.get(
             raw.lower(), raw.lower()
@@ -140,6 +150,32 @@ def _convert(raw: str, kind: Any) -> Any:
     if kind is LogLevel:
         raw = raw.upper()
     return msgspec.convert(raw, kind, strict=False, dec_hook=lambda target, value: target(value))
+
+
+def _redis_url_faults(redis_url: str) -> list[str]:
+    """What is wrong with REDIS_URL; never with a word of it, which may be of the password."""
+    if redis_url.partition("://")[0].lower() not in REDIS_SCHEMES:
+        return [f"REDIS_URL: it must begin with {', '.join(f'{scheme}://' for scheme in REDIS_SCHEMES)}"]
+    if not _is_plain(redis_url):
+        return [
+            "REDIS_URL: it cannot be read. In user and password @ / # ? and : must be percent-encoded: "
+            "%40 %2F %23 %3F %3A"
+        ]
+    return []
+
+
+def _is_plain(redis_url: str) -> bool:
+    """Whether every part of REDIS_URL begins and ends where it says, in any reading."""
+    try:
+        url = urlsplit(redis_url)
+        _ = url.port
+    except ValueError:
+        return False
+    login, at, _ = url.netloc.rpartition("@")
+    behind = url.query + url.fragment + ("" if url.scheme == "unix" else url.path)
+    if "@" in login + behind or login.count(":") > 1 or "#" in redis_url:
+        return False
+    return bool(at) or not (url.scheme == "unix" and url.netloc)
 
 
 def _blob_url_faults(blob_url: str) -> list[str]:
@@ -162,9 +198,7 @@ def _blob_url_faults(blob_url: str) -> list[str]:
 def _cross_faults(values: dict[str, Any]) -> list[str]:
     """Faults that no single type can name."""
     faults = []
-    scheme = urlsplit(values.get("redis_url", "redis://")).scheme
-    if scheme not in {"redis", "rediss", "unix"}:
-        faults.append(f"REDIS_URL: it must begin with redis://, rediss:// or unix://, not {scheme}://")
+    faults += _redis_url_faults(values.get("redis_url", "redis://"))
     if "blob_url" in values:
         faults += _blob_url_faults(values["blob_url"])
     host = values.get("host", "127.0.0.1")

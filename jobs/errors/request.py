@@ -63,6 +63,19 @@ class Forbidden(Problem):
     code, status = "forbidden", 403
 
 
+class ForeignHost(Problem):
+    """This service does not answer to the host {host}. Its operator can name it in ALLOWED_HOSTS, or set API_TOKEN \
+and ADMIN_TOKEN."""
+
+    code, status = "foreign_host", 403
+
+
+class ForeignOrigin(Problem):
+    """Pages of {origin} may not ask for this. The service's operator can name that origin in CORS_ORIGINS."""
+
+    code, status = "foreign_origin", 403
+
+
 class NotFound(Problem):
     """There is nothing at {path}."""
 
@@ -116,6 +129,30 @@ class NotAcceptable(Problem):
     """No format in Accept can be given; available: {available}."""
 
     code, status = "not_acceptable", 406
+
+
+class HeadTooLarge(Problem):
+    """The request's {field} take more than the {limit} {unit} allowed. Send fewer or shorter ones."""
+
+    code, status = "head_too_large", 431
+
+
+class UrlTooLong(Problem):
+    """The request's URL is longer than the {limit_bytes} bytes allowed. Send long values in the body."""
+
+    code, status = "url_too_long", 414
+
+
+class SlowHead(Problem):
+    """The request's head has not come in whole within {seconds:g} seconds."""
+
+    code, status = "slow_head", 408
+
+
+class TooManyConnections(Problem):
+    """This process has {limit} connections, with work under way on each; nothing was accepted, try again."""
+
+    code, status = "too_many_connections", 503
 
 
 class TooLarge(Problem):

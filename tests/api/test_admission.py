@@ -23,7 +23,7 @@ from tests.api.conftest import CSV, MakeClient, Web, files
 from tests.api.player import Player
 from tests.api.test_process import LIMIT_BYTES, MIB, many_rows, part, post, submission
 
-HEAD = b"POST /analyze HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=b\r\n"
+HEAD = b"POST /analyze HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=b\r\n"
 
 
 @pytest.fixture
@@ -94,6 +94,40 @@ def test_fifty_large_uploads_at_once(web: Web, keyspace: Any) -> None:
     assert found.count(202) >= 16
     assert web.memory("VmHWM") < LIMIT_BYTES, f"from {before / MIB:.1f} to {web.memory('VmHWM') / MIB:.1f} MiB"
     assert len(blobs(keyspace)) == 2 * found.count(202)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("chunked", [True, False])
+def test_a_hundred_uploads_of_50_mb_at_once(own_valkey: ValkeyServer, tmp_path: Any, chunked: bool) -> None:
+    """Much of each comes with its head, more than may wait for their turn, into a store that has no room for all."""
+    with redis.Redis.from_url(own_valkey.connection_url) as keyspace:
+        keyspace.config_set("maxmemory", keyspace.info("memory")["used_memory"] + 200 * MIB)
+    first, more = part("data", b"a,b\n" + b"1,2\n" * (MIB // 4)), b"1,2\n" * (MIB // 4)
+    length = b"Transfer-Encoding: chunked" if chunked else b"Content-Length: %d" % (len(first) + 49 * len(more))
+    framed = (lambda piece: b"%x\r\n%b\r\n" % (len(piece), piece)) if chunked else bytes
+    found = []
+
+    def upload() -> None:
+        with socket.create_connection(("127.0.0.1", web.port), timeout=100) as connection:
+            connection.sendall(HEAD + length + b"\r\n\r\n" + framed(first))
+            for _ in range(49):
+                connection.sendall(framed(more))
+            connection.sendall(b"0\r\n\r\n" if chunked else b"")
+            found.append(connection.recv(100).split()[1])
+
+    with Web(str(own_valkey.connection_url), tmp_path / "log") as web:
+        together(100, upload)
+        assert len(found) == 100
+        assert set(found) <= {b"400", b"503"}, "the form has no end"
+        assert web.memory("VmHWM") < LIMIT_BYTES, f"{web.memory('VmHWM') / MIB:.1f} MiB"
+
+
+def together(count: int, act: Any) -> None:
+    threads = [threading.Thread(target=act) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
 
 
 def test_json_bodies_take_turns_too(web: Web) -> None:
@@ -205,6 +239,17 @@ class TestTurns:
             gone = asyncio.create_task(self.take(turns))
             await asyncio.sleep(0)
             gone.cancel()
+        await self.take(turns)
+
+    async def test_more_than_may_wait_are_sent_away_at_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("api.admission.MOST_WAITING", 2)
+        turns = Turns(total=1)
+        async with turns.take(1):
+            waiting = [asyncio.create_task(self.take(turns)) for _ in range(2)]
+            await asyncio.sleep(0)
+            with pytest.raises(Busy):
+                await asyncio.wait_for(self.take(turns), 1)
+        await asyncio.gather(*waiting)
         await self.take(turns)
 
     async def take(self, turns: Turns) -> None:

@@ -102,7 +102,7 @@ def zeros(size: int) -> Iterator[bytes]:
 
 def test_a_client_that_hangs_up_leaves_nothing(web: Web, keyspace: Any) -> None:
     with socket.create_connection(("127.0.0.1", web.port)) as connection:
-        begin = b"POST /analyze HTTP/1.1\r\nHost: x\r\nContent-Length: 100000000\r\n"
+        begin = b"POST /analyze HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000000\r\n"
         connection.sendall(begin + b"Content-Type: multipart/form-data; boundary=b\r\n\r\n")
         connection.sendall(part("data", b"a,b\n" + b"1,2\n" * 200_000))
         await_that(lambda: list(keyspace.scan_iter(f"{keys.BLOB_PREFIX}*")))
@@ -116,7 +116,7 @@ def test_a_store_that_fills_up_at_the_very_end(web: Web, keyspace: Any) -> None:
         whole_batch = b"a,b\n" + b"1,2\n" * (BATCH_BYTES // 4 - 1)
         begin = b'--b\r\nContent-Disposition: form-data; name="model_id"\r\n\r\nm\r\n' + part("data", whole_batch)
         end = b"\r\n--b--\r\n"
-        head = b"POST /analyze HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=b\r\n"
+        head = b"POST /analyze HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=b\r\n"
         connection.sendall(head + b"Content-Length: %d\r\n\r\n" % len(begin + end) + begin)
         await_that(lambda: list(keyspace.scan_iter(f"{keys.BLOB_PREFIX}*")))
         keyspace.config_set("maxmemory", 1)
@@ -140,7 +140,7 @@ def test_a_store_that_fills_up_at_the_very_end(web: Web, keyspace: Any) -> None:
 )
 def test_refused_before_the_rest_is_sent(web: Web, begin: bytes, status: bytes) -> None:
     with socket.create_connection(("127.0.0.1", web.port), timeout=10) as connection:
-        head = b"POST /analyze HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=b\r\n"
+        head = b"POST /analyze HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=b\r\n"
         connection.sendall(head + begin)
         assert connection.recv(65536).split(b" ")[1] == status
 

@@ -18,14 +18,15 @@ STATUSES = {
         "unexpected_part",
     },
     401: {"unauthorized"},
-    403: {"forbidden"},
+    403: {"forbidden", "foreign_host", "foreign_origin"},
     404: {"not_found", "unknown_job", "unknown_model"},
     405: {"method_not_allowed"},
     406: {"not_acceptable"},
-    408: {"too_slow"},
+    408: {"slow_head", "too_slow"},
     409: {"model_name_taken", "no_result", "not_ready"},
     410: {"input_lost", "result_expired"},
     413: {"too_large"},
+    414: {"url_too_long"},
     415: {"pickle_refused", "unsupported_media_type"},
     422: {
         "additivity",
@@ -54,8 +55,9 @@ STATUSES = {
         "untrusted_types",
     },
     429: {"too_many_bytes", "too_many_jobs", "too_many_requests"},
+    431: {"head_too_large"},
     500: {"storage_denied"},
-    503: {"busy", "storage_full", "storage_unavailable"},
+    503: {"busy", "storage_full", "storage_unavailable", "too_many_connections"},
     507: {"memory_cap", "no_room"},
 }
 """What clients match on: a code keeps its status."""

@@ -34,6 +34,8 @@ DEFAULTS = {
     "trusted_model_dir": None,
     "model_cache_dir": None,
     "model_cache_mb": 1024,
+    "allowed_hosts": (),
+    "cors_origins": (),
     "host": "127.0.0.1",
     "port": 8000,
     "log_level": "INFO",
@@ -139,6 +141,63 @@ def test_faults_of_callers_are_named_at_once_and_never_a_token() -> None:
     ]
     assert any(fault.startswith("PORT") for fault in caught.value.faults)
     assert not {"s3cret", "adm1n"} & set(str(caught.value).replace("=", " ").split())
+
+
+@pytest.mark.parametrize(
+    "login",
+    [
+        ":o1@o2",
+        ":o1/o2",
+        ":o1#o2",
+        ":o1:o2",
+        ":o1?o2",
+        "us:o1@o2/o3#o4:o5",
+        "us:o1:o2",
+        "us:[o1",
+        ":o1/o2@o3",
+        ":o1@o2:o3/o4",
+    ],
+)
+@pytest.mark.parametrize("rest", ["redis.example:6379/0", "redis.example", "[::1]:6379/0?health_check_interval=3"])
+def test_a_password_that_is_not_percent_encoded_is_told_without_a_part_of_it(login: str, rest: str) -> None:
+    with pytest.raises(InvalidSettings, match="must be percent-encoded: %40 %2F %23 %3F %3A") as caught:
+        load_settings({"REDIS_URL": f"rediss://{login}@{rest}"})
+    assert len(caught.value.faults) == 1
+    assert not [part for part in ("o1", "o2", "o3", "o4", "o5") if part in str(caught.value)]
+
+
+@pytest.mark.parametrize("url", ["secret:o1@redis.example", "secret", "secret://o1@h", "redis://:secret"])
+def test_what_is_no_address_is_not_repeated(url: str) -> None:
+    with pytest.raises(InvalidSettings, match="REDIS_URL") as caught:
+        load_settings({"REDIS_URL": url})
+    assert "secret" not in str(caught.value)
+    assert "o1" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://",
+        "redis://:p%40%2F%23%3Aq@redis.example:6379/0",
+        "redis://redis.example/2?health_check_interval=3",
+        "rediss://user:pass-word_1.2~!$&'()*+,;=@[::1]:6380",
+        "unix:///run/a@b.sock",
+        "unix://user:pass@/run/redis.sock?db=2",
+    ],
+)
+def test_addresses_that_can_be_read(url: str) -> None:
+    assert load_settings({"REDIS_URL": url}).redis_url == url
+
+
+def test_names_and_origins_are_lists() -> None:
+    env = {"ALLOWED_HOSTS": "Shap.example, other.example,", "CORS_ORIGINS": "https://app.example,http://localhost:3000"}
+    settings = load_settings(env)
+    assert settings.allowed_hosts == ("shap.example", "other.example")
+    assert settings.cors_origins == ("https://app.example", "http://localhost:3000")
+    assert load_settings({"CORS_ORIGINS": "*"}).cors_origins == ("*",)
+    for name, value in (("ALLOWED_HOSTS", "a/b"), ("CORS_ORIGINS", "app.example"), ("CORS_ORIGINS", "https://a/b")):
+        with pytest.raises(InvalidSettings, match=name):
+            load_settings({name: value})
 
 
 def test_secrets_do_not_get_into_messages() -> None:

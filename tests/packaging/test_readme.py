@@ -43,7 +43,7 @@ def test_every_setting_is_in_the_table_with_its_default(field):
     table = rows(section("Environment"))
     assert field.name.upper() in table
     default = field.default
-    if default is None:
+    if default in (None, ()):
         assert "`" not in table[field.name.upper()]
     else:
         text = str(default).lower() if isinstance(default, bool) else str(default).removesuffix(".0")
