@@ -15,7 +15,6 @@ if chunk.kind == 'rows' then
   redis.call('HSET', K.partials, chunk.id, partial)
   redis.call('HINCRBY', K.job, 'rows_done', chunk.last - chunk.first + 1)
   redis.call('HINCRBY', K.job, 'chunks_done', 1)
-  charge((chunk.last - chunk.first + 1) * (redis.call('HGET', K.job, 'row_bytes') or 0))
   freed = free_pieces(chunk)
 end
 local chunks = redis.call('HGET', K.job, 'chunks')
@@ -23,6 +22,7 @@ local all_done = chunks and chunks == redis.call('HGET', K.job, 'chunks_done')
 if chunk.kind == 'open' then  -- a dry run ends where others begin
   all_done = cjson.decode(redis.call('HGET', K.job, 'options')).dry_run or false
 end
+if chunk.kind == 'rows' and not (summary ~= '' and all_done) then charge(chunk.last - chunk.first + 1) end
 if summary ~= '' and all_done then
   redis.call('HSET', K.job, 'summary', summary)
   end_job('finished', ttl)

@@ -5,7 +5,7 @@
 -- ARGV: job id ("" for the caller's next), supervisor, lease seconds, the supervisor's incarnation, the caller
 -- returns the chunk's record, the job's, and its id, or nil when there is nothing to lease
 local name = ARGV[5]
-if redis.call('EXISTS', K.ready) == 1 then take_turns('') end  -- an older version may have pushed without a turn
+if name ~= '' and redis.call('EXISTS', K.ready) == 1 then take_turns('') end  -- older versions give it no turn
 if JOB_ID == '' then
   local next_id = redis.call('LMOVE', own(K.ready, name), own(K.ready, name), 'LEFT', 'RIGHT')
   if not next_id then
@@ -25,6 +25,6 @@ if redis.call('LLEN', K.pending) == 0 then leave_rotation() end
 local chunk = get_chunk(chunk_id)
 if not chunk then return nil end  -- its record is lost: `repair` ends such a job
 lease(chunk, ARGV[2], ARGV[4], draw_token(), tonumber(ARGV[3]))
-redis.call('HSET', K.job, 'served_at', now())  -- for operators: see jobs/overview.py
-if state == 'queued' then redis.call('HSET', K.job, 'state', 'started', 'started_at', now()) end
+local started = state == 'queued' and {'state', 'started', 'started_at', now()} or {}
+redis.call('HSET', K.job, 'served_at', now(), unpack(started))  -- for operators: see jobs/overview.py
 return {cjson.encode(chunk), redis.call('HGETALL', K.job), JOB_ID}

@@ -18,8 +18,7 @@ if not open then  -- sent again, because the reply was lost? Then the single chu
 end
 local owner, incarnation, token = open.owner, open.incarnation, open.token
 release(open, 'done')
-for i = 6, #ARGV, 2 do redis.call('HSET', K.job, ARGV[i], ARGV[i + 1]) end
-redis.call('HSET', K.job, 'chunks', #chunks)
+redis.call('HSET', K.job, 'chunks', #chunks, unpack(ARGV, 6))
 local model = cjson.decode(redis.call('HGET', K.job, 'inputs')).model
 if model and model.registered and redis.call('EXISTS', blob_key(model.blob.id)) == 1 then
   redis.call('HSET', blob_key(model.blob.id), 'info', redis.call('HGET', K.job, 'model'))

@@ -9,12 +9,17 @@ local K = {
 local JOB_ID = ARGV[1]
 local KEPT_FAILURES, KEPT_ATTEMPTS, EXPIRED_AT_ONCE = 50, 10000, 1000
 
+-- One moment for the whole script.
+local clock
 local function now()
-  local time = redis.call('TIME')
-  return tonumber(time[1]) + tonumber(time[2]) / 1000000
+  if not clock then
+    local time = redis.call('TIME')
+    clock = tonumber(time[1]) + tonumber(time[2]) / 1000000
+  end
+  return clock
 end
 
--- From here on the script is about another job.
+-- From here on the script is about this job.
 local function work_on(job_id)
   JOB_ID, K.job = job_id, JOB_PREFIX .. job_id
   for _, part in ipairs({'chunks', 'pending', 'attempts', 'values', 'results', 'partials'}) do
@@ -72,7 +77,11 @@ local function release(chunk, to)
 end
 
 -- Whose job it is: "" is the unnamed caller, and nobody else was there when older versions wrote it.
-local function caller() return redis.call('HGET', K.job, 'caller') or '' end
+local known_caller
+local function caller()
+  known_caller = known_caller or redis.call('HGET', K.job, 'caller') or ''
+  return known_caller
+end
 
 -- A caller's own ready list, or index of jobs, or models.
 local function own(key, name) return name == '' and key or key .. ':' .. name end
@@ -94,8 +103,7 @@ local function leave_rotation() leave_list(caller()) end
 -- Into the queue; the job goes back into rotation with its first pending chunk.
 local function enqueue(chunk, front)
   put_chunk(chunk)
-  if redis.call('LLEN', K.pending) == 0 then
-    redis.call('RPUSH', own(K.ready, caller()), JOB_ID)
+  if redis.call('LLEN', K.pending) == 0 and redis.call('RPUSH', own(K.ready, caller()), JOB_ID) == 1 then
     take_turns(caller())
   end
   redis.call(front and 'LPUSH' or 'RPUSH', K.pending, chunk.id)
@@ -104,30 +112,31 @@ end
 -- What a caller has: jobs that have not ended, and bytes of their uploads and values, of kept results and of models.
 local function count(name, jobs, bytes)
   local key = CALLER_PREFIX .. name
-  local has_jobs = redis.call('HINCRBY', key, 'jobs', jobs)
-  local has_bytes = redis.call('HINCRBY', key, 'bytes', 0 + bytes)  -- Lua's -0 is no integer of Redis's
-  if has_jobs == 0 and has_bytes == 0 then redis.call('DEL', key) end
+  if jobs ~= 0 then redis.call('HINCRBY', key, 'jobs', jobs) end
+  local left = redis.call('HINCRBY', key, 'bytes', 0 + bytes)  -- Lua's -0 is no integer of Redis's
+  if left == 0 and tonumber(redis.call('HGET', key, 'jobs') or 0) == 0 then redis.call('DEL', key) end
 end
 
 -- `charged` of a living job are its bytes so far. A job that an older version wrote has none, and is not counted.
-local function charge(bytes)
-  if redis.call('HEXISTS', K.job, 'charged') == 0 then return end
-  redis.call('HINCRBY', K.job, 'charged', bytes)
-  count(caller(), 0, bytes)
+local function charge(rows)
+  local charged, row_bytes = unpack(redis.call('HMGET', K.job, 'charged', 'row_bytes'))
+  if not charged or not row_bytes then return end
+  redis.call('HSET', K.job, 'charged', charged + rows * row_bytes)
+  count(caller(), 0, rows * row_bytes)
 end
 
+-- Of what it has computed; and `charged`, unless an older version wrote it.
 local function values_bytes()
-  local rows, row_bytes = unpack(redis.call('HMGET', K.job, 'rows_done', 'row_bytes'))
-  return (rows or 0) * (row_bytes or 0)
+  local rows, row_bytes, charged = unpack(redis.call('HMGET', K.job, 'rows_done', 'row_bytes', 'charged'))
+  return (rows or 0) * (row_bytes or 0), charged
 end
 
 -- A job that ends: its uploads are gone, and its values too, unless they are kept until their TTL is over.
 local function discharge(state, ttl)
-  local charged = redis.call('HGET', K.job, 'charged')
+  local kept, charged = values_bytes()
   if not charged then return end
-  local kept = state == 'finished' and values_bytes() or 0
+  if state ~= 'finished' then kept = 0 end
   count(caller(), -1, kept - charged)
-  redis.call('HDEL', K.job, 'charged')
   if kept > 0 then redis.call('ZADD', CALLER_PREFIX .. caller() .. ':kept', now() + ttl, JOB_ID .. ':' .. kept) end
 end
 
@@ -220,7 +229,10 @@ local function free_pieces(chunk)
 end
 
 -- A registered model's bytes go with its name and the last job that uses them; an upload's go with its job.
-local function is_shared(blob) return redis.call('HEXISTS', blob, 'registered') + redis.call('HEXISTS', blob, 'users') > 0 end
+local function is_shared(blob)
+  local found = redis.call('HMGET', blob, 'registered', 'users')
+  return (found[1] or found[2]) and true
+end
 
 -- The last of a model's bytes; who registered it was charged for them.
 local function drop_model(blob)
@@ -251,8 +263,7 @@ local function end_job(state, ttl)
   if not before or not JOB_NEXT[before][state] then return false end
   redis.call('HSET', K.job, 'state', state, 'ended_at', now())
   discharge(state, ttl)
-  leave_rotation()
-  redis.call('DEL', K.pending)
+  if redis.call('DEL', K.pending) == 1 then leave_rotation() end
   bury_chunks()
   for _, blob in ipairs(cjson.decode(redis.call('HGET', K.job, 'blobs'))) do
     let_go(blob)

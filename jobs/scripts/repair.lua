@@ -142,6 +142,7 @@ local function check_living()
     found[#found + 1] = 'stuck ' .. JOB_ID
     if apply then
       redis.call('HSET', K.job, 'error', '{"code":"store_damaged","message":"Chunks of this job were lost in the store; submit it again."}')
+      leave_rotation()  -- which `end_job` only does for chunks that wait
       end_job('failed', ttl)
       return
     end

@@ -26,13 +26,12 @@ if most_bytes > 0 and has_bytes + bytes > most_bytes then return {'bytes', ''} e
 for i = 10, last do
   if is_shared(ARGV[i]) then redis.call('HINCRBY', ARGV[i], 'users', 1) else redis.call('PERSIST', ARGV[i]) end
 end
-for i = last + 1, #ARGV, 2 do redis.call('HSET', K.job, ARGV[i], ARGV[i + 1]) end
+local created, jobs = now(), own(K.jobs, name)
+redis.call('HSET', K.job, 'state', 'queued', 'created_at', created, 'charged', bytes, unpack(ARGV, last + 1))
 if name ~= '' then
   redis.call('HSET', K.job, 'caller', name)
   redis.call('SADD', CALLERS, name)
 end
-local created, jobs = now(), own(K.jobs, name)
-redis.call('HSET', K.job, 'state', 'queued', 'created_at', created, 'charged', bytes)
 redis.call('ZADD', jobs, created, JOB_ID)
 redis.call('ZREMRANGEBYSCORE', jobs, '-inf', created - 30 * 86400)
 if idempotency then redis.call('SET', idempotency, fingerprint .. ' ' .. JOB_ID, 'EX', ttl) end
