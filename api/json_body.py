@@ -19,9 +19,17 @@ MEDIA_TYPE = "application/json"
 MAX_BYTES = 8 * 1024 * 1024
 ROWS = 'an object with "columns" and "data", or a list of rows'
 MODEL = "the object that XGBoost saves as JSON; send other models as multipart/form-data"
-_SHAPES = {"data": (b"{[", ROWS), "background": (b"{[", ROWS), "model": (b"{", MODEL), "options": (b"{", "an object")}
+EXPECTED = "a list of the caller's own predictions for the first rows, or an object that holds it"
+_SHAPES = {
+    "data": (b"{[", ROWS),
+    "background": (b"{[", ROWS),
+    "expected": (b"{[", EXPECTED),
+    "model": (b"{", MODEL),
+    "options": (b"{", "an object"),
+}
 _ROWS_SCHEMA = {"anyOf": [{"type": "object"}, {"type": "array", "items": {}}]}
 Rows = Annotated[msgspec.Raw, msgspec.Meta(description=ROWS, extra_json_schema=_ROWS_SCHEMA)]
+Expected = Annotated[msgspec.Raw, msgspec.Meta(description=EXPECTED, extra_json_schema=_ROWS_SCHEMA)]
 Model = Annotated[msgspec.Raw, msgspec.Meta(description=MODEL, extra_json_schema={"type": "object"})]
 RawOptions = Annotated[msgspec.Raw, msgspec.Meta(extra_json_schema={"$ref": "#/components/schemas/Options"})]
 
@@ -32,6 +40,7 @@ class JsonSubmission(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     data: Rows | msgspec.UnsetType = msgspec.UNSET
     model: Model | msgspec.UnsetType = msgspec.UNSET
     background: Rows | msgspec.UnsetType = msgspec.UNSET
+    expected: Expected | msgspec.UnsetType = msgspec.UNSET
     options: RawOptions | msgspec.UnsetType = msgspec.UNSET
     model_id: str | None = None
 
@@ -46,7 +55,7 @@ async def read(request: Request, body: AsyncIterator[bytes], submission: Submiss
     members = _decode(await _body(request, body, min(limit_bytes, MAX_BYTES)))
     if members.model_id is not None:
         await _feed(submission, "model_id", members.model_id.encode("utf-8", "replace"))
-    for name in ("options", "model", "background", "data"):
+    for name in ("options", "model", "background", "expected", "data"):
         member = getattr(members, name)
         raw = memoryview(b"null" if member is msgspec.UNSET else member)
         if bytes(raw[:5]) != b"null":

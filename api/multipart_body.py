@@ -18,6 +18,7 @@ from jobs.formats import DATA_FORMATS, MODEL_FORMATS
 from jobs.options import Options
 
 MEDIA_TYPE = "multipart/form-data"
+EXPECTED = "The caller's own predictions for the first rows, in the output that is explained: NPY, CSV or JSON."
 MAX_BOUNDARY_CHARS = 200
 """RFC 2046 allows 70."""
 
@@ -29,6 +30,7 @@ class Form(msgspec.Struct, kw_only=True):
     model: Annotated[BINARY, msgspec.Meta(description=MODEL_FORMATS)] | msgspec.UnsetType = msgspec.UNSET
     model_id: str | msgspec.UnsetType = msgspec.UNSET
     background: BINARY | msgspec.UnsetType = msgspec.UNSET
+    expected: Annotated[BINARY, msgspec.Meta(description=EXPECTED)] | msgspec.UnsetType = msgspec.UNSET
     options: Options | msgspec.UnsetType = msgspec.UNSET
 
 

@@ -10,11 +10,13 @@ from typing import Protocol
 import msgspec
 
 from api import npy
-from jobs.errors import BadNpy, EmptyPart, MalformedJson, NoHeader, PickleRefused, UnsupportedMediaType
+from jobs.errors import BadNpy, EmptyPart, MalformedJson, NoHeader, PickleRefused, TooLarge, UnsupportedMediaType
 from jobs.formats import DATA_FORMATS, MODEL_FORMATS, SNIFF_BYTES, DataFormat, ModelFormat, sniff_data, sniff_model
 from jobs.protocol import PIECE_BYTES
 
 SHOWN_CHARS = 80
+MAX_EXPECTED_BYTES = 1024 * 1024
+PREDICTIONS = "numbers as NPY, CSV or JSON"
 
 
 class Sniffer(Protocol):
@@ -102,6 +104,29 @@ class DataSniffer:
         text = line.decode(errors="replace").removesuffix("\r")
         if _all_numbers(text):
             raise NoHeader(field=self._field, line=text[:SHOWN_CHARS])
+
+
+class ExpectedSniffer:
+    """Raises EmptyPart, UnsupportedMediaType, TooLarge: predictions are read whole by one child."""
+
+    def __init__(self, field: str) -> None:
+        self._field = field
+        self._head = bytearray()
+        self._size = 0
+
+    def feed(self, data: bytes) -> None:
+        self._size += len(data)
+        if self._size > MAX_EXPECTED_BYTES:
+            way_out = "Send the predictions of the first rows only; a hundred are enough."
+            raise TooLarge(field=self._field, limit_bytes=MAX_EXPECTED_BYTES, way_out=way_out)
+        self._head += data[: SNIFF_BYTES - len(self._head)]
+
+    def close(self) -> None:
+        if not self._head.strip():
+            raise EmptyPart(field=self._field)
+        found = sniff_data(bytes(self._head))
+        if not isinstance(found, DataFormat):
+            raise UnsupportedMediaType(field=self._field, found=found, supported=PREDICTIONS)
 
 
 def _all_numbers(line: str) -> bool:

@@ -5,6 +5,7 @@ What is written before a failure is taken back. Used in the web process. Does no
 """
 
 import re
+from collections.abc import Callable
 from contextlib import suppress
 from types import TracebackType
 from typing import Protocol
@@ -12,17 +13,18 @@ from typing import Protocol
 import anyio
 import msgspec
 
-from api.sniffing import DataSniffer, ModelSniffer, Sniffer
+from api.sniffing import DataSniffer, ExpectedSniffer, ModelSniffer, Sniffer
 from jobs.blobs import BlobStore, BlobWriter
 from jobs.connection import RedisError
 from jobs.errors import InvalidOptions, MalformedJson, MissingPart, ModelChoice, TooLarge, UnexpectedPart
 from jobs.options import Options
 from jobs.records import Input
 
-FILES = ("data", "model", "background")
+FILES = ("data", "model", "background", "expected")
 FIELDS = ("model_id", "options")
 MAX_FIELD_BYTES = 64 * 1024
 DISCARD_TIMEOUT_S = 5.0
+_SNIFFERS: dict[str, Callable[[str], Sniffer]] = {"model": ModelSniffer, "expected": ExpectedSniffer}
 _EITHER = frozenset({"model", "model_id"})
 _NAMED_FIELD = re.compile(r"`(?:\$\.)?(\w+)[^`]*`$")
 
@@ -40,7 +42,7 @@ class FilePart:
     def __init__(self, name: str, blobs: BlobStore) -> None:
         self.input: Input | None = None
         self._writer = BlobWriter(blobs)
-        self._head: Sniffer = ModelSniffer(name) if name == "model" else DataSniffer(name)
+        self._head: Sniffer = _SNIFFERS.get(name, DataSniffer)(name)
 
     async def write(self, data: bytes) -> None:
         self._head.feed(data)

@@ -4,6 +4,7 @@
 
 - `preload`: the imports, once, in the forkserver: all of them, or few. `stack`: which of both this process has.
 - `template`: a model becomes what chunks need (`prepared`). `chunk`: one of them, `opening` the data before the first.
+- `expected`: the caller's own predictions against the model's output; `likely_causes`: why they differ.
 - `pipe`: the socket. `parts`: a job's parts as files. `failure`: from an exception to a message.
 - `memory`: the account that a child gives of itself.
 - `rows/`: data files: one format a file, cut into byte ranges, read back into numbers in the model's order.

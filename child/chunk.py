@@ -45,8 +45,9 @@ def _do(pipe: Pipe, prepared: Prepared | None, start: int) -> Done:
 
 
 def _open(pipe: Pipe, request: Open, prepared: Prepared, start: int) -> Done:
-    source = Parts(pipe, request.sizes).source("data")
-    opened = opening.open_data(source, request, prepared)
+    parts = Parts(pipe, request.sizes)
+    source, own = parts.source("data"), parts.source("expected") if parts.has("expected") else None
+    opened = opening.open_data(source, request, prepared, own)
     table, found = opened.table, opened.layout
     if request.dry_run:
         seen_bytes = memory.report(start).peak_bytes

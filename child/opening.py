@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
+from child import expected
 from child.parts import Source
 from child.prepared import Prepared
 from child.rows import layout
@@ -35,14 +36,19 @@ class Opened:
     """Measured where it was wanted."""
 
 
-def open_data(source: Source, request: Open, prepared: Prepared) -> Opened:
-    """Find the rows and cut them. Raises RowExceedsMemory, and a Problem for data that cannot be read."""
+def open_data(source: Source, request: Open, prepared: Prepared, own: Source | None) -> Opened:
+    """Find the rows, cut them, and hold the model to its caller's `own` predictions for the first of them.
+
+    Raises RowExceedsMemory, ExpectedDiffers, and a Problem for data that cannot be read.
+    """
     _check_one_row(request, prepared)
     free = isinstance(request.batch_size, str)
     most = MOST_ROWS if isinstance(request.batch_size, str) else request.batch_size
     per_chunk = planner.rows_that_fit(most, request.cap_bytes, prepared.needs_bytes)
     table = open_table(source, per_chunk)
     found = layout.lay_out(table, prepared.model, source.field)
+    if own:
+        expected.check(own, source, table, found, prepared)
     rows_per_s = _pace(source, table.spans[0], found, prepared) if free or request.dry_run else None
     if free and rows_per_s:
         per_chunk = min(per_chunk, planner.rows_worth_a_child(table.rows, rows_per_s, request.slots))

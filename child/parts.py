@@ -1,4 +1,4 @@
-"""The parts of a job as files: `model`, `data`, `background` and `partials`, fetched piece by piece as they are read.
+"""The parts of a job as files: `model`, `data`, `background`, `expected` and `partials`, fetched as they are read.
 
 Runs in templates and children. Does not know what is in them: see `models` and `rows`.
 """
@@ -27,7 +27,11 @@ class Parts:
 
     @property
     def has_background(self) -> bool:
-        return "background" in self.sizes
+        return self.has("background")
+
+    def has(self, part: str) -> bool:
+        """Whether the job came with it."""
+        return part in self.sizes
 
     def source(self, part: str) -> Source:
         """One part, at its beginning; empty where the job has none of this name."""

@@ -50,6 +50,12 @@ class Prepared:
         """The span's rows in the model's order, checked."""
         return layout.read_in_order(source, span, found, self.model)
 
+    def predict(self, rows: Rows) -> Rows:
+        """The model's output that is explained: (rows, outputs)."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return self.explainer.output.call(rows)
+
     def explain(self, rows: Rows, first: int) -> "tuple[Rows, Miss]":
         """One block's values, and what they miss the model's output by. Raises AdditivityFailed."""
         from child.explainers import additivity

@@ -52,6 +52,7 @@ _OPTIONS = (
     click.option("--model-id", help="Instead of --model: a model that the service knows by this name."),
     click.option("--data", type=EXISTING, required=True, help=f"Rows to explain: {DATA_FORMATS}."),
     click.option("--background", type=EXISTING, help="Typical rows, for explainers that need a background."),
+    click.option("--expected", type=EXISTING, help="Your own predictions for the first rows, to be met."),
     click.option("--interactions", is_flag=True, help="SHAP interaction values (tree models)."),
     click.option("--explainer", help=f"One of {', '.join(EXPLAINERS)}."),
     click.option("--batch-size", help="The most rows in a chunk: a number, or auto."),
@@ -72,6 +73,7 @@ def analysis(
     model_id: str | None,
     data: Path,
     background: Path | None,
+    expected: Path | None,
     interactions: bool,
     explainer: str | None,
     batch_size: str | None,
@@ -80,7 +82,7 @@ def analysis(
     """The analysis that the command line describes. Raises click.UsageError."""
     if (model is None) == (model_id is None):
         raise click.UsageError("Give either --model FILE or --model-id NAME.")
-    files = {"model": model, "data": data, "background": background}
+    files = {"model": model, "data": data, "background": background, "expected": expected}
     options = dict(pairs)
     if interactions:
         options["interactions"] = True

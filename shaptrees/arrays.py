@@ -200,6 +200,10 @@ class Trees:
 
     def predict(self, x: NDArray[np.floating]) -> Floats:
         """The model's raw output (margin) for rows (n, F): (n, K), in double precision. Raises FeatureCount."""
+        return self.gather(self.leaf_values(x))
+
+    def leaf_values(self, x: NDArray[np.floating]) -> Floats:
+        """The values of the leaf that each row (n, F) comes to in each tree: (n, T, V). Raises FeatureCount."""
         rows = self.read(x)
         node = np.tile(self.offsets[:-1].astype(np.int64), (len(rows), 1))
         row, tree = np.nonzero(self.inner[node])
@@ -209,7 +213,7 @@ class Trees:
             at = self.offsets[tree].astype(np.int64) + child
             node[row, tree] = at
             row, tree = row[self.inner[at]], tree[self.inner[at]]
-        return self.gather(self.values[node])
+        return self.values[node]
 
     def goes_left(self, node: NDArray[np.int64], x: Floats) -> NDArray[np.bool_]:
         """Whether each value x, as `read` gives it, goes left at its split `node`."""

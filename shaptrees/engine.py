@@ -24,7 +24,7 @@ from shaptrees.background import Background
 from shaptrees.columns import Columns, aligned, columns
 from shaptrees.levels import NUMPY, available, chosen, fixed_bytes
 from shaptrees.outputs import shaped, symmetric
-from shaptrees.prediction import predict
+from shaptrees.prediction import predict, stages
 
 __all__ = [
     "NUMPY",
@@ -36,6 +36,7 @@ __all__ = [
     "predict",
     "prepare",
     "shap_values",
+    "stages",
 ]
 
 

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shaptrees import levels
-from shaptrees.arrays import Floats, Trees
+from shaptrees.arrays import ALL_OUTPUTS, Floats, Trees
 from shaptrees.columns import columns
 
 CELLS = 1 << 17
@@ -27,3 +27,16 @@ def predict(trees: Trees, x: NDArray[np.floating], *, level: str | None = None) 
     kernel.predict(arrays, seen.rows.shape[1], trees.features, len(trees.base))
     out += trees.base
     return np.hstack([1 - out, out]) if trees.complement else out
+
+
+def stages(trees: Trees, x: NDArray[np.floating]) -> Floats:
+    """The raw output for rows x (n, F) after each tree: (T, n, K). Takes T times what `predict` gives."""
+    leaves = trees.leaf_values(x)
+    added = np.zeros((trees.trees, len(leaves), len(trees.base)))
+    for tree, output in enumerate(trees.tree_output):
+        if output == ALL_OUTPUTS:
+            added[tree] = leaves[:, tree]
+        else:
+            added[tree, :, output] = leaves[:, tree, 0]
+    total = trees.base + np.cumsum(added, axis=0)
+    return np.concatenate([1 - total, total], axis=2) if trees.complement else total

@@ -22,6 +22,7 @@ COLUMN_COPIES = 1.75
 """Of a block's rows, as the engine reads them: measured, as all of these."""
 VALUE_COPIES, BACKGROUND_COPIES, PAIR_COPIES = 3.3, 1.8, 3.1
 """Of a block's values: path-dependent, against a background, and interactions."""
+MOST_STAGES = 1 << 16
 RELATIVE_ERROR = 1e-9
 """Values and output are both in double precision, from the same arrays."""
 
@@ -67,7 +68,9 @@ class ExactTrees:
         trees, about, is_plain = ensemble.trees, ensemble.about, background is None
         self.explains = _explains(about, options, has_background=not is_plain)
         self.output = Output(
-            call=partial(ensemble.predict, self.explains), names=about.outputs[self.explains][-trees.outputs :]
+            call=partial(ensemble.predict, self.explains),
+            names=about.outputs[self.explains][-trees.outputs :],
+            stages=partial(engine.stages, trees) if self.explains == about.native and _is_small(trees) else None,
         )
         self.magnitude = trees.magnitude
         level, _ = engine.chosen()
@@ -88,6 +91,11 @@ class ExactTrees:
         """See `Explainer.explain`; does not depend on `first`."""
         values: Rows = self._values(rows)
         return values[..., None] if len(self.base_values) == 1 else values
+
+
+def _is_small(trees: Trees) -> bool:
+    """A number for each tree and output takes little memory, of a few rows."""
+    return trees.trees * trees.outputs <= MOST_STAGES
 
 
 def _explains(about: About, options: Options, *, has_background: bool) -> str:

@@ -19,6 +19,8 @@ class Output:
 
     call: Callable[[Rows], Rows]
     names: list[str]
+    stages: Callable[[Rows], Rows] | None = None
+    """Of an ensemble that adds up: what it gave after each tree, (trees, rows, outputs), for a few rows."""
 
     def first(self, count: int) -> "Output":
         """The first outputs alone."""

@@ -83,6 +83,19 @@ class FeatureCount(Problem):
     code, status = "feature_count", 422
 
 
+class BadExpected(Problem):
+    """{field} cannot be compared with the model's output: {reason}."""
+
+    code, status = "bad_expected", 422
+
+
+class ExpectedDiffers(Problem):
+    """{field}: in row {row} the model's {explains} ({output}) is {found:.9g} here, and {expected:.9g} was expected \
+(allowed: {tolerance:.2g}); {differing} of {rows} rows differ, so nothing was explained. {hint}"""
+
+    code, status = "expected_differs", 422
+
+
 class FeatureNames(Problem):
     """{field}: the columns do not match the model's features. Missing: {missing}. Not known to the model: {unknown}."""
 

@@ -115,6 +115,13 @@ class RetriedPart(msgspec.Struct, frozen=True):
 
 
 Parts = Mapping[str, Part]
+OF_THE_ROWS = frozenset({"data", "expected"})
+"""Parts that only a job's own children read: whatever else it has makes its template."""
+
+
+def of_the_model(parts: Parts) -> dict[str, Part]:
+    """What two jobs must have in common to share a template."""
+    return {name: part for name, part in parts.items() if name not in OF_THE_ROWS}
 
 
 def sizes(parts: Parts) -> dict[str, int]:

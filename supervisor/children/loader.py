@@ -14,7 +14,7 @@ from jobs.protocol import Converted, Load, Ready, Unsuited
 from jobs.records import Job
 from supervisor.children.ensembles import Ensembles
 from supervisor.children.fork_protocol import FILE_DESCRIPTOR
-from supervisor.children.inputs import Parts, sizes
+from supervisor.children.inputs import Parts, of_the_model, sizes
 from supervisor.children.spawner import Child, StackName
 from supervisor.children.stack_choice import StackChoice
 from supervisor.children.stacks import RunningForkserver
@@ -33,7 +33,7 @@ class Wanted:
     def __init__(self, key: str, job: Job, parts: Parts, *, trusted: bool, on_spawn: OnSpawn) -> None:
         self.key = key
         self.job = job
-        self.parts = {name: part for name, part in parts.items() if name != "data"}
+        self.parts = of_the_model(parts)
         self.on_spawn = on_spawn
         self._trusted = trusted
 

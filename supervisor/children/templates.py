@@ -16,7 +16,7 @@ from jobs.records import Job, ModelInfo, json_text
 from supervisor.children.budget import Reservation
 from supervisor.children.conversation import serve_reads
 from supervisor.children.fork_protocol import Warm
-from supervisor.children.inputs import Parts
+from supervisor.children.inputs import Parts, of_the_model
 from supervisor.children.spawner import Child, ForkserverLost, Spawner, StackName
 
 ASK_S = 2.0
@@ -142,7 +142,7 @@ class Template:
 
 def template_key(job: Job, parts: Parts) -> str:
     """What two jobs must have in common to share a template: all but the rows."""
-    loaded = {name: part.identity for name, part in sorted(parts.items()) if name != "data"}
+    loaded = {name: part.identity for name, part in sorted(of_the_model(parts).items())}
     return json_text([loaded, msgspec.structs.replace(job.options, batch_size=None, dry_run=False)])
 
 

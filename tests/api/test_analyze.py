@@ -66,6 +66,10 @@ REFUSED_FILES = [
     (files(data=("d", b"\x93NUMPY")), 422, "bad_npy"),
     (files(data=("d", b'{"a":')), 400, "malformed_json"),
     (files(background=("d", b"1,2\n")), 422, "no_header"),
+    (files(expected=("e", b" \n")), 400, "empty_body"),
+    (files(expected=("e", b"PAR1")), 415, "unsupported_media_type"),
+    (files(expected=("e", b"\x80\x04.")), 415, "unsupported_media_type"),
+    (files(expected=("e", b"1\n" * 600_000)), 413, "too_large"),
     (files(model=("m", b"\x80\x04.")), 415, "pickle_refused"),
     (files(surprise=("s", b"x")), 400, "unexpected_part"),
     (files(options=(None, "[]")), 422, "invalid_options"),
@@ -114,6 +118,7 @@ REFUSED_JSON = [
     ({**JSON_BODY, "data": "a,b"}, 400, "invalid_parameter"),
     ({**JSON_BODY, "model": [1]}, 400, "invalid_parameter"),
     ({**JSON_BODY, "options": 1}, 400, "invalid_parameter"),
+    ({**JSON_BODY, "expected": 0.5}, 400, "invalid_parameter"),
     ({**JSON_BODY, "options": {"nope": 1}}, 422, "invalid_options"),
 ]
 

@@ -48,6 +48,10 @@ def test_submitting_and_waiting(command, stack, files, tmp_path):
     failed = command(*asked, tmp_path / "other.csv")
     assert failed.returncode == 1
     assert "[feature_count]" in failed.stderr
+    (tmp_path / "own.csv").write_text("7\n" * 3)
+    differs = command(*asked, files / "rows.csv", "--expected", tmp_path / "own.csv")
+    assert differs.returncode == 1
+    assert "[expected_differs]" in differs.stderr
 
 
 def test_a_model_that_cannot_be_read_fails_with_exit_code_1(command, stack, files, tmp_path):

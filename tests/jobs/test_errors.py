@@ -31,10 +31,12 @@ STATUSES = {
     422: {
         "additivity",
         "background_required",
+        "bad_expected",
         "bad_header",
         "bad_npy",
         "bad_record",
         "conversion",
+        "expected_differs",
         "feature_count",
         "feature_names",
         "idempotency_mismatch",

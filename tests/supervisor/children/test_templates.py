@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from jobs.options import Options
 from jobs.outcomes import Outcome
 from supervisor.children.fork_protocol import Warm
-from supervisor.children.templates import Template
+from supervisor.children.templates import Template, template_key
 
 pytestmark = pytest.mark.anyio
 
@@ -41,6 +42,19 @@ class Forking:
 
     def close(self) -> None:
         self.closed = True
+
+
+def key(**identities: str) -> str:
+    parts: Any = {name: SimpleNamespace(identity=identity) for name, identity in identities.items()}
+    job: Any = SimpleNamespace(options=Options())
+    return template_key(job, parts)
+
+
+async def test_jobs_share_a_template_whatever_their_rows_are_and_what_is_expected_of_them() -> None:
+    own = key(model="m", background="b", data="d")
+    assert key(model="m", background="b", data="other") == own
+    assert key(model="m", background="b", data="d", expected="e") == own
+    assert own not in (key(model="n", background="b", data="d"), key(model="m", background="c", data="d"))
 
 
 def template(spawner: Forking, *, spare: bool) -> Template:

@@ -1,0 +1,28 @@
+"""The part `expected`: the caller's own predictions, taken as they are up to their limit."""
+
+import json
+
+import pytest
+from starlette.testclient import TestClient
+
+from tests.api.conftest import files
+from tests.api.player import read_input
+from tests.api.test_analyze import JSON_BODY
+
+
+@pytest.mark.parametrize("content", [b"0.25\n0.5\n", b"p\n0.25\n", b"[0.25, 0.5]", b"\x93NUMPY", b"1\n" * 524_288])
+def test_predictions_are_a_part_of_their_own(client: TestClient, valkey_url: str, content: bytes) -> None:
+    """A header is not asked for, and what is in them is a child's to say."""
+    job_id = client.post("/analyze", files=files(expected=("e", content))).json()["job_id"]
+    assert read_input(valkey_url, job_id, "expected") == content
+
+
+def test_predictions_in_json(client: TestClient, valkey_url: str) -> None:
+    job_id = client.post("/analyze", json={**JSON_BODY, "expected": [0.25, 0.5]}).json()["job_id"]
+    assert json.loads(read_input(valkey_url, job_id, "expected")) == [0.25, 0.5]
+
+
+def test_predictions_that_are_too_many_are_told_how_many_suffice(client: TestClient) -> None:
+    problem = client.post("/analyze", files=files(expected=("e", b"1\n" * 600_000))).json()
+    assert (problem["data"]["field"], problem["data"]["limit_bytes"]) == ("expected", 1024 * 1024)
+    assert "first rows only" in problem["detail"]
