@@ -11,6 +11,7 @@ from jobs.errors import InvalidParameter, UnknownModel
 from jobs.records import Input
 from jobs.settings import Settings
 from jobs.store import Store
+from jobs.trusted_models import trusted_models
 
 SHOWN_NAMES = 10
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
@@ -30,7 +31,8 @@ async def resolve(raw: bytes, settings: Settings, store: Store) -> Input:
             return Input(blob=registered.blob, registered=model_id)
     if known is None:
         return Input(trusted_name=model_id)
-    return Input(trusted_name=_match(model_id, known, [model.name for model in await store.models.all()]))
+    models, _ = await store.models.all()
+    return Input(trusted_name=_match(model_id, known, [model.name for model in models]))
 
 
 def checked_name(name: str) -> str:
@@ -47,7 +49,7 @@ async def operators_files(settings: Settings, store: Store) -> set[str] | None:
 
 
 def _known_here(directory: Path) -> set[str]:
-    return {entry.name for entry in directory.iterdir() if entry.is_file() and _NAME.fullmatch(entry.name)}
+    return {name for name in trusted_models(directory) if _NAME.fullmatch(name)}
 
 
 async def _known_there(store: Store) -> set[str] | None:

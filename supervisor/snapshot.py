@@ -7,8 +7,8 @@ import time
 from typing import Any
 
 from jobs.settings import Settings
+from jobs.trusted_models import trusted_models
 from jobs.version import VERSION
-from supervisor.children.inputs import trusted_models
 from supervisor.children.pool import ProcessPool
 from supervisor.children.stacks import Stack
 from supervisor.chunks.run import Run
@@ -54,7 +54,7 @@ def snapshot(
         "templates": _templates(pool),
         "children": [_child(run) for run in runs if run.child],
         "sandbox": _sandbox(pool.lean),
-        "trusted_models": trusted_models(settings.trusted_model_dir),
+        "trusted_models": list(trusted_models(settings.trusted_model_dir)),
         "aggressive_memory_management": settings.aggressive_memory_management,
         "gc_enabled": gc.isenabled(),
         "gc_counts": list(gc.get_count()),

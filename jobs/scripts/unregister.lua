@@ -5,5 +5,6 @@
 local record = redis.call('HGET', KEYS[1], ARGV[2])
 if not record then return 0 end
 redis.call('HDEL', KEYS[1], ARGV[2])
-unregister(cjson.decode(record).blob.id)
+local blob = blob_of(record)
+if blob then unregister(blob) end
 return 1

@@ -4,7 +4,6 @@ A child asks for a piece at a time, so nothing here ever holds a file. Does not 
 """
 
 import asyncio
-import os
 from array import array
 from bisect import bisect_right
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -19,6 +18,7 @@ from jobs.blobs import BlobStore
 from jobs.protocol import PIECE_BYTES
 from jobs.queue import Queue
 from jobs.records import Blob, Chunk, Input
+from jobs.trusted_models import trusted_models
 
 
 class Part(Protocol):
@@ -152,20 +152,12 @@ async def partials_part(queue: Queue, job_id: str) -> PartialsPart:
     return PartialsPart(queue, job_id, await queue.partial_sizes(job_id))
 
 
-def trusted_models(directory: Path | None) -> list[str]:
-    """The files that a job may name by `model_id`."""
-    if directory is None:
-        return []
-    with os.scandir(directory) as entries:
-        return sorted(entry.name for entry in entries if entry.is_file() and not entry.name.startswith("."))
-
-
 def _part(blobs: BlobStore, source: Input, trusted_dir: Path | None) -> Part:
     if source.blob is not None:
         return UploadPart(blobs, source.blob, source.blob.size)
     known = trusted_models(trusted_dir)
-    if trusted_dir is None or source.trusted_name not in known:
-        raise errors.UnknownModel(model_id=source.trusted_name, known=", ".join(known[:10]) or "none")
-    path = trusted_dir / str(source.trusted_name)
+    path = known.get(str(source.trusted_name))
+    if path is None:
+        raise errors.UnknownModel(model_id=source.trusted_name, known=", ".join(list(known)[:10]) or "none")
     found = path.stat()
     return FilePart(path, found.st_size, found.st_mtime_ns)
