@@ -7,7 +7,6 @@ import time
 from typing import Any
 
 import msgspec
-import structlog
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -27,7 +26,6 @@ from jobs.records import Job
 from jobs.states import JobState
 from jobs.store import Store
 
-log = structlog.get_logger()
 routes = Routes(Realm.API)
 LIMIT = WholeNumber(name="limit", description="How many.", default=50, least=1, most=200)
 OFFSET = WholeNumber(name="offset", description="After how many.", default=0, least=0, most=10**9)
@@ -39,8 +37,6 @@ class JobList(msgspec.Struct, kw_only=True):
     """Jobs, the newest first, without their attempts."""
 
     jobs: list[JobStatus]
-    unreadable: list[str] | msgspec.UnsetType = msgspec.UNSET
-    """Jobs whose records cannot be read: another version wrote them, or somebody changed them in the store."""
     offset: int
     limit: int
 
@@ -83,12 +79,9 @@ class PolledProblem(ProblemDetails, kw_only=True):
 async def listing(request: Request) -> Response:
     """The newest first."""
     limit, offset = LIMIT.read(request), OFFSET.read(request)
-    found, unreadable = await resources(request).store.jobs(offset=offset, limit=limit)
-    if unreadable:
-        log.warning("unreadable_records", job_ids=unreadable)
+    found = await resources(request).store.jobs(offset=offset, limit=limit)
     now = time.time()
-    jobs = [status_document(job, now) for job in found]
-    return JsonResponse(JobList(jobs=jobs, unreadable=unreadable or msgspec.UNSET, offset=offset, limit=limit))
+    return JsonResponse(JobList(jobs=[status_document(job, now) for job in found], offset=offset, limit=limit))
 
 
 @routes.get("/jobs/{job_id}", "getJob", "How far a job is", Answer("The job.", JobStatus), link="job")

@@ -31,8 +31,7 @@ async def resolve(raw: bytes, settings: Settings, store: Store) -> Input:
             return Input(blob=registered.blob, registered=model_id)
     if known is None:
         return Input(trusted_name=model_id)
-    models, _ = await store.models.all()
-    return Input(trusted_name=_match(model_id, known, [model.name for model in models]))
+    return Input(trusted_name=_match(model_id, known, [model.name for model in await store.models.all()]))
 
 
 def checked_name(name: str) -> str:

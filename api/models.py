@@ -57,8 +57,6 @@ class ModelList(msgspec.Struct, kw_only=True):
     """What `model_id` may name."""
 
     models: list[ModelDetails | OperatorsModel]
-    unreadable: list[str] | msgspec.UnsetType = msgspec.UNSET
-    """Registered models whose records cannot be read; PUT replaces them."""
 
 
 @routes.get(
@@ -72,14 +70,14 @@ class ModelList(msgspec.Struct, kw_only=True):
 async def listing(request: Request) -> Response:
     """Registered ones, then the operator's, each by name."""
     house = resources(request)
-    registered, unreadable = [], []
-    for name in await house.store.whose():
-        models, bad = await house.store.of(Caller(name=name)).models.all()
-        registered += [_document(model, await house.store.models.info(model), name) for model in models]
-        unreadable += bad
+    registered = [
+        _document(model, await house.store.models.info(model), name)
+        for name in await house.store.whose()
+        for model in await house.store.of(Caller(name=name)).models.all()
+    ]
     operators = await model_lookup.operators_files(house.settings, house.store)
     by_name = [OperatorsModel(name=name) for name in sorted(operators or ())]
-    return JsonResponse(ModelList(models=[*registered, *by_name], unreadable=unreadable or msgspec.UNSET))
+    return JsonResponse(ModelList(models=[*registered, *by_name]))
 
 
 @routes.get(
@@ -94,8 +92,9 @@ async def one(request: Request) -> Response:
     store, name = resources(request).store, request.path_params["name"]
     model = await store.models.get(name)
     if model is None:
-        models, _ = await store.models.all()
-        raise UnknownModel(model_id=name[:128], known=", ".join(found.name for found in models[:10]))
+        raise UnknownModel(
+            model_id=name[:128], known=", ".join(found.name for found in (await store.models.all())[:10])
+        )
     return JsonResponse(_document(model, await store.models.info(model), store.caller.name))
 
 

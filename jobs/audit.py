@@ -4,25 +4,21 @@ Each job, and then each caller, is looked at and repaired by one script, so that
 rescue can give back is only made due for one, because a rescue counts. Does not read uploads or values.
 """
 
-import contextlib
 from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import msgspec
-from redis.exceptions import ResponseError
 
 from jobs import keys
-from jobs.errors import UnreadableRecord
 from jobs.heartbeats import FORGET_S
-from jobs.records import job_from_hash, json_text
+from jobs.records import json_text
 from jobs.scripts import source
 from jobs.states import ENDED
 
 MEANINGS = {
     "not_held": "an entry in a supervisor's list without a chunk that it holds",
     "lease_of_nothing": "a lease without a chunk under it",
-    "unreadable_record": "a record that cannot be read: the job is removed",
     "no_record": "remains of a job whose record is gone",
     "not_ready": "in rotation without chunks that wait",
     "unburied": "a chunk of an ended job that is neither done nor dead",
@@ -124,19 +120,6 @@ class Audit:
         return {key.decode()[start:].split(":")[0] for key in self._redis.scan_iter(keys.job("*"), count=1000)}
 
     def _look_at(self, job_id: str, seen: dict[str, Any]) -> list[Finding]:
-        try:
-            job_from_hash(self._redis.hgetall(keys.job(job_id)))
-            return self._repaired(job_id, seen)
-        except UnreadableRecord as problem:
-            reason = problem.detail["reason"]
-        except ResponseError as error:  # a script met what it cannot decode
-            reason = f"its chunks: {error}"
-        if self._apply:
-            self._redis.hdel(keys.job(job_id), "state")
-            self._repaired(job_id, seen)  # what has no state is the remains of a job
-        return [Finding("unreadable_record", reason, job_id)]
-
-    def _repaired(self, job_id: str, seen: dict[str, Any]) -> list[Finding]:
         arguments = [job_id, self._job_ttl_s, "apply" if self._apply else "", json_text(seen)]
         found = self._repair(keys=keys.of_job(job_id), args=arguments)
         parts = [raw.decode().split(" ", 1) for raw in found]
@@ -155,9 +138,7 @@ class Audit:
         for job_id in jobs:
             state, names = self._redis.hmget(keys.job(job_id), "state", "blobs")
             if state and state.decode() not in ENDED:
-                with contextlib.suppress(msgspec.MsgspecError):  # found by itself: an unreadable record
-                    ids = msgspec.json.decode(names or b"[]", type=list[str])
-                    used |= {keys.blob(name).encode() for name in ids}
+                used |= {keys.blob(name).encode() for name in msgspec.json.decode(names or b"[]")}
         free = [blob for blob in blobs if blob not in used and not self._is_registered(blob)]
         return self._unlink("orphaned_blob", free)
 

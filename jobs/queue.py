@@ -44,7 +44,7 @@ class Lease(msgspec.Struct, kw_only=True):
 
     @property
     def job(self) -> Job | None:
-        """Read anew at each call. Raises UnreadableRecord."""
+        """Read anew at each call. Raises msgspec.ValidationError for what is no record."""
         return job_from_hash(self.fields)
 
 

@@ -10,7 +10,6 @@ from typing import Any, Literal
 import msgspec
 
 from jobs import warnings
-from jobs.errors import UnreadableRecord
 from jobs.options import Options
 from jobs.spans import Span
 from jobs.states import ENDED, ChunkState, JobState
@@ -187,17 +186,9 @@ _JSON_FIELDS = frozenset({"options", "inputs", "blobs", "model", "layout", "erro
 
 
 def job_from_hash(fields: Mapping[bytes, bytes]) -> Job | None:
-    """The record from Redis's fields; None when there are none. Raises UnreadableRecord."""
+    """The record from Redis's fields; None when there are none."""
     if b"state" not in fields:
         return None
-    try:
-        return _job(fields)
-    except (msgspec.MsgspecError, ValueError, TypeError) as error:
-        job_id = fields.get(b"job_id", b"").decode(errors="replace")
-        raise UnreadableRecord.of("job", job_id, error) from error
-
-
-def _job(fields: Mapping[bytes, bytes]) -> Job:
     values = {
         name: msgspec.json.decode(raw) if name in _JSON_FIELDS else raw.decode()
         for name, raw in ((key.decode(), value) for key, value in fields.items())

@@ -50,19 +50,13 @@ class RegisteredModels:
         return model, status == b"created"
 
     async def get(self, name: str) -> RegisteredModel | None:
-        """Raises UnreadableRecord."""
         raw = await self._redis.hget(self._key, name)
-        return _model(name, raw) if raw else None
+        return msgspec.json.decode(raw, type=RegisteredModel) if raw else None
 
-    async def all(self) -> tuple[list[RegisteredModel], list[str]]:
-        """By name, and the names of those whose records cannot be read."""
-        models, unreadable = [], []
-        for name, raw in sorted((await self._redis.hgetall(self._key)).items()):
-            try:
-                models.append(_model(name.decode(), raw))
-            except errors.UnreadableRecord:
-                unreadable.append(name.decode())
-        return models, unreadable
+    async def all(self) -> list[RegisteredModel]:
+        """By name."""
+        found = [msgspec.json.decode(raw, type=RegisteredModel) for raw in await self._redis.hvals(self._key)]
+        return sorted(found, key=lambda model: model.name)
 
     async def delete(self, name: str) -> bool:
         """False when there is no such model."""
@@ -76,11 +70,3 @@ class RegisteredModels:
         """What the first child that loaded it found out; None before."""
         raw = await self._redis.hget(keys.blob(model.blob.id), "info")
         return msgspec.json.decode(raw, type=ModelInfo) if raw else None
-
-
-def _model(name: str, raw: bytes) -> RegisteredModel:
-    """Raises UnreadableRecord."""
-    try:
-        return msgspec.json.decode(raw, type=RegisteredModel)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise errors.UnreadableRecord.of("model", name, error) from error

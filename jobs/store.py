@@ -3,7 +3,6 @@
 Does not lease or finish chunks: see `queue`; nor read values: see `results`. Every change of state is one Lua script.
 """
 
-import contextlib
 import copy
 import hashlib
 import secrets
@@ -97,31 +96,25 @@ class Store:
             raise errors.TooManyBytes(limit_bytes=self.caller.most_bytes)
 
     async def job(self, job_id: str) -> Job:
-        """Raises UnknownJob, UnreadableRecord."""
-        fields = await self.redis.hgetall(keys.job(job_id))
-        if not (self.caller.sees_all or fields.get(b"caller", b"").decode() == self.caller.name):
-            raise errors.UnknownJob(job_id=job_id)
-        job = job_from_hash(fields)
-        if job is None:
+        """Raises UnknownJob."""
+        job = job_from_hash(await self.redis.hgetall(keys.job(job_id)))
+        if job is None or not (self.caller.sees_all or job.caller == self.caller.name):
             raise errors.UnknownJob(job_id=job_id)
         return job
 
-    async def jobs(self, *, offset: int = 0, limit: int = 50) -> tuple[list[Job], list[str]]:
-        """The newest jobs first, and the ids of those whose records cannot be read.
-
-        Those that have expired are dropped from the index on the way.
-        """
+    async def jobs(self, *, offset: int = 0, limit: int = 50) -> list[Job]:
+        """The newest jobs first; those that have expired are dropped from the index on the way."""
         found = await self._newest(offset, limit)
         async with self.redis.pipeline(transaction=False) as pipe:
             for _, job_id in found:
                 pipe.hgetall(keys.job(job_id))
-            jobs = [_readable(job_id, fields) for (_, job_id), fields in zip(found, await pipe.execute(), strict=True)]
+            jobs = [job_from_hash(fields) for fields in await pipe.execute()]
         async with self.redis.pipeline(transaction=False) as pipe:
             for (index, job_id), job in zip(found, jobs, strict=True):
                 if job is None:
                     pipe.zrem(index, job_id)
             await pipe.execute()
-        return [job for job in jobs if isinstance(job, Job)], [job for job in jobs if isinstance(job, str)]
+        return [job for job in jobs if job]
 
     async def whose(self) -> list[str]:
         """The names of those whose jobs and models this caller sees."""
@@ -144,23 +137,17 @@ class Store:
         return [(index, raw.decode()) for _, index, raw in newest]
 
     async def attempts(self, job_id: str, *, last: int = 100) -> list[Attempt]:
-        """The last attempts of a job that can be read, oldest first."""
+        """The last attempts of a job, oldest first."""
         raw = await self.redis.lrange(keys.attempts(job_id), -last, -1)
-        return [attempt for attempt in map(_attempt, raw) if attempt]
+        return [msgspec.json.decode(item, type=Attempt) for item in raw]
 
     async def cancel(self, job_id: str) -> JobState:
-        """Cancel a job that has not ended; returns the state that it is in now.
-
-        Raises UnknownJob, UnreadableRecord.
-        """
+        """Cancel a job that has not ended; returns the state that it is in now. Raises UnknownJob."""
         whose = "*" if self.caller.sees_all else self.caller.name
         state = await self._cancel(keys=keys.of_job(job_id), args=[job_id, self.job_ttl_s, whose])
         if state is None:
             raise errors.UnknownJob(job_id=job_id)
-        try:
-            return JobState(state.decode())
-        except ValueError as error:
-            raise errors.UnreadableRecord.of("job", job_id, error) from error
+        return JobState(state.decode())
 
     async def forget_values(self, job_id: str) -> None:
         """Delete the values of a job that has ended; its record stays. Raises UnknownJob, NotReady."""
@@ -173,20 +160,6 @@ class Store:
         for part in inputs.values():
             if part.blob and not part.registered:
                 await self.blobs.discard(part.blob.id)
-
-
-def _readable(job_id: str, fields: dict[bytes, bytes]) -> Job | str | None:
-    """The job; its id, where the record cannot be read; None when there is none."""
-    try:
-        return job_from_hash(fields)
-    except errors.UnreadableRecord:
-        return job_id
-
-
-def _attempt(raw: bytes) -> Attempt | None:
-    with contextlib.suppress(msgspec.MsgspecError, UnicodeDecodeError):
-        return msgspec.json.decode(raw, type=Attempt)
-    return None
 
 
 def _record(job_id: str, inputs: dict[str, Input], options: Options, blobs: list[Blob]) -> list[str]:

@@ -2,9 +2,6 @@
 
 from jobs.errors.problem import Problem
 
-MOST_REASON = 200
-"""Characters of what is wrong with a record."""
-
 
 class RowExceedsMemory(Problem):
     """The {explainer} explainer needs about {needed_bytes:,} bytes for a single row, and its child may take \
@@ -25,17 +22,6 @@ class InputLost(Problem):
     """An upload of this job is no longer in the job store, so it cannot go on. Submit it again."""
 
     code, status = "input_lost", 410
-
-
-class UnreadableRecord(Problem):
-    """The record of the {kind} {name} cannot be read: {reason}. It was changed in the job store, or another version \
-of the service wrote it. Send it again; `shap-supervisor repair` names all such records."""
-
-    code, status = "unreadable_record", 410
-
-    @classmethod
-    def of(cls, kind: str, name: str, error: Exception) -> "UnreadableRecord":
-        return cls(kind=kind, name=name, reason=str(error)[:MOST_REASON])
 
 
 class StorageUnavailable(Problem):

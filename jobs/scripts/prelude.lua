@@ -27,18 +27,6 @@ local function work_on(job_id)
   end
 end
 
--- A list or an object of a record; empty where there is none, or something else: one bad record must stop no script.
-local function decoded(raw)
-  local ok, found = pcall(cjson.decode, raw or '[]')
-  return ok and type(found) == 'table' and found or {}
-end
-
--- The upload of a registered model, by its record.
-local function blob_of(record)
-  local blob = decoded(record).blob
-  return type(blob) == 'table' and blob.id or nil
-end
-
 local function leased_key(owner) return SUPERVISOR_PREFIX .. owner .. ':leased' end
 local function member(chunk_id) return JOB_ID .. '/' .. chunk_id end
 
@@ -269,18 +257,17 @@ local function let_go(id)
   redis.call('UNLINK', blob)
 end
 
--- The job's uploads; where its record is damaged, `repair` finds them as nobody's.
-local function blobs() return decoded(redis.call('HGET', K.job, 'blobs')) end
-
 -- The one way out for a job: a terminal state, no chunk left in any list, no upload, and a TTL on all that stays.
 local function end_job(state, ttl)
   local before = redis.call('HGET', K.job, 'state')
-  if not (JOB_NEXT[before] or {})[state] then return false end
+  if not before or not JOB_NEXT[before][state] then return false end
   redis.call('HSET', K.job, 'state', state, 'ended_at', now())
   discharge(state, ttl)
   if redis.call('DEL', K.pending) == 1 then leave_rotation() end
   bury_chunks()
-  for _, blob in ipairs(blobs()) do let_go(blob) end
+  for _, blob in ipairs(cjson.decode(redis.call('HGET', K.job, 'blobs'))) do
+    let_go(blob)
+  end
   redis.call('UNLINK', K.partials)
   if state ~= 'finished' then redis.call('UNLINK', K.values, K.results) end
   for _, key in ipairs({K.chunks, K.attempts, K.values, K.results}) do redis.call('EXPIRE', key, ttl) end

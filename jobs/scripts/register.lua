@@ -6,8 +6,7 @@
 local models, name, record, blob = KEYS[1], ARGV[2], ARGV[3], ARGV[4]
 local owner, most_bytes, bytes = ARGV[5], tonumber(ARGV[6]), tonumber(ARGV[7])
 local before = redis.call('HGET', models, name)
-local known = before
-before = before and blob_of(before)
+before = before and cjson.decode(before).blob.id
 if before == blob then return 'created' end  -- sent again, because the reply was lost
 if redis.call('TTL', blob_key(blob)) < 0 then return 'gone' end
 local _, has_bytes = account(owner)
@@ -21,4 +20,4 @@ count(owner, 0, bytes)
 if owner ~= '' then redis.call('SADD', CALLERS, owner) end
 redis.call('HSET', models, name, record)
 if before then unregister(before) end
-return known and 'replaced' or 'created'
+return before and 'replaced' or 'created'

@@ -64,7 +64,7 @@ local function check_ended()
     if redis.call('TTL', key) == -1 then repair('no_ttl', key, 'EXPIRE', key, ttl) end
   end
   if redis.call('TTL', K.job) == -1 then repair('no_ttl', K.job, 'EXPIRE', K.job, 2 * ttl) end
-  for _, blob in ipairs(blobs()) do
+  for _, blob in ipairs(cjson.decode(redis.call('HGET', K.job, 'blobs') or '[]')) do
     local key = blob_key(blob)
     if redis.call('EXISTS', key) == 1 and not is_shared(key) then repair('surplus', key, 'UNLINK', key) end
   end
@@ -153,7 +153,7 @@ local function check_living()
   for _, key in ipairs({K.job, unpack(PARTS)}) do
     if redis.call('TTL', key) >= 0 then repair('expires', key, 'PERSIST', key) end
   end
-  for _, blob in ipairs(blobs()) do
+  for _, blob in ipairs(cjson.decode(redis.call('HGET', K.job, 'blobs'))) do
     local key = blob_key(blob)
     if redis.call('TTL', key) >= 0 then repair('expires', key, 'PERSIST', key) end
   end

@@ -5,6 +5,5 @@
 local record = redis.call('HGET', KEYS[1], ARGV[2])
 if not record then return 0 end
 redis.call('HDEL', KEYS[1], ARGV[2])
-local blob = blob_of(record)
-if blob then unregister(blob) end
+unregister(cjson.decode(record).blob.id)
 return 1

@@ -13,11 +13,10 @@ import structlog
 
 from jobs.blobs import BlobGone
 from jobs.connection import RedisError
-from jobs.errors import InputLost, Problem, UnreadableRecord
+from jobs.errors import InputLost, Problem
 from jobs.outcomes import MEMORY_OUTCOMES, Attempt, Outcome
 from jobs.protocol import Close, Done, Explain, Open, Plan, Request, Values
-from jobs.queue import Decision, Lease, Queue
-from jobs.records import JobError
+from jobs.queue import Lease, Queue
 from jobs.settings import Settings
 from supervisor.children.conversation import LastWord, results
 from supervisor.children.inputs import Parts, job_parts, partials_part, sizes
@@ -45,11 +44,7 @@ class Executor:
 
     async def run(self, lease: Lease, pool: ProcessPool) -> None:
         """One attempt. Whatever happens, the chunk is settled here, or its lease expires and it is rescued."""
-        try:
-            job = lease.job
-        except UnreadableRecord as problem:
-            await self._refuse_record(lease, problem)
-            return
+        job = lease.job
         assert job
         run = self.running[lease.token] = Run(lease, job, pool)
         timer = Timer(self._settings.chunk_timeout_s, self._link, lambda: run.stop(Outcome.TIMED_OUT))
@@ -64,13 +59,6 @@ class Executor:
             timer.cancel()
             run.end()
             del self.running[lease.token]
-
-    async def _refuse_record(self, lease: Lease, problem: UnreadableRecord) -> None:
-        """No attempt can be made of a job that cannot be read: it ends, so that others are not kept waiting."""
-        log.error("unreadable_record", job_id=lease.job_id, chunk=lease.chunk.id, reason=problem.detail["reason"])
-        error = JobError(code=problem.code, message=problem.message, detail=problem.detail)
-        decision = Decision(action="fail", counts="", error=error)
-        await self._link.retry(lambda: self._queue.settle(lease, None, decision))
 
     def abort(self) -> None:
         """The supervisor must leave: children are killed, and their chunks handed back for nothing."""

@@ -4,7 +4,6 @@ import struct
 from typing import Any
 
 import pytest
-import redis
 from starlette.testclient import TestClient
 
 from api.representation import timestamp, without_traceback
@@ -224,16 +223,3 @@ class TestPolledStatus:
 def test_what_stands_before_a_traceback_is_kept_as_it_is() -> None:
     said = '  a warning\n\nanother\nTraceback (most recent call last):\n  File "a.py", line 3, in f\n    g()\nX: y'
     assert without_traceback(Evidence(stderr=said)).stderr == "  a warning\n\nanother\nX: y"
-
-
-def test_a_record_that_cannot_be_read_is_named_and_hides_no_other(
-    client: TestClient, submitted: str, keyspace: "redis.Redis[bytes]"
-) -> None:
-    bad = client.post("/analyze", files=files()).json()["job_id"]
-    keyspace.hset(keys.job(bad), "model", '{"base_values": [null]}')
-    listed = client.get("/jobs").json()
-    assert ([job["job_id"] for job in listed["jobs"]], listed["unreadable"]) == ([submitted], [bad])
-    for path in (f"/jobs/{bad}", f"/job_status/{bad}", f"/jobs/{bad}/result", f"/jobs/{bad}/summary"):
-        answer = client.get(path)
-        assert (answer.status_code, answer.json()["code"]) == (410, "unreadable_record"), path
-    assert client.delete(f"/jobs/{bad}").status_code == 200

@@ -156,7 +156,7 @@ async def test_a_job_that_nobody_summed_up_is_closed(broken: Broken) -> None:
 
 def test_every_finding_has_a_meaning_and_a_test() -> None:
     tested = {code for _, codes in (*LIVING.values(), *ENDED.values()) for code in codes}
-    assert set(MEANINGS) == tested | {"stuck", "not_closed", "unreadable_record"}
+    assert set(MEANINGS) == tested | {"stuck", "not_closed"}
 
 
 @pytest.mark.parametrize(("chunk", "left"), [("5-9", 1), ("10-14", 0)])
@@ -207,29 +207,3 @@ async def test_a_job_that_has_lost_only_the_chunks_it_still_needs_is_not_summed_
     broken.codes(apply=True)
     assert (await broken.bench.store.job(job_id)).state is JobState.FAILED
     assert broken.codes() == []
-
-
-@pytest.mark.parametrize(("field", "raw"), [("options", "{"), ("blobs", "5"), ("state", "dormant"), ("inputs", "{")])
-@pytest.mark.parametrize("ended", [False, True])
-async def test_a_job_that_cannot_be_read_is_removed(broken: Broken, field: str, raw: str, ended: bool) -> None:
-    job_id = await broken.begin()
-    if ended:
-        await broken.bench.store.cancel(job_id)
-    broken.client.hset(f"shap:job:{job_id}", field, raw)
-    before = broken.look()
-    assert "unreadable_record" in broken.codes()
-    assert broken.look() == before
-    broken.codes(apply=True)
-    broken.codes(apply=True)  # its uploads are nobody's now, and its caller's account follows
-    assert broken.codes() == []
-    assert broken.client.keys(f"shap:job:{job_id}*") == []
-
-
-async def test_chunks_that_cannot_be_read_are_as_bad(broken: Broken) -> None:
-    job_id = await broken.begin()
-    broken.client.hset(f"shap:job:{job_id}:chunks", "10-14", "{")
-    assert "unreadable_record" in broken.codes()
-    broken.codes(apply=True)
-    broken.codes(apply=True)
-    assert broken.codes() == []
-    assert broken.client.keys(f"shap:job:{job_id}*") == []

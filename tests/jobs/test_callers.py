@@ -61,9 +61,9 @@ async def test_another_callers_job_is_none(bench: Bench) -> None:
             with pytest.raises(errors.UnknownJob) as unknown:
                 await act("never-was")
             assert refused.value.message == unknown.value.message.replace("never-was", job_id)
-        assert await other.jobs() == ([], [])
+        assert await other.jobs() == []
     for own in (bench.store_of(ALICE), bench.store_of(OPERATOR)):
-        assert [job.job_id for job in (await own.jobs())[0]] == [job_id]
+        assert [job.job_id for job in await own.jobs()] == [job_id]
         assert (await own.job(job_id)).caller == "alice"
     assert await bench.store_of(ALICE).cancel(job_id) is JobState.CANCELLED
 
@@ -71,13 +71,13 @@ async def test_another_callers_job_is_none(bench: Bench) -> None:
 @pytest.mark.anyio
 async def test_the_operator_cancels_and_lists_everybodys(bench: Bench) -> None:
     ids = [await bench.submit(caller=caller) for caller in (ALICE, UNNAMED, BOB, ALICE)]
-    listed = [job.job_id for job in (await bench.store.jobs())[0]]
+    listed = [job.job_id for job in await bench.store.jobs()]
     assert listed == ids[::-1]
-    assert [job.job_id for job in (await bench.store.jobs(offset=1, limit=2))[0]] == ids[2:0:-1]
-    assert [job.job_id for job in (await bench.store_of(UNNAMED).jobs())[0]] == [ids[1]]
+    assert [job.job_id for job in await bench.store.jobs(offset=1, limit=2)] == ids[2:0:-1]
+    assert [job.job_id for job in await bench.store_of(UNNAMED).jobs()] == [ids[1]]
     assert await bench.store.cancel(ids[2]) is JobState.CANCELLED
     await bench.redis.delete(keys.job(ids[3]))
-    assert [job.job_id for job in (await bench.store.jobs())[0]] == ids[2::-1]
+    assert [job.job_id for job in await bench.store.jobs()] == ids[2::-1]
     assert await bench.redis.zcard("shap:jobs:alice") == 1, "what has expired leaves its caller's list"
 
 
@@ -98,7 +98,7 @@ async def test_a_models_name_of_two_callers_is_two_models(bench: Bench) -> None:
         models[caller], is_new = await bench.store_of(caller).models.put("churn", blob, ModelFormat.SKOPS)
         assert is_new
     for caller, model in models.items():
-        assert await bench.store_of(caller).models.all() == ([model], [])
+        assert await bench.store_of(caller).models.all() == [model]
         assert await bench.store_of(caller).models.get("churn") == model
     assert await bench.store_of(ALICE).models.delete("churn")
     assert await bench.store_of(ALICE).models.get("churn") is None

@@ -24,7 +24,7 @@ STATUSES = {
     406: {"not_acceptable"},
     408: {"slow_head", "too_slow"},
     409: {"model_name_taken", "no_result", "not_ready"},
-    410: {"input_lost", "result_expired", "unreadable_record"},
+    410: {"input_lost", "result_expired"},
     413: {"too_large"},
     414: {"url_too_long"},
     415: {"pickle_refused", "unsupported_media_type"},

@@ -2,7 +2,6 @@
 
 import pytest
 
-from jobs.errors import UnreadableRecord
 from jobs.options import Options
 from jobs.records import Blob, Chunk, Input, Layout, ModelInfo, job_from_hash, json_text, row_bytes, row_shape
 from jobs.spans import Span
@@ -82,25 +81,3 @@ def test_one_output_has_no_axis_of_its_own() -> None:
 
 def test_what_json_cannot_say_is_null() -> None:
     assert json_text([float("nan"), float("inf"), 1.5]) == "[null,null,1.5]"
-
-
-@pytest.mark.parametrize(
-    ("field", "raw"),
-    [
-        (b"options", b"{"),
-        (b"options", b'{"seed": "x"}'),
-        (b"created_at", b"yesterday"),
-        (b"state", b"dormant"),
-        (b"model", b'{"base_values": [null]}'),
-        (b"inputs", b"\xff"),
-        (b"job_id\xff", b""),
-        (b"causes", b"5"),
-        (b"rows", b"1e999"),
-    ],
-)
-def test_what_cannot_be_read_is_named(field: bytes, raw: bytes) -> None:
-    fields = FIELDS | {b"error": b'{"code":"crashed","message":"m"}', field: raw}
-    with pytest.raises(UnreadableRecord) as caught:
-        job_from_hash(fields)
-    assert caught.value.detail["name"] == "j"
-    assert len(caught.value.message) < 500
