@@ -34,14 +34,14 @@ _direct = build_opener(ProxyHandler({}))
 class Stack:
     """`with Stack(env, private=True) as stack: ... stack.url`.
 
-    A private one takes a free port on loopback and an embedded store whatever the environment says, and keeps its logs
-    in a file, whose end is shown when something fails. Otherwise HOST, PORT and REDIS_URL hold, an embedded store
+    A private one takes a free port on loopback and an embedded store whatever the environment says, has one caller, and
+    keeps its logs in a file, whose end is shown when something fails. Otherwise HOST, PORT and REDIS_URL hold, an embedded store
     stands in for a REDIS_URL that is not set, and the logs go where the command's output goes. `stopping` is asked
     while the processes come up.
     """
 
     def __init__(self, env: Mapping[str, str], *, private: bool, stopping: Callable[[], bool] = lambda: False) -> None:
-        own_env = {**env, "HOST": LOCAL, "DRAIN_GRACE_S": "1"} if private else dict(env)
+        own_env = {**env, "HOST": LOCAL, "DRAIN_GRACE_S": "1", "API_TOKENS": ""} if private else dict(env)
         settings = load_settings(own_env)
         self._grace_s = settings.drain_grace_s + MARGIN_S
         self.host = settings.host

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -209,6 +210,34 @@ def test_an_unusable_environment_is_named_and_ends_with_2() -> None:
     assert "PORT='x'" in found.stderr
     assert "LOG_LEVEL" in found.stderr
     assert "Traceback" not in found.stderr
+
+
+def test_callers_that_cannot_be_told_apart_end_it_with_2_and_no_token_is_said() -> None:
+    found = run(API_TOKENS="alice=s3cret,alice=other,bob=s3cret,=x,s3cret", ADMIN_TOKEN="other")
+    assert found.returncode == 2
+    for fault in ("entry 2 has the name of entry 1", "entry 2 has the token of ADMIN_TOKEN", "entry 3 has the token"):
+        assert fault in found.stderr
+    for fault in ("entry 4 has no name", "entry 5 has no token"):
+        assert fault in found.stderr
+    assert not {"s3cret", "other"} & set(found.stderr.replace("=", " ").split())
+
+
+def test_two_web_processes_know_callers_and_share_their_minute(valkey_url: str, tmp_path: Path) -> None:
+    env = {"API_TOKENS": "alice=tok-alice,bob=tok-bob", "CALLER_REQUESTS_PER_MINUTE": "40"}
+    alice, bob = ({"Authorization": f"Bearer tok-{name}"} for name in ("alice", "bob"))
+    with Web(valkey_url, tmp_path / "one.log", **env) as one, Web(valkey_url, tmp_path / "two.log", **env) as two:
+        began = time.time() // 60
+        answers = [web.get("/jobs", **alice) for _ in range(30) for web in (one, two)]
+        minutes = time.time() // 60 - began + 1
+        passed = [answer.status for answer in answers].count(200)
+        refused = [answer for answer in answers if answer.status == 429]
+        assert passed + len(refused) == 60
+        assert passed == 40 or (minutes > 1 and 40 < passed <= 60)
+        assert all(1 <= int(answer.headers["Retry-After"]) <= 60 for answer in refused)
+        assert one.get("/jobs", **bob).status == 200
+        requests = [line for line in one.lines() + two.lines() if line["event"] == "request"]
+        assert {line["caller"] for line in requests if "caller" in line} == {"alice", "bob"}
+        assert "tok-" not in one.log.read_text() + two.log.read_text()
 
 
 def test_a_taken_port_ends_with_1(web: Web, valkey_url: str) -> None:

@@ -52,6 +52,11 @@ def gone(processes: list[psutil.Process]) -> bool:
     return not any(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in processes)
 
 
+def test_a_private_service_is_its_commands_whatever_callers_the_environment_names():
+    with Stack({**os.environ, "API_TOKENS": "alice=a"}, private=True) as stack:
+        assert urlopen(f"{stack.url}/jobs", timeout=5).status == 200
+
+
 def test_what_dies_is_started_again_and_nothing_is_left_at_the_end():
     lines: list[str] = []
     with Stack(os.environ, private=True) as stack:
