@@ -32,7 +32,9 @@ CATEGORIES = (
     "not in order",
     "logged fault",
 )
-PERMANENT = {keys.TOKEN, keys.JOBS, keys.OUTCOMES, keys.FAILURES, keys.SUPERVISORS}
+ACCOUNT = keys.CALLER_PREFIX
+"""Of the unnamed caller, who has sent everything."""
+PERMANENT = {keys.TOKEN, keys.JOBS, keys.OUTCOMES, keys.FAILURES, keys.SUPERVISORS, ACCOUNT, f"{ACCOUNT}:kept"}
 """Keys of the service as a whole, which stay without a TTL."""
 PROCESS_GRACE_S = 5.0
 ANSWER_S = 30.0
@@ -144,6 +146,9 @@ async def check_keys(deployment: Deployment, ledger: Ledger, findings: Findings)
         key = raw.decode()
         if key not in PERMANENT and await deployment.direct.ttl(key) < 0:
             findings.add("left key", f"{key} ({(await deployment.direct.type(key)).decode()})")
+    counted = await deployment.direct.hget(ACCOUNT, "jobs")
+    if int(counted or 0):
+        findings.add("left key", f"{ACCOUNT}: {int(counted)} jobs that have not ended are counted")
     known = {entry.job_id for entry in ledger.accepted}
     for raw in await deployment.direct.zrange(keys.JOBS, 0, -1):
         if raw.decode() not in known:

@@ -111,10 +111,15 @@ async def test_keys_without_a_ttl_and_unknown_jobs_are_found(valkey_url: str, re
     await redis.set("shap:job:y", 1, ex=60)
     await redis.incr(keys.TOKEN)
     await redis.zadd(keys.JOBS, {"stranger": 1.0})
+    await redis.hset("shap:caller:", mapping={"jobs": 0, "bytes": 8})
+    await redis.zadd("shap:caller::kept", {"y:8": 9e9})
     findings = Findings()
     await check_keys(_Deployment(redis), Ledger(), findings)  # type: ignore[arg-type]
     assert findings.lines["left key"] == ["shap:job:x (string)"]
     assert findings.lines["twice"] == ["a job that no client knows: stranger"]
+    await redis.hset("shap:caller:", "jobs", 2)
+    await check_keys(_Deployment(redis), Ledger(), findings)  # type: ignore[arg-type]
+    assert "shap:caller:: 2 jobs that have not ended are counted" in findings.lines["left key"]
 
 
 def test_unexpected_exceptions_in_logs_are_found(tmp_path: Path) -> None:
