@@ -9,6 +9,7 @@ FAULTS =
 MUTANTS = 200
 ROOMS = jobs supervisor api
 PIP = $(BIN)/python -m pip --disable-pip-version-check install --quiet
+PINNED = $(PIP) --require-hashes
 
 .PHONY: help install demo test check coverage mutate up bench chaos memory-proof clean
 
@@ -76,21 +77,21 @@ $(VENV)/.python:
 	  echo 'No virtual environment could be made: on Debian and Ubuntu install python3-venv first.'; exit 1; }
 	@touch $@
 
-$(VENV)/.installed: $(VENV)/.python requirements.txt setup.cfg pyproject.toml setup.py $(wildcard shaptrees/kernel*)
+$(VENV)/.installed: $(VENV)/.python requirements-build.txt requirements.txt setup.cfg pyproject.toml setup.py $(wildcard shaptrees/kernel*)
 	@echo 'Installing into $(VENV), once: this takes a minute or two.'
-	@$(PIP) -r requirements.txt
-	@$(PIP) --no-deps --editable .
+	@$(PINNED) -r requirements-build.txt -r requirements.txt
+	@$(PIP) --no-deps --no-build-isolation --editable .  # or pip would fetch what builds it by itself, unhashed
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.txt requirements-dask.txt
-	@$(PIP) -r requirements-dev.txt
-	@$(PIP) --no-deps --upgrade --target $(VENV)/dask -r requirements-dask.txt
+	@$(PINNED) -r requirements-dev.txt
+	@$(PINNED) --no-deps --upgrade --target $(VENV)/dask -r requirements-dask.txt
 	@touch $@
 
 $(VENV)/.installed-bench: $(VENV)/.installed-dev requirements-bench.txt
-	@$(PIP) -r requirements-bench.txt
+	@$(PINNED) -r requirements-bench.txt
 	@touch $@
 
 $(VENV)/.installed-mutate: $(VENV)/.installed-dev requirements-mutate.txt
-	@$(PIP) -r requirements-mutate.txt
+	@$(PINNED) -r requirements-mutate.txt
 	@touch $@

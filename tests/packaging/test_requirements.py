@@ -2,13 +2,15 @@
 
 import configparser
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
-STEMS = [f"requirements{of}" for of in ("", "-dev", "-dask", "-bench", "-mutate")]
+STEMS = [f"requirements{of}" for of in ("", "-build", "-dev", "-dask", "-bench", "-mutate")]
 PIN = re.compile(r"^([a-z0-9._-]+)==\S+( ; .+)?$")
+HASH = re.compile(r"    --hash=sha256:[0-9a-f]{64}")
 
 
 def config() -> configparser.ConfigParser:
@@ -23,10 +25,22 @@ def names(text: str) -> set[str]:
     return {re.split(r"[ ;<>=!~\[]", line)[0] for line in lines if line and not line.startswith("-r")}
 
 
+def pins(file: str) -> dict[str, list[str]]:
+    """Every pin, with the lines of its hashes."""
+    found: dict[str, list[str]] = {}
+    for line in (ROOT / file).read_text().splitlines():
+        text = line.removesuffix(" \\")
+        if text.startswith("    --hash"):
+            assert HASH.fullmatch(text), line
+            found[list(found)[-1]].append(text)
+        elif text and text[0] not in " #":
+            assert PIN.match(text), line
+            found[text] = []
+    return found
+
+
 def pinned(file: str) -> set[str]:
-    lines = [line for line in (ROOT / file).read_text().splitlines() if line and line[0] not in " #"]
-    assert [line for line in lines if not PIN.match(line)] == []
-    return {line.split("==")[0] for line in lines}
+    return {pin.split("==")[0] for pin in pins(file)}
 
 
 @pytest.mark.parametrize("stem", STEMS)
@@ -40,14 +54,35 @@ def test_the_package_declares_what_requirements_name():
 
 def test_development_uses_the_same_versions():
     runtime, development = (
-        {line.split(" ;")[0] for line in (ROOT / file).read_text().splitlines() if PIN.match(line)}
-        for file in ("requirements.txt", "requirements-dev.txt")
+        {pin.split(" ;")[0] for pin in pins(file)} for file in ("requirements.txt", "requirements-dev.txt")
     )
     assert runtime <= development
 
 
+@pytest.mark.parametrize("stem", STEMS)
+def test_every_pin_has_the_hashes_of_its_files(stem):
+    assert [pin for pin, hashes in pins(f"{stem}.txt").items() if not hashes] == []
+
+
+def test_nothing_is_installed_without_its_hash():
+    """What builds is pinned and installed like the rest, so that pip fetches nothing by itself."""
+    for file in ("Makefile", "render.yaml"):
+        text = (ROOT / file).read_text().replace("$(PINNED)", "install --require-hashes")
+        for line in text.splitlines():
+            if re.search(r"-r requirements\S*\.txt", line):
+                assert "--require-hashes" in line, line
+            if "--editable" in line:
+                assert "--no-deps --no-build-isolation" in line, line
+
+
+@pytest.mark.parametrize("room", ["", "shaptrees"])
+def test_what_builds_is_what_is_pinned(room):
+    required = tomllib.loads((ROOT / room / "pyproject.toml").read_text())["build-system"]["requires"]
+    assert {name.replace(" ", "") for name in required} == {pin.split(" ;")[0] for pin in pins("requirements-build.txt")}
+
+
 def test_shap_and_numpy_depend_on_the_python_version():
-    text = (ROOT / "requirements.txt").read_text()
+    text = "\n".join(pins("requirements.txt"))
     assert "shap==0.51.0 ; python_full_version < '3.12'" in text
     assert re.search(r"^shap==0\.(5[4-9]|[6-9]\d)\S* ; python_full_version >= '3\.12'$", text, re.MULTILINE)
     assert re.search(r"^numba==0\.6\d\S* ; python_full_version < '3\.12'$", text, re.MULTILINE)
