@@ -39,6 +39,8 @@ class JobList(msgspec.Struct, kw_only=True):
     jobs: list[JobStatus]
     offset: int
     limit: int
+    unreadable: list[str] | msgspec.UnsetType = msgspec.UNSET
+    """Ids of those that are left out, as their records in the store cannot be read; left out where there are none."""
 
 
 class PolledStatus(msgspec.Struct, kw_only=True):
@@ -81,7 +83,9 @@ async def listing(request: Request) -> Response:
     limit, offset = LIMIT.read(request), OFFSET.read(request)
     found = await resources(request).store.jobs(offset=offset, limit=limit)
     now = time.time()
-    return JsonResponse(JobList(jobs=[status_document(job, now) for job in found], offset=offset, limit=limit))
+    listed = [status_document(job, now) for job in found.jobs]
+    unreadable = found.unreadable or msgspec.UNSET
+    return JsonResponse(JobList(jobs=listed, offset=offset, limit=limit, unreadable=unreadable))
 
 
 @routes.get("/jobs/{job_id}", "getJob", "How far a job is", Answer("The job.", JobStatus), link="job")
@@ -122,6 +126,8 @@ async def polled_status(request: Request) -> Response:
 
 async def _polled_result(store: Store, job: Job) -> dict[str, Any]:
     """The summary, where the values are, and the values themselves when they are few and still there."""
+    if not (job.model and job.layout):  # a dry run has no values
+        return {**(job.summary or {}), "links": {}}
     result = {**(job.summary or {}), "links": {"values": links(job.job_id).result}}
     table = Table.of_job(job, 0, (job.rows or 0) - 1)
     if table.values_bytes <= SMALL_VALUES * FLOAT_BYTES:

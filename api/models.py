@@ -28,6 +28,8 @@ from jobs.records import Blob, ModelInfo
 from jobs.registered import RegisteredModel
 
 routes = Routes(Realm.API)
+LISTED_CHARACTERS = 10_000
+"""A list of models has the names of a model's features, and of its outputs, only where they are no longer than that."""
 
 
 class ModelDetails(msgspec.Struct, kw_only=True, tag_field="source", tag="registered"):
@@ -68,10 +70,10 @@ class ModelList(msgspec.Struct, kw_only=True):
     link="models",
 )
 async def listing(request: Request) -> Response:
-    """Registered ones, then the operator's, each by name."""
+    """Registered ones, then the operator's, each by name. Long lists of names stand only at the model itself."""
     house = resources(request)
     registered = [
-        _document(model, await house.store.models.info(model), name)
+        _document(model, _brief(await house.store.models.info(model)), name)
         for name in await house.store.whose()
         for model in await house.store.of(Caller(name=name)).models.all()
     ]
@@ -161,6 +163,15 @@ async def _receive(request: Request, submission: Submission, house: Resources) -
     return blob
 
 
+def _brief(info: ModelInfo | None) -> ModelInfo | None:
+    """Without names that are too many or too long for a list."""
+    if info is None:
+        return None
+    features = info.features if sum(map(len, info.features or ())) <= LISTED_CHARACTERS else None
+    outputs = info.outputs if sum(map(len, info.outputs)) <= LISTED_CHARACTERS else []
+    return msgspec.structs.replace(info, features=features, outputs=outputs)
+
+
 def _document(model: RegisteredModel, info: ModelInfo | None, caller: str) -> ModelDetails:
     return ModelDetails(
         name=model.name,
@@ -172,5 +183,5 @@ def _document(model: RegisteredModel, info: ModelInfo | None, caller: str) -> Mo
         family=info.family if info else None,
         model=info.name if info else None,
         features=(info.features or info.n_features) if info else None,
-        outputs=info.outputs if info else None,
+        outputs=(info.outputs or None) if info else None,
     )

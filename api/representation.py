@@ -112,7 +112,7 @@ class JobStatus(StateOfJob, kw_only=True):
 
 def status_document(job: Job, now: float, attempts: list[Attempt] | None = None) -> JobStatus:
     """A job as it stands; with `attempts` also its log."""
-    model = job.model
+    about = job.about
     return JobStatus(
         job_id=job.job_id,
         status=job.state,
@@ -129,14 +129,14 @@ def status_document(job: Job, now: float, attempts: list[Attempt] | None = None)
         crashes=job.crashes,
         peak_child_bytes=job.peak_bytes,
         cap_bytes=job.cap_bytes,
-        features=len(job.layout.features) if job.layout else None,
-        outputs=len(model.outputs) if model else None,
-        explainer=model.explainer if model else None,
-        engine=model.engine if model else None,
-        reason=model.reason if model else None,
-        explains=model.explains if model else None,
+        features=about.features if about else None,
+        outputs=about.outputs if about else None,
+        explainer=about.explainer if about else None,
+        engine=about.engine if about else None,
+        reason=about.reason if about else None,
+        explains=about.explains if about else None,
         warnings=job.warnings,
-        model=ModelOfJob(family=model.family, name=model.name) if model else None,
+        model=ModelOfJob(family=about.family, name=about.name) if about else None,
         options=job.options,
         error=job.error,
         attempt_log=msgspec.UNSET if attempts is None else [attempt_document(attempt) for attempt in attempts],

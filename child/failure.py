@@ -4,12 +4,16 @@ Does not decide what follows from it: see `supervisor.chunks.decide`. Children t
 ended.
 """
 
+from typing import Any
+
 from child import memory
 from child.pipe import Pipe
 from jobs import errors
 from jobs.errors import Problem
 from jobs.protocol import Failed
 from shaptrees.errors import FeatureCount, ModelError, UnreadableModel, UnsupportedModel
+
+MOST_CHARACTERS = 2_000
 
 
 def report(pipe: Pipe, error: Exception, anonymous_at_start: int) -> None:
@@ -30,11 +34,19 @@ def _name(error: Exception) -> tuple[str, str, str, dict[str, object]]:
     if isinstance(error, ModelError):
         error = _problem(error)
     if isinstance(error, Problem):
-        return "refused", error.code, error.message, error.detail
-    text = f"{type(error).__name__}: {error}".removesuffix(": ")
+        return "refused", error.code, _cut(error.message), {name: _cut(value) for name, value in error.detail.items()}
+    text = _cut(f"{type(error).__name__}: {error}".removesuffix(": "))
     if memory.is_out_of_memory(error):
         return "memory", "memory_cap", text, {}
     return "raised", "raised", text, {}
+
+
+def _cut(value: Any) -> Any:
+    """Names and cells of the caller's stand in messages: no longer than anyone reads, and text that can be sent."""
+    if not isinstance(value, str):
+        return value
+    short = value if len(value) <= MOST_CHARACTERS else f"{value[:MOST_CHARACTERS]}… ({len(value)} characters)"
+    return short.encode(errors="backslashreplace").decode()
 
 
 def _problem(error: ModelError) -> Problem:

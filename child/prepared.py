@@ -7,7 +7,7 @@ import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from child import memory
+from child import finite, memory
 from child.models.model import Rows
 from child.parts import Source
 from child.rows import layout
@@ -57,12 +57,13 @@ class Prepared:
             return self.explainer.output.call(rows)
 
     def explain(self, rows: Rows, first: int) -> "tuple[Rows, Miss]":
-        """One block's values, and what they miss the model's output by. Raises AdditivityFailed."""
+        """One block's values, and what they miss the model's output by. Raises NotFinite and AdditivityFailed."""
         from child.explainers import additivity
 
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             values = self.explainer.explain(rows, first)
+            finite.check(values, self.info.name, first, self.info.features)
             miss = additivity.largest_miss(self.explainer, rows, values)
         if self.options.check_additivity and not miss.ok:
             raise AdditivityFailed(largest_error=miss.error, tolerance=miss.tolerance)

@@ -7,7 +7,7 @@ ends the process with PipeClosed, as there is nobody left to tell.
 import socket
 from itertools import starmap
 
-from child import failure, memory, models
+from child import failure, finite, memory, models, names
 from child.explainers.choose import choose, may_be_lean
 from child.explainers.kinds import Kind
 from child.explainers.subject import Subject
@@ -112,14 +112,16 @@ def _subject(request: Load, parts: Parts, found: Model | Ensemble) -> Subject:
 
 def _build(subject: Subject, kind: Kind, reason: str, parts: Parts) -> Prepared:
     model = subject.about
+    names.check("model", model.features or ())
     explainer = kind.code.build(subject, _background(parts, model))
+    names.check("model", explainer.output.names)
     info = ModelInfo(
         family=model.family,
         name=model.name,
         n_features=model.n_features,
         features=model.features,
         outputs=explainer.output.names,
-        base_values=explainer.base_values,
+        base_values=finite.base_values(explainer.base_values, model.name, explainer.output.names),
         explainer=kind.name,
         engine=explainer.engine,
         reason=reason,

@@ -1,7 +1,8 @@
 """Looks for contradictions in the store, and repairs them. Used by the command `repair`, on a store at work or at rest.
 
 Each job, and then each caller, is looked at and repaired by one script, so that nothing changes in between. What a
-rescue can give back is only made due for one, because a rescue counts. Does not read uploads or values.
+rescue can give back is only made due for one, because a rescue counts. A job whose record cannot be read ends as
+failed, under a record that can. Does not read uploads or values.
 """
 
 from collections import defaultdict
@@ -11,14 +12,17 @@ from typing import Any, NamedTuple
 import msgspec
 
 from jobs import keys
+from jobs.connection import RedisError, Trouble, is_of_another_type, trouble
+from jobs.errors import UnreadableRecord
 from jobs.heartbeats import FORGET_S
-from jobs.records import json_text
+from jobs.records import job_from_hash, json_text
 from jobs.scripts import source
-from jobs.states import ENDED
+from jobs.states import ENDED, JobState
 
 MEANINGS = {
     "not_held": "an entry in a supervisor's list without a chunk that it holds",
     "lease_of_nothing": "a lease without a chunk under it",
+    "unreadable": "a record that cannot be read: edited, partly lost, or of another version; its job ends as failed",
     "no_record": "remains of a job whose record is gone",
     "not_ready": "in rotation without chunks that wait",
     "unburied": "a chunk of an ended job that is neither done nor dead",
@@ -106,8 +110,9 @@ class Audit:
         with self._redis.pipeline(transaction=False) as pipe:
             for job_id in job_ids:
                 pipe.hget(keys.job(job_id), "caller")
-            for job_id, name in zip(job_ids, pipe.execute(), strict=True):
-                found.setdefault((name or b"").decode(), []).append(job_id)
+            for job_id, name in zip(job_ids, pipe.execute(raise_on_error=False), strict=True):
+                known = name.decode(errors="replace") if isinstance(name, bytes) else ""
+                found.setdefault(known, []).append(job_id)
         return found
 
     def _count(self, caller: str, job_ids: list[str]) -> list[Finding]:
@@ -120,10 +125,58 @@ class Audit:
         return {key.decode()[start:].split(":")[0] for key in self._redis.scan_iter(keys.job("*"), count=1000)}
 
     def _look_at(self, job_id: str, seen: dict[str, Any]) -> list[Finding]:
+        reason = self._unreadable(job_id)
+        if reason is None:
+            try:
+                return self._contradictions(job_id, seen)
+            except RedisError as error:  # the script has met what it does not expect
+                if trouble(error) is not Trouble.FAULT:
+                    raise
+                reason = str(error)
+        found = [Finding("unreadable", reason, job_id)]
+        if not self._apply:
+            return found
+        self._bury(job_id)
+        return found + self._contradictions(job_id, seen)
+
+    def _contradictions(self, job_id: str, seen: dict[str, Any]) -> list[Finding]:
         arguments = [job_id, self._job_ttl_s, "apply" if self._apply else "", json_text(seen)]
         found = self._repair(keys=keys.of_job(job_id), args=arguments)
         parts = [raw.decode().split(" ", 1) for raw in found]
         return [Finding(code, detail, job_id) for code, detail in parts]
+
+    def _unreadable(self, job_id: str) -> str | None:
+        """Why a job's record cannot be read."""
+        try:
+            job_from_hash(self._redis.hgetall(keys.job(job_id)))
+        except UnreadableRecord as problem:
+            return str(problem.detail["reason"])
+        except RedisError as error:
+            if not is_of_another_type(error):
+                raise
+            return str(error)
+        return None
+
+    def _bury(self, job_id: str) -> None:
+        """A failed job in the place of what cannot be read. What else there is of it, the next look takes away."""
+        caller = self._field(job_id, "caller").decode(errors="replace")
+        parts = [keys.chunks, keys.pending, keys.attempts, keys.values, keys.results, keys.partials]
+        now = self._redis.time()[0]
+        with self._redis.pipeline(transaction=True) as pipe:
+            pipe.unlink(keys.job(job_id), *(part(job_id) for part in parts))
+            pipe.hset(keys.job(job_id), mapping=_buried(job_id, caller, now))
+            pipe.expire(keys.job(job_id), 2 * self._job_ttl_s)
+            pipe.zadd(keys.own(keys.JOBS, caller), {job_id: now}, nx=True)
+            pipe.execute()
+
+    def _field(self, job_id: str, name: str) -> bytes:
+        """Empty where there is none, or no record that has fields."""
+        try:
+            return self._redis.hget(keys.job(job_id), name) or b""
+        except RedisError as error:
+            if not is_of_another_type(error):
+                raise
+            return b""
 
     def _lasting(self, pattern: str) -> list[bytes]:
         """Keys that never expire."""
@@ -136,9 +189,8 @@ class Audit:
     def _orphaned_blobs(self, blobs: list[bytes], jobs: Iterable[str]) -> list[Finding]:
         used: set[bytes] = set()
         for job_id in jobs:
-            state, names = self._redis.hmget(keys.job(job_id), "state", "blobs")
-            if state and state.decode() not in ENDED:
-                used |= {keys.blob(name).encode() for name in msgspec.json.decode(names or b"[]")}
+            if self._field(job_id, "state").decode(errors="replace") not in {*ENDED, ""}:
+                used |= {keys.blob(name).encode() for name in _names(self._field(job_id, "blobs"))}
         free = [blob for blob in blobs if blob not in used and not self._is_registered(blob)]
         return self._unlink("orphaned_blob", free)
 
@@ -158,3 +210,27 @@ class Audit:
         if silent and self._apply:
             self._redis.zrem(keys.SUPERVISORS, *silent)
         return [Finding("silent_supervisor", name) for name in silent]
+
+
+def _buried(job_id: str, caller: str, now: int) -> dict[str, str | int]:
+    """The fields of the record that stands in the place of one that cannot be read."""
+    message = "The record of this job was damaged in the store; submit it again."
+    return {
+        "job_id": job_id,
+        "state": JobState.FAILED.value,
+        "caller": caller,
+        "created_at": now,
+        "ended_at": now,
+        "options": "{}",
+        "inputs": "{}",
+        "blobs": "[]",
+        "error": json_text({"code": "store_damaged", "message": message}),
+    }
+
+
+def _names(raw: bytes) -> list[str]:
+    """A list of names; none where it is none."""
+    try:
+        return msgspec.json.decode(raw or b"[]", type=list[str])
+    except (msgspec.MsgspecError, ValueError):
+        return []

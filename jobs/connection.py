@@ -54,6 +54,7 @@ __all__ = [
     "Trouble",
     "connect",
     "connect_blocking",
+    "is_of_another_type",
     "trouble",
 ]
 
@@ -76,6 +77,11 @@ def trouble(error: RedisError) -> Trouble:
     if isinstance(error, UNAVAILABLE) or (isinstance(error, ResponseError) and str(error).startswith(_PASSING)):
         return Trouble.AWAY
     return Trouble.FAULT
+
+
+def is_of_another_type(error: RedisError) -> bool:
+    """Whether a key holds something else than what we keep there."""
+    return str(error).startswith("WRONGTYPE")
 
 
 def connect(settings: Settings) -> RedisClient:

@@ -32,12 +32,12 @@ class Heartbeats:
             pipe.set(keys.snapshot(self._supervisor), json_text(snapshot), px=int(ttl_s * 1000), get=True)
             pipe.zadd(keys.SUPERVISORS, {self._supervisor: seconds})
             before, _ = await pipe.execute()
-        return msgspec.json.decode(before) if before else None
+        return _read(before)
 
     async def last(self) -> Snapshot | None:
         """The snapshot that stands under this name, whoever published it."""
         raw = await self._redis.get(keys.snapshot(self._supervisor))
-        return msgspec.json.decode(raw) if raw else None
+        return _read(raw)
 
     async def stop(self) -> None:
         """The last act of a supervisor that shuts down in order."""
@@ -51,4 +51,12 @@ async def snapshots(redis: RedisClient) -> list[Snapshot]:
     await redis.zremrangebyscore(keys.SUPERVISORS, "-inf", seconds - FORGET_S)
     names = [raw.decode() for raw in await redis.zrange(keys.SUPERVISORS, 0, -1)]
     found = await redis.mget([keys.snapshot(name) for name in names]) if names else []
-    return [msgspec.json.decode(snapshot) for snapshot in found if snapshot]
+    return [snapshot for raw in found if (snapshot := _read(raw))]
+
+
+def _read(raw: bytes | None) -> Snapshot | None:
+    """None where there is none, or none that can be read."""
+    try:
+        return msgspec.json.decode(raw, type=Snapshot) if raw else None
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return None

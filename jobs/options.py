@@ -8,7 +8,7 @@ ExplainerName = Literal["auto", "tree", "linear", "permutation", "kernel"]
 EXPLAINERS: tuple[ExplainerName, ...] = get_args(ExplainerName)
 """What `explainer` may be. All but `auto` have a row in `child.explainers.kinds`, and all are named in README.md."""
 ModelOutput = Literal["auto", "raw", "probability"]
-Positive = Annotated[int, msgspec.Meta(ge=1)]
+Positive = Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
 
 
 class Options(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True, omit_defaults=True):

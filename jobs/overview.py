@@ -16,6 +16,7 @@ Looks and changes nothing. All ages are by Redis's clock. `of_queue` answers
 `of_callers` answers for every caller what it has: {caller, jobs, bytes}, jobs that have not ended.
 """
 
+import math
 from collections.abc import Iterable
 from itertools import zip_longest
 from typing import Any
@@ -24,7 +25,7 @@ import msgspec
 
 from jobs import keys
 from jobs.connection import RedisClient
-from jobs.records import Chunk
+from jobs.records import chunk_from
 from jobs.scripts import source
 
 LISTED_JOBS, LISTED_LEASES = 100, 1000
@@ -75,7 +76,16 @@ async def outcomes(redis: RedisClient) -> dict[str, int]:
 
 async def failures(redis: RedisClient) -> list[dict[str, Any]]:
     """The last attempts that did not succeed, newest first, each with its job_id."""
-    return [msgspec.json.decode(raw) for raw in await redis.lrange(keys.FAILURES, 0, -1)]
+    found = (_failure(raw) for raw in await redis.lrange(keys.FAILURES, 0, -1))
+    return [failure for failure in found if failure]
+
+
+def _failure(raw: bytes) -> dict[str, Any] | None:
+    """None where it cannot be read: the others can."""
+    try:
+        return msgspec.json.decode(raw, type=dict[str, Any])
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return None
 
 
 async def _turns(redis: RedisClient) -> dict[str, int]:
@@ -118,11 +128,11 @@ async def _details(
 
 def _job(caller: str, job_id: str, found: tuple[int, list[bytes | None]], served: bool, now: float) -> dict[str, Any]:
     pending, (state, *times) = found
-    known = [float(raw) for raw in times if raw] or [now]
+    known = [seconds for raw in times if raw and (seconds := _seconds(raw)) is not None] or [now]
     return {
         "job_id": job_id,
         "caller": caller,
-        "status": state.decode() if state else None,
+        "status": state.decode(errors="replace") if state else None,
         "pending": pending,
         "leased": served,
         "age_s": _age(now, known[0]),
@@ -138,7 +148,7 @@ def _caller(name: str, count: int, listed: list[dict[str, Any]]) -> dict[str, An
 def _lease(lease: tuple[bytes, float], raw: bytes | None, now: float) -> dict[str, Any]:
     member, deadline = lease
     job_id, chunk_id = member.decode().split("/")
-    chunk = msgspec.json.decode(raw, type=Chunk) if raw else None
+    chunk = chunk_from(raw)
     return {
         "job_id": job_id,
         "chunk": chunk_id,
@@ -152,6 +162,15 @@ def _lease(lease: tuple[bytes, float], raw: bytes | None, now: float) -> dict[st
 def _supervisor(heard: tuple[bytes, float], leased: int, now: float) -> dict[str, Any]:
     name, at = heard
     return {"name": name.decode(), "heard_s_ago": _age(now, at), "leased": leased}
+
+
+def _seconds(raw: bytes) -> float | None:
+    """None where a record says something else."""
+    try:
+        found = float(raw)
+    except ValueError:
+        return None
+    return found if math.isfinite(found) else None
 
 
 def _age(now: float, then: float) -> float:

@@ -12,14 +12,26 @@ from typing import Any, Literal
 
 import msgspec
 
-from jobs import keys
+from jobs import keys, warnings
 from jobs.blobs import BlobGone, BlobStore, RedisBlobs
 from jobs.connection import BLOCK_S, OutOfMemoryError, RedisClient
 from jobs.errors import StorageFull
 from jobs.options import Options
 from jobs.outcomes import Attempt
 from jobs.protocol import encode as encode_frame
-from jobs.records import Chunk, Job, JobError, Layout, ModelInfo, Partial, job_from_hash, json_text, row_bytes
+from jobs.records import (
+    About,
+    Chunk,
+    Job,
+    JobError,
+    Layout,
+    ModelInfo,
+    Partial,
+    chunk_from,
+    job_from_hash,
+    json_text,
+    row_bytes,
+)
 from jobs.scripts import bare, source
 from jobs.spans import Span, Spans
 
@@ -44,7 +56,7 @@ class Lease(msgspec.Struct, kw_only=True):
 
     @property
     def job(self) -> Job | None:
-        """Read anew at each call. Raises msgspec.ValidationError for what is no record."""
+        """Read anew at each call. Raises UnreadableRecord."""
         return job_from_hash(self.fields)
 
 
@@ -130,7 +142,8 @@ class Queue:
     ) -> bool:
         """Commit an opened job. Without an attempt it goes on: `lease` becomes the single chunk's."""
         fields: dict[str, Any] = {"rows": rows, "cap_bytes": cap_bytes}
-        fields |= {"model": json_text(model), "layout": json_text(layout)}
+        fields |= {"model": json_text(model), "layout": json_text(layout), "about": json_text(About.of(model, layout))}
+        fields["warnings"] = json_text(warnings.merged(model.warnings, layout.warnings))
         options = msgspec.json.decode(lease.fields[b"options"], type=Options)
         fields["row_bytes"] = row_bytes(layout, model, options)  # its caller is charged for each row that is done
         held = await self._run(
@@ -172,6 +185,7 @@ class Queue:
             self._job_ttl_s,
             b"" if partial is None else encode_frame(partial),
             "" if summary is None else json_text(summary),
+            json_text(warnings.of_summary(summary)),
         )
         if not found:
             return False
@@ -254,11 +268,12 @@ class Queue:
             records = await pipe.execute() if names else []
         leases = []
         for member, (job_id, _), raw in zip(members, names, records, strict=True):
-            if raw is None:  # its job is gone for good
+            chunk = chunk_from(raw)
+            if chunk is None:  # its job is gone for good, or `repair` ends it
                 await self.redis.zrem(keys.LEASES, member)
                 await self.redis.lrem(keys.leased(self.supervisor), 0, member)
             else:
-                leases.append(Lease(job_id=job_id, chunk=msgspec.json.decode(raw, type=Chunk)))
+                leases.append(Lease(job_id=job_id, chunk=chunk))
         return leases
 
     async def _run(self, name: str, job_id: str, *args: Any) -> Any:

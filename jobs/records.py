@@ -5,15 +5,22 @@ Does not write anything: see `store` and `queue`.
 
 import math
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
-from jobs import warnings
+from jobs.errors import UnreadableRecord
 from jobs.options import Options
 from jobs.spans import Span
 from jobs.states import ENDED, ChunkState, JobState
-from jobs.warnings import JobWarning, JobWarnings
+from jobs.warnings import JobWarnings
+
+LARGEST_FLOAT = 1.7976931348623157e308
+Finite = Annotated[float, msgspec.Meta(ge=-LARGEST_FLOAT, le=LARGEST_FLOAT)]
+"""Neither NaN nor infinite, which JSON cannot say."""
+Time = Annotated[float, msgspec.Meta(ge=0, le=253_402_300_799)]
+"""Seconds since the epoch; up to the year 9999, as far as dates go."""
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 
 
 class Blob(msgspec.Struct, kw_only=True, frozen=True):
@@ -67,6 +74,14 @@ class Chunk(msgspec.Struct, kw_only=True, omit_defaults=False):
 OPEN = Chunk(id="open", kind="open")
 
 
+def chunk_from(raw: bytes | None) -> Chunk | None:
+    """The record of a chunk; None where there is none, or none that can be read."""
+    try:
+        return msgspec.json.decode(raw, type=Chunk) if raw else None
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return None
+
+
 class ModelInfo(msgspec.Struct, kw_only=True, frozen=True):
     """What a child found out about a model, and how it will be explained."""
 
@@ -79,7 +94,7 @@ class ModelInfo(msgspec.Struct, kw_only=True, frozen=True):
     """None where the model was fitted without names."""
     outputs: list[str]
     """A name for each explained output; for classifiers the class labels."""
-    base_values: list[float]
+    base_values: list[Finite]
     """One for each output. For sampling explainers the mean prediction over the background."""
     explainer: str
     """tree, linear, permutation or kernel."""
@@ -90,6 +105,32 @@ class ModelInfo(msgspec.Struct, kw_only=True, frozen=True):
     explains: str
     """What the values add up to: `margin`, `probability`, `prediction`, ..."""
     warnings: JobWarnings = []
+
+
+class About(msgspec.Struct, kw_only=True, frozen=True):
+    """What a list of jobs shows of a model and a layout: neither their names, which may take a megabyte, nor values."""
+
+    family: str
+    name: str
+    features: int
+    outputs: int
+    explainer: str
+    engine: str
+    reason: str
+    explains: str
+
+    @classmethod
+    def of(cls, model: ModelInfo, layout: "Layout") -> "About":
+        return cls(
+            family=model.family,
+            name=model.name,
+            features=len(layout.features),
+            outputs=len(model.outputs),
+            explainer=model.explainer,
+            engine=model.engine,
+            reason=model.reason,
+            explains=model.explains,
+        )
 
 
 class Layout(msgspec.Struct, kw_only=True, frozen=True):
@@ -134,26 +175,32 @@ class JobError(msgspec.Struct, kw_only=True, omit_defaults=True):
 
 
 class Job(msgspec.Struct, kw_only=True):
-    """A job record. Times are seconds since the epoch by Redis's clock."""
+    """A job record. Times are seconds since the epoch by Redis's clock.
+
+    Lists of jobs are read without `LEFT_OUT`.
+    """
 
     job_id: str
     state: JobState
-    created_at: float
+    created_at: Time
     caller: str = ""
     """Whose it is; empty: the unnamed caller's."""
     options: Options
     inputs: dict[str, Input]
     blobs: list[str]
-    started_at: float | None = None
-    ended_at: float | None = None
-    rows: int | None = None
-    rows_done: int = 0
-    chunks: int | None = None
-    chunks_done: int = 0
-    attempts: int = 0
-    crashes: int = 0
-    peak_bytes: int = 0
-    cap_bytes: int | None = None
+    started_at: Time | None = None
+    ended_at: Time | None = None
+    rows: Count | None = None
+    rows_done: Count = 0
+    chunks: Count | None = None
+    chunks_done: Count = 0
+    attempts: Count = 0
+    crashes: Count = 0
+    peak_bytes: Count = 0
+    cap_bytes: Count | None = None
+    about: About | None = None
+    warnings: JobWarnings = []
+    """What is odd about its model, its data and its rows, as far as that is known."""
     model: ModelInfo | None = None
     layout: Layout | None = None
     error: JobError | None = None
@@ -162,12 +209,6 @@ class Job(msgspec.Struct, kw_only=True):
     @property
     def ended(self) -> bool:
         return self.state in ENDED
-
-    @property
-    def warnings(self) -> list[JobWarning]:
-        """What is odd about its model, its data and its rows, as far as that is known."""
-        known = [part.warnings for part in (self.model, self.layout) if part]
-        return warnings.merged(*known, warnings.of_summary(self.summary))
 
 
 def row_shape(layout: Layout, model: ModelInfo, options: Options) -> tuple[int, ...]:
@@ -182,19 +223,33 @@ def row_bytes(layout: Layout, model: ModelInfo, options: Options) -> int:
     return 8 * math.prod(row_shape(layout, model, options))
 
 
-_JSON_FIELDS = frozenset({"options", "inputs", "blobs", "model", "layout", "error", "causes", "summary"})
+LEFT_OUT = frozenset({"model", "layout", "summary"})
+SHOWN_ID, SHOWN_REASON = 64, 300
+_JSON_FIELDS = LEFT_OUT | {"options", "inputs", "blobs", "about", "warnings", "error", "causes"}
+LISTED = [*(name for name in Job.__struct_fields__ if name not in LEFT_OUT), "causes"]
+"""The fields that a list of jobs is made from."""
 
 
 def job_from_hash(fields: Mapping[bytes, bytes]) -> Job | None:
-    """The record from Redis's fields; None when there are none."""
-    if b"state" not in fields:
+    """The record from Redis's fields; None when there are none. Raises UnreadableRecord."""
+    if b"state" not in fields and b"job_id" not in fields:
         return None
+    try:
+        return _decoded(fields)
+    except (msgspec.MsgspecError, ValueError, TypeError, RecursionError) as error:
+        job_id = fields.get(b"job_id", b"").decode(errors="replace")
+        raise UnreadableRecord(what=f"job {job_id[:SHOWN_ID]}", reason=str(error)[:SHOWN_REASON]) from None
+
+
+def _decoded(fields: Mapping[bytes, bytes]) -> Job:
     values = {
         name: msgspec.json.decode(raw) if name in _JSON_FIELDS else raw.decode()
         for name, raw in ((key.decode(), value) for key, value in fields.items())
     }
     causes = values.pop("causes", [])
     job = msgspec.convert(values, Job, strict=False)
+    if not job.about and job.model and job.layout:  # planned by an older version
+        job.about = About.of(job.model, job.layout)
     if job.error and len(causes) > 1:
         job.error.detail["causes"] = causes
     return job

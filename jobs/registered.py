@@ -7,13 +7,16 @@ model disturbs no job. Does not cover the operator's files, which are no uploads
 import time
 
 import msgspec
+import structlog
 
 from jobs import errors, keys
 from jobs.callers import OPERATOR, Caller
 from jobs.connection import RedisClient
 from jobs.formats import ModelFormat
-from jobs.records import Blob, ModelInfo, json_text
+from jobs.records import SHOWN_REASON, Blob, ModelInfo, Time, json_text
 from jobs.scripts import source
+
+log = structlog.get_logger()
 
 
 class RegisteredModel(msgspec.Struct, kw_only=True, frozen=True):
@@ -22,7 +25,7 @@ class RegisteredModel(msgspec.Struct, kw_only=True, frozen=True):
     name: str
     format: ModelFormat
     blob: Blob
-    created_at: float
+    created_at: Time
 
 
 class RegisteredModels:
@@ -50,12 +53,18 @@ class RegisteredModels:
         return model, status == b"created"
 
     async def get(self, name: str) -> RegisteredModel | None:
+        """Raises UnreadableRecord."""
         raw = await self._redis.hget(self._key, name)
-        return msgspec.json.decode(raw, type=RegisteredModel) if raw else None
+        return _read(name, raw) if raw else None
 
     async def all(self) -> list[RegisteredModel]:
-        """By name."""
-        found = [msgspec.json.decode(raw, type=RegisteredModel) for raw in await self._redis.hvals(self._key)]
+        """By name; those whose records cannot be read are left out, and logged."""
+        found = []
+        for name, raw in (await self._redis.hgetall(self._key)).items():
+            try:
+                found.append(_read(name.decode(errors="replace"), raw))
+            except errors.UnreadableRecord as problem:
+                log.warning("record_unreadable", **problem.detail)
         return sorted(found, key=lambda model: model.name)
 
     async def delete(self, name: str) -> bool:
@@ -69,4 +78,15 @@ class RegisteredModels:
     async def info(self, model: RegisteredModel) -> ModelInfo | None:
         """What the first child that loaded it found out; None before."""
         raw = await self._redis.hget(keys.blob(model.blob.id), "info")
-        return msgspec.json.decode(raw, type=ModelInfo) if raw else None
+        try:
+            return msgspec.json.decode(raw, type=ModelInfo) if raw else None
+        except (msgspec.MsgspecError, ValueError):
+            return None
+
+
+def _read(name: str, raw: bytes) -> RegisteredModel:
+    """Raises UnreadableRecord."""
+    try:
+        return msgspec.json.decode(raw, type=RegisteredModel)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise errors.UnreadableRecord(what=f"model {name}", reason=str(error)[:SHOWN_REASON]) from None

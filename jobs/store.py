@@ -6,20 +6,34 @@ Does not lease or finish chunks: see `queue`; nor read values: see `results`. Ev
 import copy
 import hashlib
 import secrets
+from typing import NamedTuple
 
 import msgspec
+import structlog
 
 from jobs import errors, keys
 from jobs.blobs import BlobStore, RedisBlobs
 from jobs.callers import OPERATOR, Caller
-from jobs.connection import RedisClient
+from jobs.connection import RedisClient, RedisError, is_of_another_type
+from jobs.errors import UnreadableRecord
 from jobs.options import Options
 from jobs.outcomes import Attempt
-from jobs.records import OPEN, Blob, Input, Job, job_from_hash, json_text
+from jobs.records import LISTED, OPEN, Blob, Input, Job, job_from_hash, json_text
 from jobs.registered import RegisteredModels
 from jobs.results import Results
 from jobs.scripts import source
 from jobs.states import JobState
+
+log = structlog.get_logger()
+
+
+class Listing(NamedTuple):
+    """Some of the newest jobs, the newest first."""
+
+    jobs: list[Job]
+    """As they are read without `records.LEFT_OUT`."""
+    unreadable: list[str]
+    """Ids of those whose records cannot be read."""
 
 
 class Store:
@@ -96,25 +110,52 @@ class Store:
             raise errors.TooManyBytes(limit_bytes=self.caller.most_bytes)
 
     async def job(self, job_id: str) -> Job:
-        """Raises UnknownJob."""
-        job = job_from_hash(await self.redis.hgetall(keys.job(job_id)))
-        if job is None or not (self.caller.sees_all or job.caller == self.caller.name):
+        """Raises UnknownJob and UnreadableRecord."""
+        fields = await self._fields(job_id)
+        whose = fields.get(b"caller", b"").decode(errors="replace")
+        if not (self.caller.sees_all or whose == self.caller.name):
+            raise errors.UnknownJob(job_id=job_id)
+        job = job_from_hash(fields)
+        if job is None:
             raise errors.UnknownJob(job_id=job_id)
         return job
 
-    async def jobs(self, *, offset: int = 0, limit: int = 50) -> list[Job]:
+    async def _fields(self, job_id: str) -> dict[bytes, bytes]:
+        try:
+            fields: dict[bytes, bytes] = await self.redis.hgetall(keys.job(job_id))
+        except RedisError as error:
+            if not is_of_another_type(error):
+                raise
+            raise UnreadableRecord(what=f"job {job_id}", reason=str(error)) from None
+        return fields
+
+    async def jobs(self, *, offset: int = 0, limit: int = 50) -> Listing:
         """The newest jobs first; those that have expired are dropped from the index on the way."""
         found = await self._newest(offset, limit)
         async with self.redis.pipeline(transaction=False) as pipe:
             for _, job_id in found:
-                pipe.hgetall(keys.job(job_id))
-            jobs = [job_from_hash(fields) for fields in await pipe.execute()]
+                pipe.hmget(keys.job(job_id), LISTED)
+            records = await pipe.execute(raise_on_error=False)
+        jobs, unreadable, gone = [], [], []
+        for (index, job_id), record in zip(found, records, strict=True):
+            try:
+                job = _listed(record)
+            except UnreadableRecord as problem:
+                log.warning("record_unreadable", job_id=job_id, error=problem.detail["reason"])
+                unreadable.append(job_id)
+                continue
+            if job:
+                jobs.append(job)
+            else:
+                gone.append((index, job_id))
+        await self._drop(gone)
+        return Listing(jobs, unreadable)
+
+    async def _drop(self, gone: list[tuple[str, str]]) -> None:
         async with self.redis.pipeline(transaction=False) as pipe:
-            for (index, job_id), job in zip(found, jobs, strict=True):
-                if job is None:
-                    pipe.zrem(index, job_id)
+            for index, job_id in gone:
+                pipe.zrem(index, job_id)
             await pipe.execute()
-        return [job for job in jobs if job]
 
     async def whose(self) -> list[str]:
         """The names of those whose jobs and models this caller sees."""
@@ -139,7 +180,8 @@ class Store:
     async def attempts(self, job_id: str, *, last: int = 100) -> list[Attempt]:
         """The last attempts of a job, oldest first."""
         raw = await self.redis.lrange(keys.attempts(job_id), -last, -1)
-        return [msgspec.json.decode(item, type=Attempt) for item in raw]
+        found = (_attempt(item) for item in raw)
+        return [attempt for attempt in found if attempt]
 
     async def cancel(self, job_id: str) -> JobState:
         """Cancel a job that has not ended; returns the state that it is in now. Raises UnknownJob."""
@@ -160,6 +202,23 @@ class Store:
         for part in inputs.values():
             if part.blob and not part.registered:
                 await self.blobs.discard(part.blob.id)
+
+
+def _listed(record: list[bytes | None] | Exception) -> Job | None:
+    """Raises UnreadableRecord, and what Redis has raised."""
+    if isinstance(record, RedisError) and is_of_another_type(record):
+        raise UnreadableRecord(what="a job", reason=str(record))
+    if isinstance(record, Exception):
+        raise record
+    return job_from_hash({name.encode(): raw for name, raw in zip(LISTED, record, strict=True) if raw is not None})
+
+
+def _attempt(raw: bytes) -> Attempt | None:
+    """None where it cannot be read: the others can."""
+    try:
+        return msgspec.json.decode(raw, type=Attempt)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return None
 
 
 def _record(job_id: str, inputs: dict[str, Input], options: Options, blobs: list[Blob]) -> list[str]:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+from scipy import sparse
 from sklearn.base import BaseEstimator
 from sklearn.ensemble._bagging import BaseBagging
 from sklearn.ensemble._forest import BaseForest
@@ -18,10 +19,12 @@ from sklearn.ensemble._hist_gradient_boosting.predictor import TreePredictor
 from sklearn.svm._base import BaseLibSVM
 from sklearn.tree._tree import Tree
 
+from jobs.errors import NotFinite
 from shaptrees.arrays import LEAF
 from shaptrees.readers.checks import BadTree, check_range, check_tree
 
 _BITSET_WORDS = 8
+COEFFICIENTS = ("coef_", "intercept_", "coefs_", "intercepts_", "dual_coef_", "_dual_coef_", "_intercept_", "constant_")
 
 
 def parts(thing: Any, seen: set[int] | None = None) -> Iterator[Any]:
@@ -55,11 +58,13 @@ def force_one_thread(estimator: Any) -> None:
 
 
 def check(estimator: Any) -> None:
-    """Raises BadTree (or ValueError, TypeError) for the first part that native code must not follow.
+    """Raises NotFinite, and BadTree (or ValueError, TypeError) for the first part that native code must not follow.
 
     Voting, stacking and calibration also keep the unfitted estimators that theirs were cloned from: nothing to check.
     """
     for part in parts(estimator):
+        if isinstance(part, BaseEstimator):
+            _check_numbers(part)
         if isinstance(part, Tree):
             _check_tree(part, part.n_features)
         elif isinstance(part, BaseForest | BaseGradientBoosting) and hasattr(part, "estimators_"):
@@ -72,6 +77,20 @@ def check(estimator: Any) -> None:
             _check_svm(part)
         elif hasattr(part, "tree_") and part.n_features_in_ != part.tree_.n_features:
             raise BadTree(f"a tree of {part.tree_.n_features} features for {part.n_features_in_}")
+
+
+def _check_numbers(part: BaseEstimator) -> None:
+    """An infinite coefficient may still give finite outputs, and they would be explained as if they meant something."""
+    for name in COEFFICIENTS:
+        found = vars(part).get(name)
+        for array in found if isinstance(found, list) else [found]:
+            if array is not None and not np.isfinite(_numbers(array)).all():
+                raise NotFinite(what=f"A number in {name}", model=type(part).__name__, value="infinite or missing")
+
+
+def _numbers(found: Any) -> Any:
+    """Dense or sparse. Raises ValueError and TypeError for what holds none."""
+    return np.asarray(found.data if sparse.issparse(found) else found, dtype=np.float64)
 
 
 def _check_tree(tree: Tree, n_features: int) -> None:

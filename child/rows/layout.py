@@ -8,6 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
+from child import names
 from child.parts import Source
 from child.rows.readers import read_rows
 from child.rows.table import Rows, Table
@@ -37,9 +38,10 @@ def lay_out(table: Table, model: Wanted, field: str) -> Layout:
     """How the data's columns meet the model's features.
 
     With names on both sides they must be the same set, in any order, and are shown as the data has them. Otherwise the
-    number must match, and the names are those of the side that has some, or f0, f1, ... Raises FeatureNames and
-    FeatureCount.
+    number must match, and the names are those of the side that has some, or f0, f1, ... Raises FeatureNames,
+    FeatureCount, NamesTooLarge and BadNames.
     """
+    names.check(field, table.columns or ())
     if model.features and table.columns:
         columns, order = table.columns, _order(table.columns, model.features, field)
     elif table.width != model.n_features:
@@ -89,8 +91,8 @@ def _first(where: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> tuple[int,
 
 def _order(columns: Sequence[str], features: Sequence[str], field: str) -> list[int]:
     """The place among the columns of each feature. LightGBM writes the spaces in names as underscores."""
-    for names in (columns, [name.replace(" ", "_") for name in columns]):
-        place = {name: index for index, name in enumerate(names)}
+    for written in (columns, [name.replace(" ", "_") for name in columns]):
+        place = {name: index for index, name in enumerate(written)}
         if place.keys() == set(features) and len(place) == len(columns):
             return [place[name] for name in features]
     missing = [name for name in features if name not in set(columns)]

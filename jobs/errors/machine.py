@@ -24,6 +24,13 @@ class InputLost(Problem):
     code, status = "input_lost", 410
 
 
+class UnreadableRecord(Problem):
+    """The record of {what} in the job store cannot be read ({reason}): somebody edited it, a part of it was lost, or \
+another version wrote it. The operator's `shap-supervisor repair --apply` ends such a job; submit it again."""
+
+    code, status = "unreadable_record", 409
+
+
 class StorageUnavailable(Problem):
     """The job store cannot be reached right now, or it has lost what was just sent; send the request again."""
 

@@ -48,6 +48,26 @@ class BackgroundRequired(Problem):
     code, status = "background_required", 422
 
 
+class NotFinite(Problem):
+    """{what} of {model} is {value}, which is no finite number (beyond 1e300 none counts as one), so no SHAP values \
+can add up to its output. Look for it in the model's coefficients, leaves and intercept, and in what was fitted."""
+
+    code, status = "not_finite", 422
+
+
+class NamesTooLarge(Problem):
+    """{field}: the names of its columns take {found_bytes} bytes together, more than the {limit_bytes} allowed. \
+Shorten them, or send neither the model nor the rows with names."""
+
+    code, status = "names_too_large", 422
+
+
+class BadNames(Problem):
+    """{field}: the name of a column is no text that could be written as UTF-8: {name}. Give it another one."""
+
+    code, status = "bad_names", 422
+
+
 class AdditivityFailed(Problem):
     """Base value plus SHAP values miss the model's own output by up to {largest_error:.3g} (allowed: \
 {tolerance:.3g}), so these values cannot be right. To have them anyway, submit with `check_additivity: false`."""

@@ -1,6 +1,7 @@
 #!lua flags=allow-oom
 -- Commits a chunk that succeeded. The last one puts "close" into the queue, or ends the job if it brings the summary.
--- KEYS: the job's (prelude)   ARGV: job id, chunk, token, attempt, ttl seconds, partial, summary ("" for none)
+-- KEYS: the job's (prelude)   ARGV: job id, chunk, token, attempt, ttl seconds, partial, summary ("" for
+-- none), its warnings
 -- returns {} when the token no longer holds the chunk, otherwise {blob of the data, the numbers of its pieces that nobody
 -- needs any more...}
 local chunk = held(ARGV[2], ARGV[3])
@@ -24,7 +25,7 @@ if chunk.kind == 'open' then  -- a dry run ends where others begin
 end
 if chunk.kind == 'rows' and not (summary ~= '' and all_done) then charge(chunk.last - chunk.first + 1) end
 if summary ~= '' and all_done then
-  redis.call('HSET', K.job, 'summary', summary)
+  redis.call('HSET', K.job, 'summary', summary, 'warnings', ARGV[8])
   end_job('finished', ttl)
 elseif chunk.kind == 'rows' and all_done then
   enqueue({id = 'close', kind = 'close', state = 'pending', attempts = 0, crashes = 0, token = 0, owner = ''})

@@ -30,9 +30,21 @@ end
 local function leased_key(owner) return SUPERVISOR_PREFIX .. owner .. ':leased' end
 local function member(chunk_id) return JOB_ID .. '/' .. chunk_id end
 
+-- What JSON says; nil where it says nothing: a record that was damaged must stop nobody who has to do with others.
+local function decoded(raw)
+  local fine, value = pcall(cjson.decode, raw or '')
+  if fine and type(value) == 'table' then return value end
+  return nil
+end
+
+local function is_chunk(chunk, id)
+  return chunk and chunk.id == id and type(chunk.owner) == 'string' and type(chunk.token) == 'number'
+    and type(chunk.attempts) == 'number' and type(chunk.crashes) == 'number' and CHUNK_NEXT[chunk.state] ~= nil
+end
+
 local function get_chunk(chunk_id)
-  local raw = redis.call('HGET', K.chunks, chunk_id)
-  return raw and cjson.decode(raw)
+  local chunk = decoded(redis.call('HGET', K.chunks, chunk_id))
+  return is_chunk(chunk, chunk_id) and chunk or nil
 end
 
 local function put_chunk(chunk) redis.call('HSET', K.chunks, chunk.id, cjson.encode(chunk)) end
@@ -174,7 +186,8 @@ end
 -- Chunks that are still pending or leased become dead and leave their lists. Those that are done are only skimmed.
 local function bury_chunks()
   for _, raw in ipairs(redis.call('HVALS', K.chunks)) do
-    local chunk = not string.find(raw, '"state":"done"', 1, true) and cjson.decode(raw)
+    local chunk = not string.find(raw, '"state":"done"', 1, true) and decoded(raw)
+    if not is_chunk(chunk, chunk and chunk.id) then chunk = nil end
     if chunk and chunk.state == 'leased' then
       drop_values(chunk)
       release(chunk, 'dead')
@@ -265,7 +278,7 @@ local function end_job(state, ttl)
   discharge(state, ttl)
   if redis.call('DEL', K.pending) == 1 then leave_rotation() end
   bury_chunks()
-  for _, blob in ipairs(cjson.decode(redis.call('HGET', K.job, 'blobs'))) do
+  for _, blob in ipairs(decoded(redis.call('HGET', K.job, 'blobs')) or {}) do
     let_go(blob)
   end
   redis.call('UNLINK', K.partials)

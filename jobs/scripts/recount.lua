@@ -15,11 +15,16 @@ end
 for _, id in ipairs(cjson.decode(ARGV[4])) do ids[id] = true end
 for _, id in ipairs(redis.call('ZRANGE', own(K.jobs, name), 0, -1)) do ids[id] = true end  -- submitted meanwhile
 for id in pairs(ids) do
-  local state, charged, uses = unpack(redis.call('HMGET', JOB_PREFIX .. id, 'state', 'charged', 'blobs'))
-  if state and charged and next(JOB_NEXT[state]) then jobs, bytes = jobs + 1, bytes + charged end
-  for _, blob in ipairs(uses and cjson.decode(uses) or {}) do blobs[blob] = true end
+  local record = redis.pcall('HMGET', JOB_PREFIX .. id, 'state', 'charged', 'blobs')
+  if record.err then record = {} end  -- another type: see audit.py
+  local state, charged, uses = record[1], record[2], record[3]
+  if state and tonumber(charged) and next(JOB_NEXT[state] or {}) then jobs, bytes = jobs + 1, bytes + charged end
+  for _, blob in ipairs(decoded(uses) or {}) do blobs[blob] = true end
 end
-for _, record in ipairs(redis.call('HVALS', own(KEYS[14], name))) do blobs[cjson.decode(record).blob.id] = true end
+for _, raw in ipairs(redis.call('HVALS', own(KEYS[14], name))) do
+  local record = decoded(raw)
+  if record and record.blob then blobs[record.blob.id] = true end
+end
 for blob in pairs(blobs) do
   local owner, size = unpack(redis.call('HMGET', blob_key(blob), 'caller', 'bytes'))
   if owner == name then bytes = bytes + size end

@@ -6,7 +6,8 @@
 local models, name, record, blob = KEYS[1], ARGV[2], ARGV[3], ARGV[4]
 local owner, most_bytes, bytes = ARGV[5], tonumber(ARGV[6]), tonumber(ARGV[7])
 local before = redis.call('HGET', models, name)
-before = before and cjson.decode(before).blob.id
+before = decoded(before)
+before = before and before.blob and before.blob.id
 if before == blob then return 'created' end  -- sent again, because the reply was lost
 if redis.call('TTL', blob_key(blob)) < 0 then return 'gone' end
 local _, has_bytes = account(owner)

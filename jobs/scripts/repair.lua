@@ -163,7 +163,14 @@ local function check_living()
 end
 
 local records = state and redis.call('HGETALL', K.chunks) or {}
-for i = 1, #records, 2 do chunks[records[i]] = cjson.decode(records[i + 1]) end
+for i = 1, #records, 2 do
+  local chunk = decoded(records[i + 1])
+  if is_chunk(chunk, records[i]) then
+    chunks[records[i]] = chunk
+  else
+    repair('unreadable', 'chunk ' .. records[i], 'HDEL', K.chunks, records[i])
+  end
+end
 check_holders()
 check_rotations()
 if not state then

@@ -5,5 +5,6 @@
 local record = redis.call('HGET', KEYS[1], ARGV[2])
 if not record then return 0 end
 redis.call('HDEL', KEYS[1], ARGV[2])
-unregister(cjson.decode(record).blob.id)
+local model = decoded(record)
+if model and model.blob then unregister(model.blob.id) end
 return 1

@@ -13,10 +13,11 @@ import structlog
 
 from jobs.blobs import BlobGone
 from jobs.connection import RedisError
-from jobs.errors import InputLost, Problem
+from jobs.errors import InputLost, Problem, UnreadableRecord
 from jobs.outcomes import MEMORY_OUTCOMES, Attempt, Outcome
 from jobs.protocol import Close, Done, Explain, Open, Plan, Request, Values
-from jobs.queue import Lease, Queue
+from jobs.queue import Decision, Lease, Queue
+from jobs.records import JobError
 from jobs.settings import Settings
 from supervisor.children.conversation import LastWord, results
 from supervisor.children.inputs import Parts, job_parts, partials_part, sizes
@@ -44,7 +45,11 @@ class Executor:
 
     async def run(self, lease: Lease, pool: ProcessPool) -> None:
         """One attempt. Whatever happens, the chunk is settled here, or its lease expires and it is rescued."""
-        job = lease.job
+        try:
+            job = lease.job
+        except UnreadableRecord as problem:
+            await self._bury(lease, problem)
+            return
         assert job
         run = self.running[lease.token] = Run(lease, job, pool)
         timer = Timer(self._settings.chunk_timeout_s, self._link, lambda: run.stop(Outcome.TIMED_OUT))
@@ -59,6 +64,13 @@ class Executor:
             timer.cancel()
             run.end()
             del self.running[lease.token]
+
+    async def _bury(self, lease: Lease, problem: Problem) -> None:
+        """A job whose record cannot be read ends at once: no attempt of any supervisor could do anything for it."""
+        error = JobError(code=problem.code, message=problem.message, detail=problem.detail)
+        decision = Decision(action="fail", counts="", error=error)
+        log.warning("record_unreadable", job_id=lease.job_id, chunk=lease.chunk.id, error=problem.detail["reason"])
+        await self._link.try_once(lambda: self._queue.settle(lease, None, decision))
 
     def abort(self) -> None:
         """The supervisor must leave: children are killed, and their chunks handed back for nothing."""

@@ -98,9 +98,18 @@ def test_a_part_sent_twice(client: TestClient) -> None:
     assert "`data`" in response.json()["detail"] or "data was sent twice" in response.json()["detail"]
 
 
+NUMBERS = ("batch_size", "max_evals", "nsamples")
+
+
 @pytest.mark.parametrize(
     ("options", "field"),
-    [('{"explainer": "magic"}', "explainer"), ('{"sed": 1}', "sed"), ('{"batch_size": 0}', "batch_size")],
+    [
+        ('{"explainer": "magic"}', "explainer"),
+        ('{"sed": 1}', "sed"),
+        ('{"batch_size": 0}', "batch_size"),
+        *((f'{{"{name}": {2**power}}}', name) for name in NUMBERS for power in (31, 64)),
+        ('{"seed": 18446744073709551616}', "seed"),
+    ],
 )
 def test_invalid_options_name_the_field(client: TestClient, options: str, field: str) -> None:
     problem = client.post("/analyze", files=files(), data={"options": options}).json()

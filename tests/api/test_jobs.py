@@ -167,6 +167,16 @@ class TestList:
     def test_none(self, client: TestClient) -> None:
         assert client.get("/jobs").json() == {"jobs": [], "offset": 0, "limit": 50}
 
+    def test_damaged_records_are_named_and_hide_no_others(self, client: TestClient, keyspace: Any) -> None:
+        ids = [client.post("/analyze", files=files()).json()["job_id"] for _ in range(3)]
+        keyspace.hset(keys.job(ids[1]), "options", "{")
+        page = client.get("/jobs").json()
+        assert ([job["job_id"] for job in page["jobs"]], page["unreadable"]) == ([ids[2], ids[0]], [ids[1]])
+        for route in ("/jobs/{}", "/jobs/{}/result", "/jobs/{}/summary", "/jobs/{}/events", "/job_status/{}"):
+            response = client.get(route.format(ids[1]))
+            assert (response.status_code, response.json()["code"]) == (409, "unreadable_record"), route
+        assert client.delete(f"/jobs/{ids[1]}").json()["status"] == "cancelled"
+
     @pytest.mark.parametrize(
         "query", ["limit=0", "limit=201", "limit=x", "limit=", "offset=-1", "offset=1e3", "limit=²"]
     )

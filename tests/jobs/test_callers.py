@@ -61,9 +61,9 @@ async def test_another_callers_job_is_none(bench: Bench) -> None:
             with pytest.raises(errors.UnknownJob) as unknown:
                 await act("never-was")
             assert refused.value.message == unknown.value.message.replace("never-was", job_id)
-        assert await other.jobs() == []
+        assert (await other.jobs()).jobs == []
     for own in (bench.store_of(ALICE), bench.store_of(OPERATOR)):
-        assert [job.job_id for job in await own.jobs()] == [job_id]
+        assert [job.job_id for job in (await own.jobs()).jobs] == [job_id]
         assert (await own.job(job_id)).caller == "alice"
     assert await bench.store_of(ALICE).cancel(job_id) is JobState.CANCELLED
 
@@ -71,13 +71,13 @@ async def test_another_callers_job_is_none(bench: Bench) -> None:
 @pytest.mark.anyio
 async def test_the_operator_cancels_and_lists_everybodys(bench: Bench) -> None:
     ids = [await bench.submit(caller=caller) for caller in (ALICE, UNNAMED, BOB, ALICE)]
-    listed = [job.job_id for job in await bench.store.jobs()]
+    listed = [job.job_id for job in (await bench.store.jobs()).jobs]
     assert listed == ids[::-1]
-    assert [job.job_id for job in await bench.store.jobs(offset=1, limit=2)] == ids[2:0:-1]
-    assert [job.job_id for job in await bench.store_of(UNNAMED).jobs()] == [ids[1]]
+    assert [job.job_id for job in (await bench.store.jobs(offset=1, limit=2)).jobs] == ids[2:0:-1]
+    assert [job.job_id for job in (await bench.store_of(UNNAMED).jobs()).jobs] == [ids[1]]
     assert await bench.store.cancel(ids[2]) is JobState.CANCELLED
     await bench.redis.delete(keys.job(ids[3]))
-    assert [job.job_id for job in await bench.store.jobs()] == ids[2::-1]
+    assert [job.job_id for job in (await bench.store.jobs()).jobs] == ids[2::-1]
     assert await bench.redis.zcard("shap:jobs:alice") == 1, "what has expired leaves its caller's list"
 
 

@@ -61,10 +61,10 @@ async def test_a_job_over_an_upload_that_expired_is_not_accepted(bench: Bench) -
 
 async def test_jobs_are_listed_newest_first_and_expired_ones_forgotten(bench: Bench) -> None:
     ids = [await bench.submit() for _ in range(3)]
-    assert [job.job_id for job in await bench.store.jobs()] == ids[::-1]
-    assert [job.job_id for job in await bench.store.jobs(offset=1, limit=1)] == [ids[1]]
+    assert [job.job_id for job in (await bench.store.jobs()).jobs] == ids[::-1]
+    assert [job.job_id for job in (await bench.store.jobs(offset=1, limit=1)).jobs] == [ids[1]]
     await bench.redis.delete(f"shap:job:{ids[1]}")
-    assert [job.job_id for job in await bench.store.jobs()] == [ids[2], ids[0]]
+    assert [job.job_id for job in (await bench.store.jobs()).jobs] == [ids[2], ids[0]]
     assert await bench.redis.zcard("shap:jobs") == 2
     with pytest.raises(errors.UnknownJob):
         await bench.store.job(ids[1])

@@ -78,7 +78,9 @@ def test_nothing_is_installed_without_its_hash():
 @pytest.mark.parametrize("room", ["", "shaptrees"])
 def test_what_builds_is_what_is_pinned(room):
     required = tomllib.loads((ROOT / room / "pyproject.toml").read_text())["build-system"]["requires"]
-    assert {name.replace(" ", "") for name in required} == {pin.split(" ;")[0] for pin in pins("requirements-build.txt")}
+    assert {name.replace(" ", "") for name in required} == {
+        pin.split(" ;")[0] for pin in pins("requirements-build.txt")
+    }
 
 
 def test_shap_and_numpy_depend_on_the_python_version():
