@@ -10,7 +10,7 @@ from child import memory
 from child.pipe import Pipe
 from jobs import errors
 from jobs.errors import Problem
-from jobs.protocol import Failed
+from jobs.protocol import Failed, FailureKind
 from shaptrees.errors import FeatureCount, ModelError, UnreadableModel, UnsupportedModel
 
 MOST_CHARACTERS = 2_000
@@ -29,7 +29,7 @@ def report(pipe: Pipe, error: Exception, anonymous_at_start: int) -> None:
     pipe.send(Failed(kind=kind, code=code, message=message, detail=detail, memory=found))
 
 
-def _name(error: Exception) -> tuple[str, str, str, dict[str, object]]:
+def _name(error: Exception) -> tuple[FailureKind, str, str, dict[str, object]]:
     """Kind, code, message, detail."""
     if isinstance(error, ModelError):
         error = _problem(error)

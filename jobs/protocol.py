@@ -6,9 +6,10 @@ neither side ever holds a file. Does not cover sockets: `child.pipe` is one end,
 """
 
 import struct
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import msgspec
+from msgspec import Meta
 
 from jobs.options import Options
 from jobs.records import Layout, ModelInfo, Partial
@@ -21,12 +22,19 @@ PIECE_BYTES = 256 * 1024 - 64
 class of Redis's allocator, which would otherwise round it up by a quarter."""
 
 
+Bytes = Annotated[int, Meta(ge=0, lt=2**48)]
+"""No address space is larger."""
+
+
+FailureKind = Literal["refused", "memory", "raised"]
+
+
 class MemoryReport(msgspec.Struct, kw_only=True, frozen=True):
     """A child's own account of its memory, in bytes; zeros where the platform does not tell."""
 
-    peak_bytes: int = 0
-    vm_peak_bytes: int = 0
-    vm_hwm_bytes: int = 0
+    peak_bytes: Bytes = 0
+    vm_peak_bytes: Bytes = 0
+    vm_hwm_bytes: Bytes = 0
 
 
 # --- from the supervisor ---------------------------------------------------------------------------------------
@@ -94,7 +102,7 @@ class Data(msgspec.Struct, tag=True):
 class Read(msgspec.Struct, tag=True):
     """Asks for bytes of a part; at most PIECE_BYTES at once."""
 
-    part: str
+    part: Annotated[str, Meta(max_length=64)]
     offset: int
     length: int
 
@@ -141,9 +149,9 @@ class Done(msgspec.Struct, tag=True, kw_only=True):
 class Failed(msgspec.Struct, tag=True, kw_only=True):
     """The attempt ended with a problem that the child could still report."""
 
-    kind: str
+    kind: FailureKind
     """`refused`: no retry can help; `memory`: MemoryError; `raised`: any other exception."""
-    code: str
+    code: Annotated[str, Meta(pattern="^[a-z][a-z0-9_]*$", max_length=64)]
     message: str
     detail: dict[str, Any] = {}
     memory: MemoryReport = MemoryReport()
@@ -191,5 +199,5 @@ def decode_from_child(body: bytes) -> FromChild:
 def _decode(decoder: msgspec.msgpack.Decoder[Any], body: bytes) -> Any:
     try:
         return decoder.decode(body)
-    except (msgspec.DecodeError, msgspec.ValidationError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadFrame(str(error)) from error

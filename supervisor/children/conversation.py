@@ -31,7 +31,10 @@ async def results(child: Child, parts: Parts) -> AsyncIterator[Plan | Values | L
         except BadFrame:
             child.kill(Outcome.CRASHED)
             return
-        if message is None or isinstance(message, Read | Converted | Unsuited):  # not from a child with a chunk
+        if message is None:
+            return
+        if isinstance(message, Read | Converted | Unsuited):  # not from a child with a chunk
+            child.kill(Outcome.CRASHED)
             return
         yield message
         if isinstance(message, LastWord):

@@ -129,9 +129,9 @@ def sizes(parts: Parts) -> dict[str, int]:
 
 
 async def read_part(parts: Parts, name: str, offset: int, length: int) -> bytes:
-    """What a child asked for; an unknown part or a negative offset has no bytes."""
+    """What a child asked for; an unknown part, or what lies outside of a part, has no bytes."""
     part = parts.get(name)
-    if part is None or offset < 0 or length <= 0:
+    if part is None or not 0 <= offset < part.size or length <= 0:
         return b""
     return await part.read(offset, min(length, PIECE_BYTES))
 

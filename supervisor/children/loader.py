@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import msgspec
 import structlog
 
 from jobs.protocol import Converted, Load, Ready, Unsuited
@@ -19,6 +20,7 @@ from supervisor.children.spawner import Child, StackName
 from supervisor.children.stack_choice import StackChoice
 from supervisor.children.stacks import RunningForkserver
 from supervisor.children.templates import Loading, Template, wait_for_exit
+from supervisor.children.usage import usage
 from supervisor.children.watch import Sample, Watch
 
 log = structlog.get_logger()
@@ -89,6 +91,8 @@ class Loader:
         self, stack: StackName, forkserver: RunningForkserver, loading: Loading, answer: Ready, cap_bytes: int
     ) -> Template:
         warm = await loading.keep()
+        if seen := usage(loading.child.pid or 0):  # it may tell less than it takes
+            warm = msgspec.structs.replace(warm, anon_bytes=max(warm.anon_bytes, seen.anon_bytes))
         self._watch.rest(loading.child)
         log.info("template_loaded", stack=stack, pid=loading.child.pid, model=answer.model.name)
         spare = self._eager and stack == "full"

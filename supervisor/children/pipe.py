@@ -1,6 +1,7 @@
 """The supervisor's end of a child's connection, and the tail of its stderr. Runs on the event loop.
 
-The child's end is `child.pipe`. What arrives is decoded into known types, or BadFrame is raised.
+The child's end is `child.pipe`. What arrives is decoded into known types and held to
+bounds, or BadFrame is raised.
 """
 
 import asyncio
@@ -9,6 +10,7 @@ import os
 import socket
 
 from jobs.protocol import LENGTH, FromChild, FromSupervisor, decode_from_child, encode, frame_length
+from supervisor.children.claims import bounded
 
 STDERR_BYTES = 4096
 
@@ -34,7 +36,7 @@ class Pipe:
         """The next message; None when the child has closed its end. Raises jobs.protocol.BadFrame."""
         try:
             header = await self._reader.readexactly(LENGTH.size)
-            return decode_from_child(await self._reader.readexactly(frame_length(header)))
+            return bounded(decode_from_child(await self._reader.readexactly(frame_length(header))))
         except (asyncio.IncompleteReadError, ConnectionError):
             return None
 

@@ -96,7 +96,7 @@ class Template:
         self.cap_bytes = cap_bytes
         self.child = loaded.child
         self.model = model
-        self.growth_bytes = max(0, warm.anon_bytes - base.anon_bytes)
+        self.growth_bytes = min(max(0, warm.anon_bytes - base.anon_bytes), cap_bytes)
         """What the model takes: every child starts with it."""
         self.base = base
         self.users = 0

@@ -10,7 +10,7 @@ from jobs.records import Chunk
 from supervisor.children.conversation import LastWord
 from supervisor.children.spawner import Child
 from supervisor.children.watch import Sample
-from supervisor.chunks.judge import Ending, Verdict, exit_code, exit_signal
+from supervisor.chunks.judge import Ending, Verdict, exit_code, exit_signal, signal_name
 
 STDERR_CHARACTERS = 500
 """The most of a child's last lines that stay on the job."""
@@ -51,7 +51,7 @@ def evidence_of(ending: Ending, sample: Sample, *, inherited_bytes: int, seconds
     signalled = exit_signal(ending.exited)
     return Evidence(
         exit_code=exit_code(ending.exited),
-        signal=signalled.name if signalled else None,
+        signal=signal_name(signalled) if signalled else None,
         seconds=round(seconds, 4),
         cap_bytes=sample.cap_bytes or None,
         peak_bytes=max(own_peak, sample.peak_growth_bytes),

@@ -105,6 +105,7 @@ class Executor:
     async def _open_or_explain(self, run: Run) -> Ending:
         inputs = job_parts(self._queue.blobs, run.job.inputs, self._settings.trusted_model_dir, run.lease.chunk)
         parts = self._link.parts(inputs)
+        run.data_bytes = parts["data"].size
         trusted = run.job.inputs["model"].trusted_name is not None
         run.loading, run.template_key = True, template_key(run.job, parts)
         async with run.pool.borrow(run.job, parts, trusted=trusted, on_spawn=run.spawned) as template:
@@ -134,6 +135,9 @@ class Executor:
         last: LastWord | None = None
         await child.pipe.send(request)
         async for message in results(child, parts):
+            if not run.can_be(message):
+                child.kill(Outcome.CRASHED)
+                break
             if isinstance(message, Plan):
                 await self._planned(run, message)
             elif isinstance(message, Values):

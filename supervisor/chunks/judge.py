@@ -64,9 +64,14 @@ def exit_code(exited: Exited | None) -> int | None:
     return None if exited is None or exited.status is None else os.waitstatus_to_exitcode(exited.status)
 
 
-def exit_signal(exited: Exited | None) -> signal.Signals | None:
+def exit_signal(exited: Exited | None) -> int | None:
     code = exit_code(exited)
-    return signal.Signals(-code) if code is not None and code < 0 else None
+    return -code if code is not None and code < 0 else None
+
+
+def signal_name(number: int) -> str:
+    """Real-time signals have none of their own."""
+    return signal.Signals(number).name if number in set(signal.Signals) else f"signal {number}"
 
 
 def _killed(reason: Outcome, *, machine_full: bool) -> Verdict:
@@ -84,9 +89,9 @@ def _reported(failed: Failed) -> Verdict:
 def _died(ending: Ending) -> Verdict:
     """It ended without a word."""
     signalled = exit_signal(ending.exited)
-    if signalled is signal.SIGKILL and ending.kernel_killed:
+    if signalled == signal.SIGKILL and ending.kernel_killed:
         return _verdict(Outcome.OOM_KILLED)
-    if says_out_of_memory(ending.stderr) and signalled is not signal.SIGKILL:
+    if says_out_of_memory(ending.stderr) and signalled != signal.SIGKILL:
         return _verdict(Outcome.MEMORY_CAP, _with_how(OUTCOMES[Outcome.MEMORY_CAP].text, ending))
     if _near_cap(ending) and signalled in _RUNS_OUT_BY:
         return _verdict(Outcome.MEMORY_CAP, _with_how("The child died close to its cap.", ending))
@@ -104,7 +109,7 @@ def _near_cap(ending: Ending) -> bool:
 def _how(ending: Ending) -> str:
     signalled = exit_signal(ending.exited)
     if signalled is not None:
-        return signalled.name
+        return signal_name(signalled)
     code = exit_code(ending.exited)
     if code is None:
         return (ending.exited and ending.exited.error) or "no exit status"

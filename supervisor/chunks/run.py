@@ -1,14 +1,17 @@
-"""The state of one attempt while it lasts. Runs in the supervisor; what it leaves behind is an `Attempt`, a record.
+"""The state of one attempt while it lasts, and what its child can rightly say. Runs in the supervisor.
 
-Does not do anything by itself: `executor` takes it from step to step, and whoever stops it has its process killed.
+What it leaves behind is an `Attempt`, a record. Does not do anything by itself: `executor` takes it from step to step,
+and whoever stops it has its process killed.
 """
 
+import sys
 import time
+from array import array
 
 from jobs.outcomes import Outcome
-from jobs.protocol import Done, Failed, Plan, Ready
+from jobs.protocol import Done, Failed, Plan, Ready, Values
 from jobs.queue import Lease
-from jobs.records import Job, Layout, ModelInfo, row_bytes
+from jobs.records import Job, Layout, ModelInfo, Partial, row_bytes
 from supervisor.children.limits import oom_kills
 from supervisor.children.pool import ProcessPool
 from supervisor.children.spawner import Child
@@ -38,6 +41,8 @@ class Run:
         """A plan of several chunks, to be committed when the attempt has succeeded."""
         self.pieces = 0
         self.value_bytes = 0
+        self.data_bytes = 0
+        """Of the upload."""
         self._started = time.monotonic()
         self._oom_kills = oom_kills()
 
@@ -77,7 +82,37 @@ class Run:
             return message.summary is not None
         if chunk.kind == "open":
             return bool(self.plan and self.plan.spans)
-        assert self.model
-        assert self.layout
-        expected = chunk.span.rows * row_bytes(self.layout, self.model, self.job.options)
-        return message.partial is not None and self.value_bytes == expected
+        return self._fits(message.partial) and self.value_bytes == self.announced_bytes
+
+    @property
+    def announced_bytes(self) -> int:
+        """Of the values of the rows that this chunk has; none before they are known."""
+        chunk = self.lease.chunk
+        if chunk.kind != "rows" or not (self.model and self.layout):
+            return 0
+        return chunk.span.rows * row_bytes(self.layout, self.model, self.job.options)
+
+    def can_be(self, message: Plan | Values | Done | Failed | Ready) -> bool:
+        """Whether an honest child says this of its chunk, now."""
+        if isinstance(message, Values):
+            return self.value_bytes + len(message.data) <= self.announced_bytes
+        if isinstance(message, Plan):
+            return self._can_be_plan(message)
+        return not isinstance(message, Ready)
+
+    def _can_be_plan(self, plan: Plan) -> bool:
+        """One plan for an opening; every row has a byte, and no chunk lies outside of the data."""
+        if self.lease.chunk.kind != "open" or self.plan or self.job.options.dry_run or not self.model:
+            return False
+        places = array("Q", plan.spans.places)
+        if sys.byteorder == "big":
+            places.byteswap()
+        inside = plan.spans.rows <= self.data_bytes and max(places, default=0) <= self.data_bytes
+        return inside and len(plan.layout.features) == self.model.n_features
+
+    def _fits(self, partial: Partial | None) -> bool:
+        if partial is None or not (self.model and self.layout):
+            return False
+        features, outputs = len(self.layout.features), len(self.model.outputs)
+        sums = [partial.abs_sum, partial.value_sum]
+        return all(len(sum_) == features and all(len(row) == outputs for row in sum_) for sum_ in sums)

@@ -16,6 +16,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from jobs.protocol import (
     LENGTH,
     Close,
@@ -39,6 +41,7 @@ from jobs.protocol import (
 )
 from jobs.records import Layout, ModelInfo, Partial
 from jobs.spans import Span, Spans
+from tests.supervisor.lies import lie
 from tests.supervisor.memory_acts import MemoryActs
 
 MODEL = ModelInfo(
@@ -112,6 +115,8 @@ def prepare(connection: socket.socket) -> dict[str, Any] | None:
     model = pipe.read_json("model", request.sizes["model"])
     if play(pipe, model, "load") is None:
         return None
+    if "lies" in model:
+        lie(model["lies"], model["bystander"])
     answer = loaded(model, request)
     pipe.send(answer)
     return {"model": model} if isinstance(answer, Ready) else None
@@ -250,6 +255,68 @@ class Acts:
     def garbage(pipe: Connection, _: str) -> None:
         pipe.send_bytes(LENGTH.pack(5) + b"\xc1\xc1\xc1\xc1\xc1")
         time.sleep(60)
+
+    @staticmethod
+    def no_text(pipe: Connection, _: str) -> None:
+        pipe.send_bytes(LENGTH.pack(2) + b"\xa1\xff")
+        time.sleep(60)
+
+    @staticmethod
+    def real_time_signal(_: Connection, __: str) -> None:
+        os.kill(os.getpid(), signal.SIGRTMIN + 3)
+
+    @staticmethod
+    def read_afar(pipe: Connection, _: str) -> bool:
+        """Bytes that no part has, of parts that there are and of others."""
+        for part, offset, length in (("data", 2**63 - 1, 5), ("data", -1, 5), ("model", 0, -(2**63)), ("x", 0, 2**62)):
+            pipe.send(Read(part, offset, length))
+            assert pipe.receive() == Data(b"")
+        return True
+
+    @staticmethod
+    def flood(pipe: Connection, _: str) -> None:
+        """More values than its rows have."""
+        for _ in range(64):
+            pipe.send(Values(bytes(1 << 20)))
+        time.sleep(60)
+
+    @staticmethod
+    def plan(pipe: Connection, _: str) -> None:
+        """It is not its business."""
+        pipe.send(Plan(layout=LAYOUT, spans=Spans.at(2, 2, [(0, 1)])))
+        time.sleep(60)
+
+    @staticmethod
+    def plan_for_many(pipe: Connection, _: str) -> None:
+        """Rows that no upload of this size has."""
+        pipe.send(Plan(layout=LAYOUT, spans=Spans.at(2**60, 2**60, [(0, 1)])))
+        time.sleep(60)
+
+    @staticmethod
+    def plan_outside(pipe: Connection, _: str) -> None:
+        pipe.send(Plan(layout=LAYOUT, spans=Spans.at(2, 2, [(0, 2**62)])))
+        time.sleep(60)
+
+    @staticmethod
+    def ready(pipe: Connection, _: str) -> None:
+        """A word of templates."""
+        pipe.send(Ready(MODEL))
+        time.sleep(60)
+
+    @staticmethod
+    def converted(pipe: Connection, _: str) -> None:
+        pipe.send(Converted())
+        time.sleep(60)
+
+    @staticmethod
+    def no_document(pipe: Connection, _: str) -> None:
+        """A summary that is not JSON."""
+        pipe.send(Done(memory=MemoryReport(), partial=PARTIAL, summary={"x": msgspec.msgpack.Ext(5, b"x")}))
+        time.sleep(60)
+
+    @staticmethod
+    def long_words(pipe: Connection, _: str) -> None:
+        pipe.send(Failed(kind="raised", code="raised", message="x" * 1_000_000, detail={"x": "y" * 1_000_000}))
 
     @staticmethod
     def look_around(pipe: Connection, path: str) -> None:

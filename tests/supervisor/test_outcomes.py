@@ -7,8 +7,10 @@ from typing import Any
 import psutil
 import pytest
 
+from jobs import keys
 from jobs.outcomes import Outcome
 from jobs.states import JobState
+from supervisor.children.claims import MOST_SENTENCE
 from tests.supervisor.conftest import Service
 
 pytestmark = pytest.mark.anyio
@@ -50,6 +52,14 @@ async def test_a_small_job_takes_one_child(service: Service) -> None:
         ("leave:3", Outcome.CRASHED, "crashed"),
         ("leave:0", Outcome.CRASHED, "crashed"),
         ("garbage", Outcome.CRASHED, "crashed"),
+        ("no_text", Outcome.CRASHED, "crashed"),
+        ("real_time_signal", Outcome.CRASHED, "crashed"),
+        ("flood", Outcome.CRASHED, "crashed"),
+        ("plan", Outcome.CRASHED, "crashed"),
+        ("ready", Outcome.CRASHED, "crashed"),
+        ("converted", Outcome.CRASHED, "crashed"),
+        ("no_document", Outcome.CRASHED, "crashed"),
+        ("long_words", Outcome.RAISED, "raised"),
         ("short", Outcome.CRASHED, "incomplete"),
     ],
 )
@@ -184,3 +194,31 @@ async def test_a_child_sees_nothing_but_its_pipe(service: Service, tmp_path: Pat
     soft, hard = seen["limit"]
     assert 0 < soft < hard
     assert "redis" not in seen["modules"]
+
+
+async def test_what_a_child_says_at_length_is_cut(service: Service, tmp_path: Path) -> None:
+    _, attempts = await play(service, {"0-1": ["long_words", "ok"]}, tmp_path)
+    (failed,) = [attempt for attempt in attempts if attempt.outcome is Outcome.RAISED]
+    assert failed.message
+    assert len(failed.message) == MOST_SENTENCE
+    assert failed.detail == {}
+
+
+async def test_no_more_values_are_kept_than_there_are_rows(service: Service, tmp_path: Path) -> None:
+    async with service.supervisor(chunk_max_attempts=1):
+        job_id = await service.submit({"acts": {"0-1": ["flood"]}, "scratch": str(tmp_path)})
+        assert (await service.ended(job_id)).state is JobState.FAILED
+        assert await service.redis.hlen(keys.values(job_id)) < 3, "of the other chunk"
+
+
+@pytest.mark.parametrize("act", ["plan_for_many", "plan_outside", "ready"])
+async def test_a_plan_that_cannot_be_is_none(service: Service, tmp_path: Path, act: str) -> None:
+    job, attempts = await play(service, {"open": [act, "ok"]}, tmp_path)
+    assert job.state is JobState.FINISHED
+    assert attempts[0].outcome is Outcome.CRASHED
+
+
+async def test_bytes_that_are_not_there_are_none(service: Service, tmp_path: Path) -> None:
+    job, attempts = await play(service, {"0-1": ["read_afar"]}, tmp_path)
+    assert job.state is JobState.FINISHED
+    assert {attempt.outcome for attempt in attempts} == {Outcome.SUCCEEDED}
