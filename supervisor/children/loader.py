@@ -4,9 +4,8 @@ Does not choose the stack (`stack_choice`), nor find the room (`pool`).
 """
 
 import contextlib
-import os
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
+from typing import IO
 
 import msgspec
 import structlog
@@ -61,31 +60,28 @@ class Loader:
 
     def stack(self, wanted: Wanted) -> StackName:
         """Where this one is to be loaded next."""
-        return self._choice.stack(wanted.key, lambda: self._ensembles.find(wanted.parts) is not None)
+        return self._choice.stack(wanted.key, lambda: self._ensembles.find(wanted.parts))
 
     async def load(
         self, stack: StackName, forkserver: RunningForkserver, wanted: Wanted, cap_bytes: int
     ) -> Template | None:
         """A template; None when this was only a step towards one. Raises LoadFailed, ForkserverLost."""
-        arrays = self._ensembles.find(wanted.parts)
-        into = None if arrays else self._ensembles.place()
-        given = arrays if stack == "lean" else None
-        try:
-            with _opened(given, into) as file:
-                child, control = await forkserver.spawner.fork("template", cap_bytes, file)
+        known = self._ensembles.find(wanted.parts)
+        arrays = await self._ensembles.open(wanted.parts) if known and stack == "lean" else None
+        into = None if arrays or (known and stack == "full") else self._ensembles.place()
+        file = arrays or into
+        with file or contextlib.nullcontext():  # the one that this template is given: it can open none
+            child, control = await forkserver.spawner.fork("template", cap_bytes, file.fileno() if file else None)
             assert control is not None
             wanted.on_spawn(child, self._watch.add(child, forkserver.warm, cap_bytes))
             with Loading(child, control) as loading:
-                request = wanted.request(arrays=given is not None, into=into is not None)
+                request = wanted.request(arrays=arrays is not None, into=into is not None)
                 answer = await loading.ask(request, wanted.parts)
                 if isinstance(answer, Ready):
                     return await self._template(stack, forkserver, loading, answer, cap_bytes)
                 await wait_for_exit(child)
-                self._remember(wanted, answer, given=arrays, into=into)
+                await self._remember(wanted, answer, given_arrays=arrays is not None, into=into)
                 return None
-        finally:
-            if into:
-                into.unlink(missing_ok=True)
 
     async def _template(
         self, stack: StackName, forkserver: RunningForkserver, loading: Loading, answer: Ready, cap_bytes: int
@@ -98,25 +94,15 @@ class Loader:
         spare = self._eager and stack == "full"
         return Template(stack, loading, answer.model, base=forkserver.warm, warm=warm, cap_bytes=cap_bytes, spare=spare)
 
-    def _remember(self, wanted: Wanted, answer: Converted | Unsuited, *, given: Path | None, into: Path | None) -> None:
+    async def _remember(
+        self, wanted: Wanted, answer: Converted | Unsuited, *, given_arrays: bool, into: IO[bytes] | None
+    ) -> None:
         if isinstance(answer, Unsuited) and answer.unreadable:
             log.warning("ensemble_unreadable", job_id=wanted.job.job_id, reason=answer.reason)
             self._ensembles.forget(wanted.parts)
         elif isinstance(answer, Unsuited):
             log.info("lean_unsuited", job_id=wanted.job.job_id, reason=answer.reason)
-            self._choice.unsuited(wanted.key, given_arrays=given is not None)
+            self._choice.unsuited(wanted.key, given_arrays=given_arrays)
         elif into:
-            path = self._ensembles.keep(wanted.parts, into)
+            path = await self._ensembles.keep(wanted.parts, into)
             log.info("model_converted", job_id=wanted.job.job_id, size_bytes=path.stat().st_size)
-
-
-@contextlib.contextmanager
-def _opened(arrays: Path | None, into: Path | None) -> Iterator[int | None]:
-    """The one file that a template is given, to read or to write: it can open none."""
-    path = arrays or into
-    file = None if path is None else os.open(path, os.O_RDONLY if arrays else os.O_WRONLY)
-    try:
-        yield file
-    finally:
-        if file is not None:
-            os.close(file)

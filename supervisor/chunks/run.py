@@ -17,6 +17,9 @@ from supervisor.children.pool import ProcessPool
 from supervisor.children.spawner import Child
 from supervisor.children.watch import Sample
 
+MOST_ROWS_A_BYTE = 1_000
+"""No format packs them more densely."""
+
 
 class Run:
     """A leased chunk that is worked on."""
@@ -101,13 +104,13 @@ class Run:
         return not isinstance(message, Ready)
 
     def _can_be_plan(self, plan: Plan) -> bool:
-        """One plan for an opening; every row has a byte, and no chunk lies outside of the data."""
+        """One plan for an opening: no more rows than the data can have, and no chunk that lies outside of it."""
         if self.lease.chunk.kind != "open" or self.plan or self.job.options.dry_run or not self.model:
             return False
         places = array("Q", plan.spans.places)
         if sys.byteorder == "big":
             places.byteswap()
-        inside = plan.spans.rows <= self.data_bytes and max(places, default=0) <= self.data_bytes
+        inside = plan.spans.rows <= MOST_ROWS_A_BYTE * self.data_bytes and max(places, default=0) <= self.data_bytes
         return inside and len(plan.layout.features) == self.model.n_features
 
     def _fits(self, partial: Partial | None) -> bool:

@@ -1,4 +1,4 @@
-"""Models as files of arrays: kept within a bound, the least recently used forgotten first; what a killed child left."""
+"""Models as files of arrays: kept within a bound, the least recently used forgotten first; as they were written."""
 
 import os
 import time
@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
-from supervisor.children.ensembles import UNFINISHED_S, Ensembles, UnsafeDirectory
+from supervisor.children.ensembles import KEY, UNFINISHED_S, Ensembles, UnsafeDirectory
+
+pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
@@ -22,39 +24,103 @@ def parts(model: str) -> Any:
     return {"model": SimpleNamespace(identity=model)}
 
 
-def kept(ensembles: Ensembles, model: str, age_s: float) -> Path:
+async def kept(ensembles: Ensembles, model: str, age_s: float) -> Path:
     """Ten bytes that were used so long ago."""
-    written = ensembles.place()
-    written.write_bytes(b"x" * 10)
-    os.utime(written, (time.time() - age_s,) * 2)
-    return ensembles.keep(parts(model), written)
+    with ensembles.place() as written:
+        written.write(model.encode() * 10)
+        path = await ensembles.keep(parts(model), written)
+    os.utime(path, (time.time() - age_s,) * 2)
+    return path
 
 
-def test_what_was_kept_is_found_until_it_is_forgotten(ensembles: Ensembles) -> None:
-    assert ensembles.find(parts("a")) is None
-    path = kept(ensembles, "a", 0)
-    assert ensembles.find(parts("a")) == path
+async def test_what_was_kept_is_found_until_it_is_forgotten(ensembles: Ensembles) -> None:
+    assert not ensembles.find(parts("a"))
+    await kept(ensembles, "a", 0)
+    assert ensembles.find(parts("a"))
+    opened = await ensembles.open(parts("a"))
+    assert opened
+    with opened:
+        assert opened.read() == b"a" * 10
+        assert not opened.writable()
     ensembles.forget(parts("a"))
-    assert ensembles.find(parts("a")) is None
+    assert not ensembles.find(parts("a"))
+    assert await ensembles.open(parts("a")) is None
 
 
-def test_the_least_recently_used_go_where_there_are_too_many(ensembles: Ensembles) -> None:
+async def test_who_still_holds_the_file_that_it_wrote_changes_nothing(ensembles: Ensembles) -> None:
+    with ensembles.place() as written:
+        written.write(b"x" * 10)
+        path = await ensembles.keep(parts("a"), written)
+        written.write(b"y" * 10)
+        written.flush()
+    assert path.read_bytes() == b"x" * 10
+
+
+def test_what_is_being_written_has_no_name(ensembles: Ensembles, tmp_path: Path) -> None:
+    with ensembles.place():
+        assert {path.name for path in (tmp_path / "cache").iterdir()} == {KEY}
+
+
+async def test_what_somebody_has_changed_is_not_read(ensembles: Ensembles) -> None:
+    path = await kept(ensembles, "a", 0)
+    path.write_bytes(b"y" * 10)
+    assert await ensembles.open(parts("a")) is None
+    assert not path.exists()
+
+
+async def test_one_models_arrays_are_not_taken_for_anothers(ensembles: Ensembles) -> None:
+    first, second = await kept(ensembles, "a", 0), await kept(ensembles, "b", 0)
+    second.rename(first)
+    assert await ensembles.open(parts("a")) is None
+
+
+async def test_another_supervisor_reads_them_if_it_has_the_directorys_key(ensembles: Ensembles, tmp_path: Path) -> None:
+    path = await kept(ensembles, "a", 0)
+    for found in (True, False):
+        another = Ensembles(tmp_path / "cache", most_bytes=25)
+        another.prepare()
+        opened = await another.open(parts("a"))
+        assert bool(opened) is found
+        if opened:
+            opened.close()
+        (tmp_path / "cache" / KEY).unlink()
+    assert not path.exists(), "it cannot tell who has written it"
+
+
+async def test_what_is_written_anew_takes_the_place_of_what_was_there(ensembles: Ensembles, tmp_path: Path) -> None:
+    path = await kept(ensembles, "a", 0)
+    with ensembles.place() as written:
+        written.write(b"z")
+        assert await ensembles.keep(parts("a"), written) != path
+    (left,) = (tmp_path / "cache").glob("*.trees")
+    assert left.read_bytes() == b"z"
+
+
+def test_nobody_else_reads_the_key(ensembles: Ensembles, tmp_path: Path) -> None:
+    assert (tmp_path / "cache" / KEY).stat().st_mode & 0o077 == 0
+
+
+async def test_the_least_recently_used_go_where_there_are_too_many(ensembles: Ensembles) -> None:
     for model, age_s in (("a", 300), ("b", 200)):
-        kept(ensembles, model, age_s)
+        await kept(ensembles, model, age_s)
     assert ensembles.find(parts("a")), "just used"
-    kept(ensembles, "c", 100)
-    assert [bool(ensembles.find(parts(model))) for model in "abc"] == [True, False, True]
+    await kept(ensembles, "c", 100)
+    assert [ensembles.find(parts(model)) for model in "abc"] == [True, False, True]
 
 
-def test_there_is_always_room_for_one(tmp_path: Path) -> None:
+async def test_there_is_always_room_for_one(tmp_path: Path) -> None:
     ensembles = Ensembles(tmp_path / "cache", most_bytes=5)
     ensembles.prepare()
-    kept(ensembles, "a", 0)
+    await kept(ensembles, "a", 0)
     assert ensembles.find(parts("a"))
 
 
-def test_what_a_killed_child_left_goes_at_a_start_and_what_one_writes_now_stays(ensembles: Ensembles) -> None:
-    left, under_way = ensembles.place(), ensembles.place()
+def test_what_a_killed_supervisor_left_goes_at_a_start_and_what_one_writes_now_stays(
+    ensembles: Ensembles, tmp_path: Path
+) -> None:
+    left, under_way = (tmp_path / "cache" / f"{name}.unfinished" for name in "ab")
+    left.touch()
+    under_way.touch()
     os.utime(left, (time.time() - UNFINISHED_S - 60,) * 2)
     os.utime(under_way, (time.time() - UNFINISHED_S + 60,) * 2)
     ensembles.prepare()
