@@ -35,9 +35,9 @@ class Stack:
     """`with Stack(env, private=True) as stack: ... stack.url`.
 
     A private one takes a free port on loopback and an embedded store whatever the environment says, has one caller, and
-    keeps its logs in a file, whose end is shown when something fails. Otherwise HOST, PORT and REDIS_URL hold, an embedded store
-    stands in for a REDIS_URL that is not set, and the logs go where the command's output goes. `stopping` is asked
-    while the processes come up.
+    keeps its logs in a file, whose end is shown when something fails. Otherwise HOST, PORT and REDIS_URL hold, an
+    embedded store stands in for a REDIS_URL that is not set, and the logs go where the command's output goes.
+    `stopping` is asked while the processes come up.
     """
 
     def __init__(self, env: Mapping[str, str], *, private: bool, stopping: Callable[[], bool] = lambda: False) -> None:
