@@ -31,7 +31,8 @@ DRY_RUN_WAIT_S = 60.0
 """A dry run answers at once, so the caller waits for it without asking to."""
 DRY_RUN = Flag(name="dry_run", description="Compute nothing, and answer what it would take.")
 SMALL_BYTES = 256 * 1024
-"""Smaller bodies are let in without a look at their caller's quota: it is kept when their job is written."""
+"""Smaller bodies are let in without a look at their caller's quota: it is kept when their job is written. Those with an
+Idempotency-Key, too, which may be no new job."""
 routes = Routes(Realm.API)
 log = structlog.get_logger()
 
@@ -83,7 +84,7 @@ async def _read(request: Request, house: Resources, submission: Submission) -> N
         raise UnsupportedMediaType(field="The request body", found=found, supported=SUPPORTED)
     announced, limit_bytes = parameters.content_length(request), house.settings.max_upload_bytes
     multipart_body.check_size(announced, limit_bytes)
-    if not 0 < announced < SMALL_BYTES:
+    if not 0 < announced < SMALL_BYTES and parameters.idempotency_key(request) is None:
         await house.store.check_quota(announced)
     async with house.admission.admit(request, memory_bytes=reader.memory_bytes(announced)) as body:
         await reader.read(request, body, submission, limit_bytes)

@@ -40,6 +40,7 @@ MEANINGS = {
     "expires": "a key of a living job that expires",
     "not_listed": "missing in the list of jobs",
     "kept_nothing": "a caller is charged for a result that is gone",
+    "unknown_caller": "has jobs, and is missing in the list of callers",
     "no_turn": "a caller whose jobs wait, and no slot would ever come to",
     "orphaned_blob": "an upload that belongs to no living job",
     "unused_key": "an idempotency key that never expires",

@@ -45,6 +45,7 @@ for counter, value in pairs({jobs = jobs, bytes = bytes}) do
     repair('miscounted', detail, 'HSET', CALLER_PREFIX .. name, counter, value)
   end
 end
+if name ~= '' and redis.call('SISMEMBER', CALLERS, name) == 0 then repair('unknown_caller', name, 'SADD', CALLERS, name) end
 if name ~= '' and redis.call('EXISTS', own(K.ready, name)) == 1 and not redis.call('LPOS', TURNS, name) then
   repair('no_turn', name, 'RPUSH', TURNS, name)
 end

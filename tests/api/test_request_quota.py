@@ -120,6 +120,16 @@ def test_a_job_too_many_is_a_429_until_one_has_ended(small: TestClient) -> None:
     submit(small, ALICE)
 
 
+def test_a_large_submission_that_is_sent_again_is_no_job_too_many(make_client: MakeClient) -> None:
+    client = make_client(**TOKENS, caller_waiting_jobs=1)
+    large = files(data=("d.csv", b"a,b\n" + b"1,2\n" * 100_000))
+    sent = [client.post("/analyze", files=large, headers=bearer(ALICE, **{"Idempotency-Key": "k"})) for _ in range(2)]
+    assert [answer.status_code for answer in sent] == [202, 202]
+    assert sent[0].json() == sent[1].json()
+    response = client.post("/analyze", files=large, headers=bearer(ALICE))
+    assert (response.status_code, response.json()["code"]) == (429, "too_many_jobs")
+
+
 def test_bytes_too_many_are_a_429_before_the_body_is_read(small: TestClient) -> None:
     big = b"a,b\n" + b"1,2\n" * 300_000
     response = small.post("/analyze", files=files(data=("d.csv", big)), headers=bearer(ALICE))

@@ -156,7 +156,7 @@ async def test_a_job_that_nobody_summed_up_is_closed(broken: Broken) -> None:
 
 def test_every_finding_has_a_meaning_and_a_test() -> None:
     tested = {code for _, codes in (*LIVING.values(), *ENDED.values()) for code in codes}
-    assert set(MEANINGS) == tested | {"stuck", "not_closed", "unreadable"}
+    assert set(MEANINGS) == tested | {"stuck", "not_closed", "unreadable", "unknown_caller"}
 
 
 @pytest.mark.parametrize(("chunk", "left"), [("5-9", 1), ("10-14", 0)])
@@ -188,6 +188,15 @@ async def test_a_caller_whose_turn_was_lost_has_one_again(broken: Broken) -> Non
     broken.check_mending({"no_turn"})
     assert await broken.bench.queue.next_caller() == "alice"
     assert await broken.bench.queue.lease(job_id)
+
+
+async def test_a_caller_that_was_lost_is_listed_again(broken: Broken) -> None:
+    job_id = await broken.bench.submit(caller="alice")
+    broken.client.delete("shap:callers")
+    assert broken.codes() == ["unknown_caller"]
+    broken.codes(apply=True)
+    assert broken.codes() == []
+    assert [job.job_id for job in (await broken.bench.store.jobs()).jobs] == [job_id]
 
 
 async def test_counters_are_right_again_when_a_whole_job_was_lost(broken: Broken) -> None:
