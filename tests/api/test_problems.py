@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 import pytest
+import redis
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
@@ -74,6 +75,38 @@ def test_an_unexpected_exception_is_logged_and_not_shown(caplog: pytest.LogCaptu
         "code": "im_a_teapot",
         "detail": "I'm a Teapot",
     }
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "code"),
+    [
+        (redis.AuthenticationError("WRONGPASS"), 500, "storage_denied"),
+        (redis.exceptions.NoPermissionError("no permissions"), 500, "storage_denied"),
+        (redis.ResponseError("ACL failure in script: no permissions"), 500, "storage_denied"),
+        (redis.ConnectionError("gone"), 503, "storage_unavailable"),
+        (redis.TimeoutError("slow"), 503, "storage_unavailable"),
+        (redis.ResponseError("MISCONF disk"), 503, "storage_unavailable"),
+        (redis.exceptions.OutOfMemoryError("used memory"), 503, "storage_full"),
+        (redis.ResponseError("unknown command"), 500, "internal"),
+    ],
+)
+def test_what_the_store_says(error: Exception, status: int, code: str) -> None:
+    """Only what ends by itself is worth trying again."""
+
+    async def fail(_: Any) -> Any:
+        raise error
+
+    app = Starlette(routes=[Route("/", fail)], exception_handlers=HANDLERS)
+    response = TestClient(app, raise_server_exceptions=False).get("/")
+    assert (response.status_code, response.json()["code"]) == (status, code)
+    assert ("retry-after" in response.headers) == (status == 503)
+    assert ("again" in response.json()["detail"]) == (code != "internal")
+    assert str(error) not in response.text
+
+
+def test_no_problem_promises_that_a_store_lost_nothing() -> None:
+    """It may have come back empty."""
+    assert not [problem for problem in all_problems() if "nothing was lost" in (problem.__doc__ or "")]
 
 
 def test_index(client: TestClient) -> None:

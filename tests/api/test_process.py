@@ -240,6 +240,14 @@ def test_two_web_processes_know_callers_and_share_their_minute(valkey_url: str, 
         assert "tok-" not in one.log.read_text() + two.log.read_text()
 
 
+@pytest.mark.parametrize("password", ["hi@dden", "hi/dden", "hi#dden", "hi:dden"])
+def test_a_password_that_is_not_percent_encoded_is_not_repeated(password: str) -> None:
+    found = run(REDIS_URL=f"redis://:{password}@127.0.0.1:1/0")
+    assert found.returncode == 2
+    assert "must be percent-encoded" in found.stderr
+    assert "dden" not in found.stdout + found.stderr
+
+
 def test_a_taken_port_ends_with_1(web: Web, valkey_url: str) -> None:
     found = run(PORT=str(web.port), REDIS_URL=valkey_url)
     assert found.returncode == 1

@@ -12,6 +12,7 @@ import pytest
 from redis.asyncio import Redis
 from starlette.requests import Request
 from starlette.testclient import TestClient
+from structlog.testing import capture_logs
 
 from api import subscription
 from api.parameters import preferred_wait
@@ -172,3 +173,25 @@ async def _until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(10):
         while not condition():  # noqa: ASYNC110 - there is no event for the end of an event
             await asyncio.sleep(0.01)
+
+
+@pytest.mark.anyio
+async def test_who_may_not_listen_says_so_once(valkey_url: str, monkeypatch: Any) -> None:
+    """A user of the store who is held to our keys; waiters look for themselves."""
+    monkeypatch.setattr(subscription, "RECONNECT_S", 0.01)
+    redis = Redis.from_url(valkey_url)
+    await redis.execute_command("ACL", "SETUSER", "mute", "on", ">right", "~shap:*", "+@all")
+    subscriber = connect_blocking(Settings(redis_url=valkey_url.replace("//", "//mute:right@")))
+    try:
+        with capture_logs() as lines:
+            async with subscription.Subscription(subscriber):
+                for _ in range(400):
+                    if int((await redis.info("errorstats")).get("errorstat_NOPERM", {"count": 0})["count"]) >= 3:
+                        break
+                    await asyncio.sleep(0.01)
+        assert [line["event"] for line in lines] == ["subscription_lost"]
+        assert "right" not in str(lines)
+    finally:
+        await redis.execute_command("ACL", "DELUSER", "mute")
+        await redis.aclose()
+        await subscriber.aclose()

@@ -83,6 +83,42 @@ def test_a_store_that_refuses_us(command: Any) -> None:
     assert "hidden" not in text
 
 
+@pytest.fixture
+def keyed(client: Any, valkey_url: str) -> Iterator[str]:
+    """The address for a user who is held to our keys."""
+    client.execute_command("ACL", "SETUSER", "keyed", "on", ">hidden", "~shap:*", "+@all")
+    yield valkey_url.replace("//", "//keyed:hidden@")
+    client.execute_command("ACL", "DELUSER", "keyed")
+
+
+def test_a_user_held_to_our_keys_is_enough(command: Any, client: Any, keyed: str) -> None:
+    code, text = told(command, keyed)
+    assert code == 0
+    assert "shap:ended is refused" in text
+    assert "let this user use &shap:*" in text
+    client.execute_command("ACL", "SETUSER", "keyed", "&shap:*")
+    assert "is refused" not in told(command, keyed)[1]
+    assert client.keys("*") == []
+
+
+def test_what_a_submission_would_meet_is_found(command: Any, client: Any, keyed: str) -> None:
+    client.execute_command("ACL", "SETUSER", "keyed", "-persist")
+    code, text = told(command, keyed)
+    assert code == 1
+    assert "refuses us" in text
+    assert "persist" in text
+    assert "needs all commands on shap:* (ACL SETUSER <user> ~shap:* &shap:* +@all)" in text
+    assert "hidden" not in text
+
+
+@pytest.mark.parametrize("password", ["hi@dden", "hi/dden", "hi#dden", "hi:dden", "hi?dden"])
+def test_a_password_that_is_not_percent_encoded(command: Any, password: str) -> None:
+    code, text = told(command, f"redis://:{password}@127.0.0.1:6379/0")
+    assert code == 1
+    assert "must be percent-encoded: %40 %2F %23 %3F %3A" in text
+    assert "dden" not in text
+
+
 def test_a_supervisor_that_would_not_start(command: Any, valkey_url: str) -> None:
     code, text = told(command, valkey_url, MEMORY_LIMIT_MB="100", CHILD_MEMORY_MB="90")
     assert code == 1
