@@ -29,13 +29,11 @@ AHEAD = 8
 """Requests that may be understood before the one that comes before them is answered; the rest waits, unread."""
 CONNECTIONS = 256
 """Beyond it the one that has waited longest for a head goes; where all have work, the new one is refused."""
-STEP_BYTES = 16 * 1024
-"""The parser is given so many at once: what it makes of them is looked at in between."""
 LINGER_S, LINGER_SILENCE_S = 60.0, 10.0
 LINGER_BYTES = 1024 * 1024 * 1024
 """What is dropped after an answer takes so long, keeps silent so long, and has so many bytes at most."""
 _HEAD_END = b"\r\n\r\n"
-_BODY_FIELDS = (b"content-length", b"transfer-encoding")
+_BODY_FIELDS = {b"content-length", b"transfer-encoding"}
 log = structlog.get_logger()
 
 
@@ -46,6 +44,8 @@ class Door(HttpToolsProtocol):
         super().__init__(*args, **more)
         self._receiving = False
         """Between the end of a head and the end of its body and trailers."""
+        self._measured = False
+        """The length of that body is known."""
         self._unread = 0
         """Bytes since a head, a body's last byte or a request ended: of a head or of trailers, not there in whole."""
         self._fields = 0
@@ -135,8 +135,13 @@ class Door(HttpToolsProtocol):
             at += self._parse(data[at : at + size])
 
     def _step(self, data: bytes, at: int) -> int:
-        """How many bytes may be understood now: to the end of a head, and no more than it may still have."""
-        most = min(STEP_BYTES, HEAD_BYTES - self._unread)
+        """How many bytes the parser is given at once: to the end of a head, and no more than that may still have.
+
+        Of a body whose length is known all: it has no trailers.
+        """
+        if self._receiving and self._measured:
+            return len(data) - at
+        most = HEAD_BYTES - self._unread
         end = -1 if self._receiving else data.find(_HEAD_END, at, at + most)
         return most if end < 0 else end + len(_HEAD_END) - at
 
@@ -180,7 +185,9 @@ class Door(HttpToolsProtocol):
         self._unread = 0
         super().on_headers_complete()
         self._receiving = True
-        if any(name in _BODY_FIELDS for name, _ in self.headers):
+        fields = {name for name, _ in self.headers}
+        self._measured = b"content-length" in fields
+        if fields & _BODY_FIELDS:
             self.flow.pause_reading()  # until the handler asks: a crowd that waits for its turn would fill the memory
 
     def on_body(self, body: bytes) -> None:
