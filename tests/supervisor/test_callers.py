@@ -29,11 +29,11 @@ async def test_a_single_job_starts_within_two_chunks_of_another_callers_thousand
     async with service.supervisor(worker_slots=slots):
         await service.until((tmp_path / "0-1.0").exists)
         bobs = await submit(service, "bob")
-        begun = {job.job_id for job in await service.store.jobs(limit=2 * WAITING) if job.started_at}
+        begun = {job.job_id for job in (await service.store.jobs(limit=2 * WAITING)).jobs if job.started_at}
         (tmp_path / "go").touch()
         assert (await service.ended(bobs)).state is JobState.FINISHED
         started_at = (await service.store.job(bobs)).started_at or 0.0
-        jobs = await service.store.jobs(limit=2 * WAITING)
+        jobs = (await service.store.jobs(limit=2 * WAITING)).jobs
     assert (await service.store.job(first)).state is JobState.FINISHED
     between = [job for job in jobs if job.job_id not in begun and job.started_at and job.started_at < started_at]
     assert len(between) <= 2, "of the thousand, at most two began between its submission and its start"
