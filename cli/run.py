@@ -22,7 +22,7 @@ from cli.signals import leaving_on_signals
 from cli.stack import Stack
 from cli.tables import job_report, out
 
-COPIED = ("rows", "features", "outputs", "peak_child_bytes", "chunks", "attempts", "engine", "error", "warnings")
+COPIED = ("rows", "features", "outputs", "peak_child_bytes", "chunks", "attempts", "engine", "error")
 """Fields of the job's document that --json repeats."""
 
 Tend = Callable[[], None]
@@ -64,6 +64,8 @@ def _explain(
     report["job_id"] = job_id = wanted.submit(client)
     job = waiting(job_id)
     report.update({"status": job["status"], **{name: job.get(name) for name in COPIED}})
+    if job.get("warnings"):
+        report["warnings"] = job["warnings"]
     require_finished(job)
     fetch(client, job_id, output)
     report["seconds"] = round(time.monotonic() - started, 4)

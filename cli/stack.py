@@ -4,13 +4,14 @@ Runs in the command's own process; used by `up`, `demo`, `run`, the benchmark an
 each process is started by the platform.
 """
 
+import json
 import shutil
 import socket
 import time
 from collections.abc import Callable, Mapping
-from http import HTTPStatus
 from http.client import HTTPException
 from types import TracebackType
+from urllib.error import HTTPError
 from urllib.request import ProxyHandler, build_opener
 
 import click
@@ -21,7 +22,7 @@ from cli.signals import noting_signals
 from cli.store import embedded_store, private_directory
 from jobs.settings import load_settings
 
-READY_TIMEOUT_S = 60.0
+READY_TIMEOUT_S, STORE_TIMEOUT_S = 60.0, 15.0
 MARGIN_S = 5.0
 """Beyond the time that a supervisor gives its children, before it is killed."""
 POLL_S = 0.05
@@ -51,7 +52,8 @@ class Stack:
         self._stopping = stopping
         self._processes: list[Process] = []
         child_env = module_environment({**own_env, "PORT": str(self.port)})
-        if private or not env.get("REDIS_URL", "").strip():
+        self._foreign_store = "" if private or not env.get("REDIS_URL", "").strip() else settings.redis_address
+        if not self._foreign_store:
             store, child_env["REDIS_URL"] = embedded_store(self.directory, child_env)
             self._processes.append(store)
         for name, package in (("supervisor", "supervisor"), ("web", "api")):
@@ -108,29 +110,51 @@ class Stack:
         require_free(self.host, self.port)
         for process in self._processes:
             process.start()
-        deadline = time.monotonic() + READY_TIMEOUT_S
-        while not self._ready():
+        started = time.monotonic()
+        while missing := self._missing():
             self._require_alive()
             if self._stopping():
                 raise click.exceptions.Exit(0)
-            if time.monotonic() > deadline:
-                raise Unreachable(
-                    f"The service was not ready after {READY_TIMEOUT_S:.0f} s; `shap-supervisor doctor` looks for the "
-                    f"reason.{self.tail()}"
-                )
+            self._require_progress(missing, time.monotonic() - started)
             time.sleep(POLL_S)
 
-    def _ready(self) -> bool:
+    def _missing(self) -> list[str]:
+        """What /readyz still waits for, or the web process itself; nothing once the service is ready."""
         try:
-            with _direct.open(f"{self.url}/readyz", timeout=5) as answer:
-                return bool(answer.status == HTTPStatus.OK)
+            with _direct.open(f"{self.url}/readyz", timeout=5):
+                return []
+        except HTTPError as answer:
+            return _named(answer) or ["readiness"]
         except (OSError, HTTPException):
-            return False
+            return ["web"]
+
+    def _require_progress(self, missing: list[str], seconds: float) -> None:
+        """Raises Unreachable when it takes too long; a store that somebody else runs is not there after a while, or
+        not at this address.
+        """
+        if self._foreign_store and "redis" in missing and seconds > STORE_TIMEOUT_S:
+            raise Unreachable(
+                f"The store at REDIS_URL ({self._foreign_store}) has not answered for {STORE_TIMEOUT_S:.0f} s. Start "
+                f"it, correct REDIS_URL, or leave it unset for an embedded store.{self.tail()}"
+            )
+        if seconds > READY_TIMEOUT_S:
+            raise Unreachable(
+                f"The service was not ready after {READY_TIMEOUT_S:.0f} s (missing: {', '.join(missing)}); "
+                f"`shap-supervisor doctor` looks for the reason.{self.tail()}"
+            )
 
     def _require_alive(self) -> None:
         for process in self._processes:
             if process.ending:
                 raise Unreachable(f"{process.name} ended at its start ({process.ending}).{self.tail()}")
+
+
+def _named(answer: HTTPError) -> list[str]:
+    """What a 503 of /readyz says that is missing."""
+    try:
+        return [str(name) for name in json.loads(answer.read())["missing"]]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
 
 
 def _free_port() -> int:

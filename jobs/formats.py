@@ -10,20 +10,26 @@ from enum import StrEnum
 SNIFF_BYTES = 4096
 """How many first bytes are enough to tell."""
 _FOREIGN = (
-    (b"PAR1", "a Parquet file"),
-    (b"\x1f\x8b", "a gzip file"),
-    (b"BZh", "a bzip2 file"),
-    (b"\xfd7zXZ", "an xz file"),
-    (b"\x28\xb5\x2f\xfd", "a Zstandard file"),
-    (b"\xd0\xcf\x11\xe0", "an old Excel workbook"),
+    (b"PAR1", "a Parquet file (in pandas: read_parquet, then to_csv(index=False))"),
+    (b"\x1f\x8b", "a gzip file (unpack it first)"),
+    (b"BZh", "a bzip2 file (unpack it first)"),
+    (b"\xfd7zXZ", "an xz file (unpack it first)"),
+    (b"\x28\xb5\x2f\xfd", "a Zstandard file (unpack it first)"),
+    (b"\xd0\xcf\x11\xe0", "an old Excel workbook (save its sheet as CSV)"),
     (b"\x89HDF", "an HDF5 file"),
     (b"%PDF", "a PDF file"),
-    (b"ARROW1", "an Arrow file"),
+    (b"ARROW1", "an Arrow file (in pandas: read_feather, then to_csv(index=False))"),
     (b"Obj\x01", "an Avro file"),
     (b"\xff\xfe", "UTF-16 text (save it as UTF-8)"),
     (b"\xfe\xff", "UTF-16 text (save it as UTF-8)"),
-    (b"PK\x03\x04", "a ZIP archive (an Excel workbook, or an NPZ file)"),
+    (
+        b"PK\x03\x04",
+        "a ZIP archive (of an Excel workbook save the sheet as CSV, of an NPZ file one array with np.save)",
+    ),
 )
+SWAPPED = "are `model` and `data` swapped?"
+_MODEL = re.compile(rb'\s*\{\s*"learner"\s*:|\{[LliIUu]|tree\r?\nversion=|CBM1')
+"""Models that would otherwise pass for JSON or text."""
 _PICKLE = re.compile(rb"\x80[\x02-\x05]|\x78[\x01\x5e\x9c\xda]")
 
 
@@ -109,10 +115,14 @@ MODEL_FORMATS = ", ".join(found.label for found in ModelFormat if found is not M
 
 def sniff_data(head: bytes) -> DataFormat | str:
     """The format of a data file from its first bytes, or a few words on what it is instead."""
+    if _MODEL.match(head):
+        return f"a model file ({SWAPPED})"
     return next((found for found in DataFormat if found.looks_like(head)), None) or _no_table(head)
 
 
 def sniff_model(head: bytes) -> ModelFormat | str:
     """The format of a model file from its first bytes, or a few words on what it is instead."""
     found = next((known for known in ModelFormat if known.magic.match(head)), None)
+    if not found and isinstance(sniff_data(head), DataFormat):
+        return f"a file of an unknown kind (if it is a table: {SWAPPED})"
     return found or _foreign(head) or "a file of an unknown kind"

@@ -42,17 +42,40 @@ class Row(msgspec.Struct, frozen=True):
     """It died or was killed over the chunk: counted for operators."""
     status: int = 500
     """That of HTTP where it ended a job that its caller waited for."""
+    way_out: str = ""
+    """Said on a job that it ended."""
 
+
+_MORE_MEMORY = (
+    "Let the operator raise CHILD_MEMORY_MB, or give the worker more memory, from which the cap follows; a smaller "
+    "background, or fewer samples (nsamples, max_evals), takes less."
+)
+_FULL_MACHINE = (
+    "Let the operator lower WORKER_SLOTS or MEMORY_LIMIT_MB, so that children leave room for what else runs there, or "
+    "give the machine more memory."
+)
+_LOST = "Submit it again; if that happens again, look at the worker's log and memory at the time of the attempts."
+_OUR_FAULT = "This is a fault of the service or of a library: report it with the job's id, which its log names too."
 
 OUTCOMES = {
     Outcome.SUCCEEDED: Row(""),
     Outcome.REFUSED: Row("No retry can help: the model or the data cannot be explained."),
-    Outcome.RAISED: Row("The child reported an error.", retry=True),
+    Outcome.RAISED: Row("The child reported an error.", retry=True, way_out=_OUR_FAULT),
     Outcome.MEMORY_CAP: Row(
-        "The child ran out of memory at its cap.", halve="afresh", out_of_memory=True, death=True, status=507
+        "The child ran out of memory at its cap.",
+        halve="afresh",
+        out_of_memory=True,
+        death=True,
+        status=507,
+        way_out=_MORE_MEMORY,
     ),
     Outcome.MEMORY_WATCH: Row(
-        "The child grew past its cap and was killed.", halve="afresh", out_of_memory=True, death=True, status=507
+        "The child grew past its cap and was killed.",
+        halve="afresh",
+        out_of_memory=True,
+        death=True,
+        status=507,
+        way_out=_MORE_MEMORY,
     ),
     Outcome.OOM_KILLED: Row(  # perhaps for what a neighbour took
         "The kernel killed the child: the machine ran out of memory.",
@@ -61,6 +84,7 @@ OUTCOMES = {
         out_of_memory=True,
         death=True,
         status=507,
+        way_out=_FULL_MACHINE,
     ),
     Outcome.TIMED_OUT: Row(
         "The child took longer than CHUNK_TIMEOUT_S and was killed.",
@@ -68,11 +92,21 @@ OUTCOMES = {
         retry=True,
         death=True,
         status=504,
+        way_out="Let the operator raise CHUNK_TIMEOUT_S, or ask for less: fewer samples (nsamples, max_evals).",
     ),
-    Outcome.CRASHED: Row("The child ended without a report.", retry=True, death=True),
+    Outcome.CRASHED: Row(
+        "The child ended without a report.",
+        retry=True,
+        death=True,
+        way_out="A library may have crashed over this model: save it again with the library's newest version, or look "
+        "at the attempts' stderr.",
+    ),
     Outcome.CANCELLED: Row("The job was cancelled.", retry=True),  # the lease went with it: nothing is written
     Outcome.SUPERVISOR_LOST: Row(
-        "The supervisor was shut down before the child had finished.", retry=True, counts="crashes"
+        "The supervisor was shut down before the child had finished.",
+        retry=True,
+        counts="crashes",
+        way_out=_LOST,
     ),
 }
 
@@ -85,9 +119,10 @@ CAUSES = {
         out_of_memory=True,
         death=True,
         status=507,
+        way_out=_FULL_MACHINE,
     ),
     (Outcome.CRASHED, PARENT_LOST): Row(
-        "The process that the child was forked from died.", retry=True, counts="crashes", death=True
+        "The process that the child was forked from died.", retry=True, counts="crashes", death=True, way_out=_LOST
     ),
 }
 """Codes under which an outcome means something else."""

@@ -23,25 +23,26 @@ class NoHeader(Problem):
 
 
 class BadHeader(Problem):
-    """{field}: the header is not usable: {reason}"""
+    """{field}: the header is not usable: {reason}. Send a first line that names each column, once."""
 
     code, status = "bad_header", 422
 
 
 class BadNpy(Problem):
-    """{field}: the NPY header is not usable: {reason}"""
+    """{field}: the NPY header is not usable: {reason}. Send a table of numbers, as np.save writes it."""
 
     code, status = "bad_npy", 422
 
 
 class NoRows(Problem):
-    """{field} has no rows."""
+    """{field} has no rows. Send at least one."""
 
     code, status = "no_rows", 422
 
 
 class RaggedRow(Problem):
-    """{field}: row {row} has {found} cells, the header has {expected}."""
+    """{field}: row {row} has {found} cells, the header has {expected}. Put quotes around cells that hold a comma, \
+and send as many cells in each row."""
 
     code, status = "ragged_row", 422
 
@@ -53,8 +54,9 @@ class NotNumeric(Problem):
 
 
 class InfiniteValue(Problem):
-    """{field}: row {row}, column {column} is infinite, or too large for 32-bit floats, in which most models compute. \
-Only finite numbers and missing values can be explained."""
+    """{field}: row {row}, column {column} is infinite, or too large for 32-bit floats, in which most models \
+compute. Only finite numbers and missing values can be explained: fill it in, or leave the cell empty where the \
+model takes that."""
 
     code, status = "infinite_value", 422
 
@@ -66,7 +68,7 @@ class MissingValue(Problem):
 
 
 class BadRecord(Problem):
-    """{field}: row {row} does not have the columns of the first row: {reason}"""
+    """{field}: row {row} does not have the columns of the first row: {reason}. Send all rows with the same names."""
 
     code, status = "bad_record", 422
 
@@ -78,13 +80,15 @@ class TooManyChunks(Problem):
 
 
 class FeatureCount(Problem):
-    """{field} has {found} columns, the model has {expected} features."""
+    """{field} has {found} columns, the model has {expected} features. Send the columns that it was trained with, \
+in their order, and no others."""
 
     code, status = "feature_count", 422
 
 
 class BadExpected(Problem):
-    """{field} cannot be compared with the model's output: {reason}."""
+    """{field} cannot be compared with the model's output: {reason}. Send what the model predicts for data's first \
+rows, in the output that is explained."""
 
     code, status = "bad_expected", 422
 
@@ -97,6 +101,7 @@ class ExpectedDiffers(Problem):
 
 
 class FeatureNames(Problem):
-    """{field}: the columns do not match the model's features. Missing: {missing}. Not known to the model: {unknown}."""
+    """{field}: the columns do not match the model's features. Missing: {missing}. Not known to the model: {unknown}. \
+Rename the columns, or send those that it was trained with."""
 
     code, status = "feature_names", 422

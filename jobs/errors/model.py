@@ -4,7 +4,8 @@ from jobs.errors.problem import Problem
 
 
 class UnreadableModel(Problem):
-    """The model ({format}) cannot be read: {reason}"""
+    """The model ({format}) cannot be read: {reason}. Save it again with the library that made it, and send the \
+whole file."""
 
     code, status = "unreadable_model", 422
 
@@ -17,7 +18,8 @@ loaded; for others, let the operator place the model in TRUSTED_MODEL_DIR."""
 
 
 class UnsupportedModel(Problem):
-    """{model} cannot be explained: {reason}"""
+    """{model} cannot be explained: {reason}. Send a fitted model that predicts numbers or classes from a table of \
+numbers."""
 
     code, status = "unsupported_model", 422
 
@@ -30,14 +32,15 @@ class MissingExtra(Problem):
 
 
 class UnsupportedCombination(Problem):
-    """{asked} does not go with {model}: {reason}"""
+    """{asked} does not go with {model}: {reason}. Leave it out, or ask for something else."""
 
     code, status = "unsupported_combination", 422
 
 
 class ConversionFailed(Problem):
     """The trees of {model}, read into arrays, miss its own output by up to {largest_error:.3g} (allowed: \
-{tolerance:.3g}), so they are not explained. With a background, `explainer: permutation` explains any model."""
+{tolerance:.3g}), so they are not explained. Send a background and ask for `explainer: permutation`, which \
+explains any model."""
 
     code, status = "conversion", 422
 

@@ -4,13 +4,13 @@ from jobs.errors.problem import Problem
 
 
 class MalformedRequest(Problem):
-    """The request could not be read: {reason}"""
+    """The request could not be read: {reason}. Send it as /openapi.json says, for example with curl -F."""
 
     code, status = "malformed_request", 400
 
 
 class MalformedJson(Problem):
-    """{field} is not valid JSON: {reason}"""
+    """{field} is not valid JSON: {reason}. Save it with a library for JSON (json.dumps), and send the whole of it."""
 
     code, status = "malformed_json", 400
 
@@ -28,7 +28,7 @@ class MissingPart(Problem):
 
 
 class UnexpectedPart(Problem):
-    """The part {field} {reason}."""
+    """The part {field} {reason}. Send each part once, under the names in /openapi.json."""
 
     code, status = "unexpected_part", 400
 
@@ -40,25 +40,27 @@ class ModelChoice(Problem):
 
 
 class InvalidOptions(Problem):
-    """The options are not valid: {reason}"""
+    """The options are not valid: {reason}. Use those that `Options` in /openapi.json lists."""
 
     code, status = "invalid_options", 422
 
 
 class InvalidParameter(Problem):
-    """The parameter {field} is not valid: {reason}"""
+    """The parameter {field} is not valid: {reason}. Set it so, or leave it out."""
 
     code, status = "invalid_parameter", 400
 
 
 class Unauthorized(Problem):
-    """This route needs the header `Authorization: Bearer <token>` with {token}."""
+    """This route needs the header `Authorization: Bearer <token>` with {token}. Ask its operator for it; the \
+command line takes it from API_TOKEN or ADMIN_TOKEN in its environment."""
 
     code, status = "unauthorized", 401
 
 
 class Forbidden(Problem):
-    """The token that was sent is not {token}."""
+    """The token that was sent is not {token}. Ask the operator for it; the command line takes it from API_TOKEN or \
+ADMIN_TOKEN in its environment."""
 
     code, status = "forbidden", 403
 
@@ -77,25 +79,27 @@ class ForeignOrigin(Problem):
 
 
 class NotFound(Problem):
-    """There is nothing at {path}."""
+    """There is nothing at {path}. Ask / or /openapi.json for what there is."""
 
     code, status = "not_found", 404
 
 
 class MethodNotAllowed(Problem):
-    """{method} is not allowed here; allowed: {allowed}."""
+    """{method} is not allowed here. Use {allowed}."""
 
     code, status = "method_not_allowed", 405
 
 
 class UnknownJob(Problem):
-    """There is no job {job_id}: it never was, it ended more than JOB_TTL_S ago, or the job store has lost it."""
+    """There is no job {job_id}: it never was, it ended more than JOB_TTL_S ago, or the job store has lost it. \
+Submit it again, or ask /jobs for those that there are."""
 
     code, status = "unknown_job", 404
 
 
 class UnknownModel(Problem):
-    """There is no model named {model_id}. Known models: {known}."""
+    """There is no model named {model_id}. Known models: {known}. Choose one of them, send the file as `model`, or \
+upload it with PUT /models/<name>."""
 
     code, status = "unknown_model", 404
 
@@ -120,13 +124,14 @@ class NoResult(Problem):
 
 
 class ResultExpired(Problem):
-    """The result of job {job_id} has expired; results are kept for {ttl_s} seconds after the end of a job."""
+    """The result of job {job_id} has expired; results are kept for {ttl_s} seconds after the end of a job. \
+Submit it again, or let the operator raise JOB_TTL_S."""
 
     code, status = "result_expired", 410
 
 
 class NotAcceptable(Problem):
-    """No format in Accept can be given; available: {available}."""
+    """No format in Accept can be given. Ask for one of these: {available}."""
 
     code, status = "not_acceptable", 406
 
@@ -144,7 +149,7 @@ class UrlTooLong(Problem):
 
 
 class SlowHead(Problem):
-    """The request's head has not come in whole within {seconds:g} seconds."""
+    """The request's head has not come in whole within {seconds:g} seconds. Send it again."""
 
     code, status = "slow_head", 408
 
@@ -162,7 +167,8 @@ class TooLarge(Problem):
 
 
 class TooSlow(Problem):
-    """Nothing, or next to nothing, of the request's body has come for {silence_s} seconds."""
+    """Nothing, or next to nothing, of the request's body has come for {silence_s} seconds. Send it again, \
+in smaller parts, or let the operator raise UPLOAD_SILENCE_S."""
 
     code, status = "too_slow", 408
 
@@ -196,7 +202,7 @@ class Busy(Problem):
 
 
 class UnsupportedMediaType(Problem):
-    """{field}: {found} is not supported. Supported: {supported}."""
+    """{field}: {found} is not supported. Send one of these: {supported}."""
 
     code, status = "unsupported_media_type", 415
 
@@ -209,6 +215,7 @@ as {supported} (`skops.io.dump` saves scikit-learn's), or let the operator place
 
 
 class IdempotencyMismatch(Problem):
-    """The Idempotency-Key was used before with another request; its job is {job_id}."""
+    """The Idempotency-Key was used before with another request; its job is {job_id}. Use a new key for a new \
+request."""
 
     code, status = "idempotency_mismatch", 422

@@ -12,6 +12,7 @@ from jobs.planner import halves
 from jobs.queue import Decision
 from jobs.records import Chunk, JobError
 from supervisor.chunks.judge import Verdict
+from supervisor.chunks.last_words import final_message
 
 MAX_CRASHES = 5
 """Times that a supervisor may be lost over one chunk before the chunk is called poison; more where more attempts are
@@ -44,7 +45,7 @@ def decide(
     if row.halve == "afresh" and splits:
         return Decision(action="halve", counts="attempts", chunks=_halved(chunk, attempts=0))
     if last_attempt or not row.retry:
-        return _fail(verdict, _with_evidence(chunk, detail, evidence, loading=loading))
+        return _died(chunk, verdict, evidence, detail, loading=loading)
     if row.halve and splits:
         return Decision(action="halve", counts="attempts", chunks=_halved(chunk, attempts=chunk.attempts + 1))
     return Decision(action="retry", counts="attempts")
@@ -55,19 +56,29 @@ def _after_loss(chunk: Chunk, verdict: Verdict, evidence: Evidence, *, most: int
     if draining:
         return Decision(action="retry", counts="")
     if chunk.crashes + 1 >= most:
-        return _fail(verdict, _with_evidence(chunk, {}, evidence, loading=False), counts="crashes")
+        return _died(chunk, verdict, evidence, {}, loading=False, counts="crashes")
     return Decision(action="retry", counts="crashes")
 
 
-def _fail(verdict: Verdict, detail: dict[str, Any], counts: Any = "attempts") -> Decision:
-    return Decision(
-        action="fail", counts=counts, error=JobError(code=verdict.code, message=verdict.message, detail=detail)
-    )
+def _fail(verdict: Verdict, detail: dict[str, Any]) -> Decision:
+    error = JobError(code=verdict.code, message=verdict.message, detail=detail)
+    return Decision(action="fail", counts="attempts", error=error)
 
 
-def _with_evidence(chunk: Chunk, detail: dict[str, Any], evidence: Evidence, *, loading: bool) -> dict[str, Any]:
+def _died(
+    chunk: Chunk,
+    verdict: Verdict,
+    evidence: Evidence,
+    detail: dict[str, Any],
+    *,
+    loading: bool,
+    counts: Any = "attempts",
+) -> Decision:
+    """The job ends, with all that is known of the attempt's end."""
     at = "loading the model" if loading else f"chunk {chunk.id}"
-    return {**detail, "at": at, "attempts": chunk.attempts + 1, "evidence": msgspec.to_builtins(evidence)}
+    known = {**detail, "at": at, "attempts": chunk.attempts + 1, "evidence": msgspec.to_builtins(evidence)}
+    message = final_message(verdict, chunk, evidence, loading=loading)
+    return Decision(action="fail", counts=counts, error=JobError(code=verdict.code, message=message, detail=known))
 
 
 def _halved(chunk: Chunk, *, attempts: int) -> list[Chunk]:

@@ -27,7 +27,8 @@ def test_members() -> None:
         "title": "Unknown job",
         "status": 404,
         "code": "unknown_job",
-        "detail": "There is no job x: it never was, it ended more than JOB_TTL_S ago, or the job store has lost it.",
+        "detail": "There is no job x: it never was, it ended more than JOB_TTL_S ago, or the job store has lost it. "
+        "Submit it again, or ask /jobs for those that there are.",
         "data": {"job_id": "x"},
     }
     assert "data" not in msgspec.to_builtins(document(errors.StorageFull(), ProblemDetails))

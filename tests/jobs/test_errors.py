@@ -77,6 +77,20 @@ def test_a_problem_names_itself(problem: type[Problem]) -> None:
     assert 400 <= problem.status < 600
 
 
+WAYS_OUT = re.compile(
+    r"\b(send|save|use|encode|rename|fill|ask|raise|try|submit|choose|set|put|install|installs|let|leave|is the way out"
+    r"|wait|cancel|place|delete|doctor|name it|name that)\b|{(way_out|hint)}",
+    re.IGNORECASE,
+)
+EXPLAINED_ELSEWHERE = {"no_result", "internal"}
+"""What they say is another problem's message, or nobody's to mend but ours."""
+
+
+@pytest.mark.parametrize("problem", all_problems(), ids=lambda problem: problem.code)
+def test_a_problem_names_the_way_out(problem: type[Problem]) -> None:
+    assert WAYS_OUT.search(problem.__doc__ or "") or problem.code in EXPLAINED_ELSEWHERE
+
+
 def test_codes_are_unique() -> None:
     codes = [problem.code for problem in all_problems()]
     assert len(codes) == len(set(codes))
