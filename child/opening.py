@@ -14,7 +14,7 @@ from child.rows import layout
 from child.rows.readers import open_table
 from child.rows.table import Table
 from jobs import planner
-from jobs.errors import RowExceedsMemory
+from jobs.errors import RowExceedsMemory, VersionMismatch
 from jobs.protocol import Open
 from jobs.records import Layout
 from jobs.spans import Span
@@ -23,6 +23,10 @@ MOST_ROWS = 1_000_000
 """In a chunk, where the planner is free to choose."""
 MOST_PACED, STEP, STEP_S = 256, 4, 0.02
 """To see how fast that goes more and more rows are explained, STEP times as many as before, until it takes STEP_S."""
+PREDICTIONS_HELP = (
+    "Send its own predictions for the first rows as `expected`: it is explained where they are met. Or train it and "
+    "save it again with the version that this service has."
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,8 +43,10 @@ class Opened:
 def open_data(source: Source, request: Open, prepared: Prepared, own: Source | None) -> Opened:
     """Find the rows, cut them, and hold the model to its caller's `own` predictions for the first of them.
 
-    Raises RowExceedsMemory, ExpectedDiffers, and a Problem for data that cannot be read.
+    Raises RowExceedsMemory, VersionMismatch, ExpectedDiffers, and a Problem for data that cannot be read.
     """
+    if prepared.doubt and own is None:
+        raise VersionMismatch(model=prepared.info.name, reason=prepared.doubt, way_out=PREDICTIONS_HELP)
     _check_one_row(request, prepared)
     free = isinstance(request.batch_size, str)
     most = MOST_ROWS if isinstance(request.batch_size, str) else request.batch_size

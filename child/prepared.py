@@ -30,6 +30,8 @@ class Prepared:
     model: layout.Wanted
     explainer: "Explainer"
     info: ModelInfo
+    doubt: str = ""
+    """See `Model.doubt`."""
 
     def needs_bytes(self, rows: int) -> int:
         """The peak of a child that explains so many rows, over what it is forked with: an estimate."""

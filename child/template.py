@@ -126,9 +126,9 @@ def _build(subject: Subject, kind: Kind, reason: str, parts: Parts) -> Prepared:
         engine=explainer.engine,
         reason=reason,
         explains=explainer.explains,
-        warnings=warnings.merged(starmap(warnings.warning, model.warnings)),
+        warnings=warnings.merged(starmap(warnings.warning, (*model.warnings, *explainer.warnings))),
     )
-    return Prepared(options=subject.options, model=model, explainer=explainer, info=info)
+    return Prepared(options=subject.options, model=model, explainer=explainer, info=info, doubt=model.doubt)
 
 
 def _background(parts: Parts, model: layout.Wanted) -> Rows | None:

@@ -12,6 +12,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from shaptrees.codes import coded
 from shaptrees.errors import FeatureCount, UnreadableModel
 
 Floats = NDArray[np.float64]
@@ -121,9 +122,16 @@ class Trees:
         """(N,): the share of a split's cover that went left; one half where nothing arrived."""
         share = np.full(len(self.cover), 0.5)
         split = np.flatnonzero(self.inner)
-        near = self.cover[self.roots[split] + self.left[split]]
-        both = near + self.cover[self.roots[split] + self.right[split]]
-        share[split] = np.divide(near, both, out=np.full(len(split), 0.5), where=both > 0)
+        share[split] = self.share(split, self.left)
+        return share
+
+    def share(self, split: NDArray[np.int64], side: Ints) -> Floats:
+        """Of the cover of some splits, what went to one side, `left` or `right`. Where nearly all went to the other, 1
+        minus that one's share would have no digits left.
+        """
+        root = self.roots[split]
+        both = self.cover[root + self.left[split]] + self.cover[root + self.right[split]]
+        share: Floats = np.divide(self.cover[root + side[split]], both, out=np.full(len(split), 0.5), where=both > 0)
         return share
 
     @cached_property
@@ -161,9 +169,9 @@ class Trees:
         means = self.values.copy()
         for nodes in reversed(list(self.levels())):
             split = nodes[self.inner[nodes]]
-            share = self.left_share[split, None]
+            near, far = (self.share(split, side)[:, None] for side in (self.left, self.right))
             roots = self.roots[split]
-            means[split] = share * means[roots + self.left[split]] + (1 - share) * means[roots + self.right[split]]
+            means[split] = near * means[roots + self.left[split]] + far * means[roots + self.right[split]]
         return means
 
     @cached_property
@@ -189,14 +197,17 @@ class Trees:
             raise FeatureCount(x.shape[-1] if x.ndim else 0, self.features)
         rows = x.astype(np.float32).astype(np.float64) if self.float32 else np.array(x, dtype=np.float64)
         for feature in self._sets_below_zero:
-            rows[:, feature] = np.where(rows[:, feature] < 0, -1.0, rows[:, feature])
+            rows[:, feature] = np.where(rows[:, feature] < 0, np.minimum(rows[:, feature], -1), rows[:, feature])
         return coded(rows, x, self.categories)
 
     @cached_property
     def _sets_below_zero(self) -> list[int]:
-        """Features whose numbers between -1 and 0 are in no set, as XGBoost has it and LightGBM has not."""
-        member = self.inner & (self.rule != Rule.THRESHOLD) if self.strict else np.zeros(0, dtype=bool)
-        return np.unique(self.feature[member]).tolist() if member.any() else []
+        """Features of categories whose numbers between -1 and 0 are none, as XGBoost has it and LightGBM has not."""
+        if not self.strict or not self.rule.any():
+            return []
+        on_set = self.rule != Rule.THRESHOLD
+        found = np.setdiff1d(self.feature[self.inner & on_set], self.feature[self.inner & ~on_set])
+        return [int(feature) for feature in found]
 
     def predict(self, x: NDArray[np.floating]) -> Floats:
         """The model's raw output (margin) for rows (n, F): (n, K), in double precision. Raises FeatureCount."""
@@ -246,15 +257,6 @@ class Trees:
         for output in np.unique(self.tree_output[~whole]):
             total[:, output] += by_tree[:, self.tree_output == output, 0].sum(axis=1)
         return np.hstack([1 - total, total]) if self.complement else total
-
-
-def coded(rows: Floats, x: NDArray[np.floating], categories: dict[int, Floats]) -> Floats:
-    """`rows` (n, F), with the positions of what `x` (n, F) has in columns of categories; NaN where it is unknown."""
-    for feature, known in categories.items():
-        order = np.argsort(known)
-        place = order[np.minimum(np.searchsorted(known, x[:, feature], sorter=order), len(known) - 1)]
-        rows[:, feature] = np.where(known[place] == x[:, feature], place, np.nan)
-    return rows
 
 
 def _faults(t: Trees) -> Iterator[str]:

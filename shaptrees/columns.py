@@ -38,6 +38,7 @@ class Columns:
             trees.set_words,
             trees.sets,
             trees.left_share,
+            trees.cover,
             trees.values,
             trees.tree_output,
         )

@@ -28,6 +28,8 @@ class About:
     """The one of them that its trees add up to."""
     warnings: tuple[tuple[str, str], ...] = ()
     """What is odd about its file but no error: a code, and a sentence that says what it means for the values."""
+    doubt: str = ""
+    """Why its trees may not mean here what they meant to its author; empty where nothing says so."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,7 +17,8 @@
    quotients take one of two values, by h_e, so the divisions are done once a split and not once a row.
 
    A tree is first compiled into a list of steps, in the order of the walk: no recursion, and the tree is checked while
-   it is compiled. Splits above two leaves are done by their parents' steps (kernel_tips.h). What limits the rest: P and G
+   it is compiled. A tree with an edge that next to none of the cover follows is walked with the factors of both sides,
+   as one minus the other has no digits left (`steep`). Splits above two leaves are done by their parents' steps (kernel_tips.h). What limits the rest: P and G
    of upper splits go through the first-level cache, some ten loads and stores a node and split, and a fifth of the time
    was the price of a step as such, which is why a block has as many as 64 rows. Everything is allocated before rows are touched. Not covered here: reading models, NaN and type
    casts (columns.py), expected values (arrays.py). */
@@ -38,6 +39,7 @@
 #define ALIGN 64
 
 #define INLINE static inline __attribute__((always_inline))
+#define APART __attribute__((noinline)) /* what is rare stays out of the code of what is not */
 
 #include "kernel_program.h"
 #include "kernel_compile.h"
@@ -81,15 +83,18 @@ typedef void Walker(const Program *, const double *, Work *, double *, int64_t);
 
 typedef struct {
     const char *name;
-    Walker *walk, *walk_pairs;
+    Walker *walk, *walk_steep, *walk_pairs, *walk_pairs_steep;
     const char *(*walk_background)(State *, int64_t tree);
 } Level;
 
 static const Level LEVELS[] = {
-    {"baseline", walk_baseline, walk_pairs_baseline, walk_background_baseline},
+    {"baseline", walk_baseline, walk_steep_baseline, walk_pairs_baseline, walk_pairs_steep_baseline,
+     walk_background_baseline},
 #ifdef X86_LEVELS
-    {"avx2", walk_avx2, walk_pairs_avx2, walk_background_avx2},
-    {"avx512", walk_avx512, walk_pairs_avx512, walk_background_avx2}, /* looks up tables, which 512 bits make slower */
+    {"avx2", walk_avx2, walk_steep_avx2, walk_pairs_avx2, walk_pairs_steep_avx2,
+     walk_background_avx2},
+    {"avx512", walk_avx512, walk_steep_avx512, walk_pairs_avx512, walk_pairs_steep_avx512,
+     walk_background_avx2}, /* looks up tables, which 512 bits make slower */
 #endif
 };
 
@@ -116,11 +121,11 @@ static const struct {
 } FIELDS[] = {
     {"offsets", 'i', 4},   {"left", 'i', 4},      {"right", 'i', 4},     {"feature", 'i', 4}, {"slot", 'i', 4},
     {"threshold", 'd', 8}, {"rule", 'B', 1},      {"set_start", 'i', 4}, {"set_words", 'i', 4}, {"sets", 'I', 4},
-    {"share", 'd', 8},     {"values", 'd', 8},    {"tree_output", 'i', 4}, {"points", 'd', 8}, {"blocks", 'd', 8},
-    {"phi", 'd', 8},
+    {"share", 'd', 8},     {"cover", 'd', 8},     {"values", 'd', 8},    {"tree_output", 'i', 4}, {"points", 'd', 8},
+    {"blocks", 'd', 8},    {"phi", 'd', 8},
 };
-enum { OFFSETS, LEFT, RIGHT, FEATURE, SLOT, THRESHOLD, RULE, SET_START, SET_WORDS, SETS, SHARE, VALUES, TREE_OUTPUT,
-       POINTS, BLOCKS, PHI, FIELD_COUNT };
+enum { OFFSETS, LEFT, RIGHT, FEATURE, SLOT, THRESHOLD, RULE, SET_START, SET_WORDS, SETS, SHARE, COVER, VALUES,
+       TREE_OUTPUT, POINTS, BLOCKS, PHI, FIELD_COUNT };
 
 static void release(Py_buffer *views, int count) {
     for (int i = 0; i < count; i++) PyBuffer_Release(&views[i]);
@@ -159,10 +164,10 @@ static const char *describe(const Py_buffer *views, int64_t slots, int64_t featu
         .feature = views[FEATURE].buf, .slot = views[SLOT].buf, .set_start = views[SET_START].buf,
         .set_words = views[SET_WORDS].buf, .tree_output = views[TREE_OUTPUT].buf, .rule = views[RULE].buf,
         .sets = views[SETS].buf, .threshold = views[THRESHOLD].buf, .share = views[SHARE].buf,
-        .values = views[VALUES].buf, .points = views[POINTS].buf, .nodes = count[LEFT],
+        .cover = views[COVER].buf, .values = views[VALUES].buf, .points = views[POINTS].buf, .nodes = count[LEFT],
         .trees = count[OFFSETS] - 1, .words = count[SETS], .slots = slots, .features = features, .outputs = outputs,
     };
-    static const int PER_NODE[] = {RIGHT, FEATURE, SLOT, THRESHOLD, RULE, SET_START, SET_WORDS, SHARE};
+    static const int PER_NODE[] = {RIGHT, FEATURE, SLOT, THRESHOLD, RULE, SET_START, SET_WORDS, SHARE, COVER};
     for (size_t i = 0; i < sizeof PER_NODE / sizeof *PER_NODE; i++)
         if (count[PER_NODE[i]] != e->nodes) return "the arrays of nodes differ in length";
     if (e->trees < 1 || e->nodes < 1 || count[TREE_OUTPUT] != e->trees) return "the arrays of trees differ in length";
@@ -181,7 +186,8 @@ static int64_t count_blocks(const Py_buffer *views, const Ensemble *e, int64_t r
 }
 
 /* All trees over all rows, one tree at a time so that it stays in the cache. Returns NULL or what went wrong. */
-static const char *run(const Ensemble *e, const double *blocks, int64_t rows, double *phi, int pairs, Walker *walker) {
+static const char *run(const Ensemble *e, const double *blocks, int64_t rows, double *phi, int pairs,
+                       const Level *level) {
     const int64_t cells = (pairs ? e->features * e->features : e->features) * LANES;
     Program program = {0};
     Work work = {0};
@@ -189,7 +195,10 @@ static const char *run(const Ensemble *e, const double *blocks, int64_t rows, do
     for (int64_t tree = 0; tree < e->trees && !fault; tree++) {
         program.fused = !pairs && (e->tree_output[tree] >= 0 || e->values_a_leaf == 1);
         fault = compile(e, tree, &program);
+        if (!fault && program.steep && program.fused) program.fused = 0, fault = compile(e, tree, &program);
         if (fault || !program.count) continue;
+        Walker *walker = program.steep ? (pairs ? level->walk_pairs_steep : level->walk_steep)
+                                       : (pairs ? level->walk_pairs : level->walk);
         const int64_t output = e->tree_output[tree] < 0 ? 0 : e->tree_output[tree];
         prepare(&program, &work);
         for (int64_t block = 0; block * LANES < rows; block++) {
@@ -227,8 +236,7 @@ static PyObject *accumulate(PyObject *self, PyObject *args) {
     fault = describe(views, slots, features, outputs, &ensemble);
     if (!fault && count_blocks(views, &ensemble, rows, pairs) < 0) fault = "rows and result differ in size";
     if (!fault)
-        fault = run(&ensemble, views[BLOCKS].buf, rows, views[PHI].buf, pairs,
-                    pairs ? LEVELS[level].walk_pairs : LEVELS[level].walk);
+        fault = run(&ensemble, views[BLOCKS].buf, rows, views[PHI].buf, pairs, &LEVELS[level]);
     Py_END_ALLOW_THREADS;
     release(views, FIELD_COUNT);
     return outcome(fault);

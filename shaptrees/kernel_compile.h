@@ -28,7 +28,7 @@ static Split *add_split(Program *p, int64_t first, int64_t node, int32_t level) 
     const int32_t earlier = p->last[e->feature[node]];
     Split *split = &p->split[p->splits++];
     *split = (Split){
-        .threshold = e->threshold[node], .share = swapped ? 1 - e->share[node] : e->share[node],
+        .threshold = e->threshold[node], .share = swapped ? right_share(e, node, left, right) : e->share[node],
         .earlier_share = earlier < 0 ? 1 : p->edge[earlier], .near = worth_of(p, swapped ? right : left),
         .far = worth_of(p, swapped ? left : right), .slot = e->slot[node], .feature = e->feature[node],
         .level = level, .earlier = earlier, .node = (int32_t)node, .rule = e->rule[node], .swapped = (uint8_t)swapped,
@@ -49,10 +49,19 @@ static int64_t child_of(const Program *p, const Split *split, int64_t first, int
     return first + (split->swapped == far ? p->e->left : p->e->right)[split->node];
 }
 
+/* The share of the cover on a split's far side. */
+static double far_share(const Program *p, const Split *split) {
+    const Ensemble *e = p->e;
+    if (split->swapped) return e->share[split->node];
+    return right_share(e, split->node, p->first + e->left[split->node], p->first + e->right[split->node]);
+}
+
 /* Walks on along an edge of a split: accumulates its share and the growths below it. */
 static void enter(Program *p, const Split *split, int far) {
     const int64_t level = split->level;
-    const double before = split->earlier_share, after = before * (far ? 1 - split->share : split->share);
+    const double before = split->earlier_share;
+    const double after = before * (far ? far_share(p, split) : split->share);
+    p->steep |= after < STEEP && after > 0;
     p->edge[level + 1] = after;
     const double *above = p->growth + level * RADII;
     double *growth = p->growth + (level + 1) * RADII;
@@ -94,7 +103,8 @@ static const char *compile(const Ensemble *e, int64_t tree, Program *p) {
     const int64_t first = e->offsets[tree];
     int32_t *node = p->path, *phase = node + 1, *place = node + 2; /* three numbers a level */
     int32_t level = 0;
-    p->count = p->splits = 0;
+    p->count = p->splits = p->steep = 0;
+    p->first = first;
     p->distinct = p->most_distinct = 0;
     p->values = e->tree_output[tree] < 0 ? (int)e->values_a_leaf : 1;
     for (int i = 0; i < RADII; i++) p->growth[i] = p->most[i] = 1;

@@ -1,10 +1,18 @@
 /* Interaction values, by the same walk without fused steps. kernel.c includes this after kernel_walk.h. */
 
-/* R = (h - c) / (c + t (h - c)) of the edge that was just entered: what turns its factor into its contribution. */
-INLINE void NAME(contribution)(const Program *p, Work *w, int64_t level, double share, const int Q) {
+/* R = (h - c) / (c + t (h - c)) of the edge that was just entered: what turns its factor into its contribution. `share`
+   and `other` are the split's, of this edge and of the one beside it. */
+INLINE void NAME(contribution)(const Program *p, const Split *s, Work *w, double share, double other, const int Q) {
+    const int64_t level = s->level + 1;
+    const double c = s->earlier_share * share;
+    const double rest = (s->earlier < 0 ? 0 : w->rest[s->earlier]) + s->earlier_share * other;
+    w->rest[level] = rest;
     for (int q = 0; q < Q; q++) {
-        const double missed = -1 / (1 - p->t[q]), gain = (1 - share) / (share + p->t[q] * (1 - share)) - missed;
-        EACH_PART NAME(at)(w->R, level * Q + q)[k] = missed + NAME(at)(w->edge_hit, level)[k] * gain;
+        const double missed = -1 / (1 - p->t[q]), followed = rest / (c + p->t[q] * rest);
+        EACH_PART {
+            const vec hit = NAME(at)(w->edge_hit, level)[k];
+            NAME(at)(w->R, level * Q + q)[k] = (missed - missed * hit) + followed * hit;
+        }
     }
 }
 
@@ -28,20 +36,19 @@ INLINE void NAME(add_pairs)(const Split *s, const Work *w, double *phi, int64_t 
 /* Interaction values of one tree for one block: phi is (V, features, features, LANES), pairs above the diagonal only
    and SHAP values on it. */
 INLINE void NAME(walk_pairs_with)(const Program *p, const double *x, Work *w, double *phi, int64_t features, const int Q,
-                             const int V) {
+                             const int V, const int steep) {
     double amount[LANES] __attribute__((aligned(ALIGN)));
     for (const Step *step = p->step, *end = step + p->count; step < end; step++) {
         const Split *s = p->split + step->split;
         const Op op = step->op;
         double *own = phi + (int64_t)s->feature * (features + 1) * LANES;
-        if (s->earlier < 0) NAME(step)(p, s, op, x, w, own, features * features * LANES, Q, V, 0, w->X, amount);
-        else NAME(step)(p, s, op, x, w, own, features * features * LANES, Q, V, 1, w->X, amount);
+        NAME(any_step)(p, s, op, x, w, own, features * features * LANES, Q, V, steep, w->X, amount);
         if (op == SPLIT || op == LEAN) {
             if (s->earlier >= 0) w->active[s->earlier] = -1;
             w->active[s->level + 1] = s->feature;
-            NAME(contribution)(p, w, s->level + 1, s->earlier_share * s->share, Q);
+            NAME(contribution)(p, s, w, s->share, far_share(p, s), Q);
         } else if (op == TURN) {
-            NAME(contribution)(p, w, s->level + 1, s->earlier_share * (1 - s->share), Q);
+            NAME(contribution)(p, s, w, far_share(p, s), s->share, Q);
         } else {
             NAME(add_pairs)(s, w, phi, features, Q, V, w->X, amount);
             if (op != TIP && s->earlier >= 0) w->active[s->earlier] = s->feature;
@@ -50,8 +57,12 @@ INLINE void NAME(walk_pairs_with)(const Program *p, const double *x, Work *w, do
 }
 
 static void NAME(walk_pairs)(const Program *p, const double *x, Work *w, double *phi, int64_t features) {
-    if (p->values == 1) NAME(walk_pairs_with)(p, x, w, phi, features, p->points, 1);
-    else NAME(walk_pairs_with)(p, x, w, phi, features, p->points, p->values);
+    if (p->values == 1) NAME(walk_pairs_with)(p, x, w, phi, features, p->points, 1, 0);
+    else NAME(walk_pairs_with)(p, x, w, phi, features, p->points, p->values, 0);
+}
+
+static void NAME(walk_pairs_steep)(const Program *p, const double *x, Work *w, double *phi, int64_t features) {
+    NAME(walk_pairs_with)(p, x, w, phi, features, p->points, p->values, 1);
 }
 
 #undef vec

@@ -6,7 +6,7 @@ typedef struct {
     const int32_t *offsets, *left, *right, *feature, *slot, *set_start, *set_words, *tree_output;
     const uint8_t *rule;
     const uint32_t *sets;
-    const double *threshold, *share, *values;
+    const double *threshold, *share, *cover, *values;
     const double *points; /* for each Q up to MOST_POINTS: MOST_POINTS nodes, then MOST_POINTS weights */
     int64_t nodes, trees, words, slots, features, outputs, values_a_leaf;
 } Ensemble;
@@ -14,6 +14,7 @@ typedef struct {
 #define RADII 4
 static const double RADIUS[RADII] = {4, 8, 16, 32};
 #define TOLERANCE 1e-12 /* of leaf values; three digits to spare */
+#define STEEP 1e-6      /* a share that is smaller is not found as one minus the other */
 
 /* SPLIT, TURN, JOIN: before, between and after two subtrees. LEAN: before a single one; the far side is a leaf, then
    LEAN_JOIN comes after it, or a tip, then TIP_JOIN. A tip is a split above two leaves: without a parent or unfused it is
@@ -50,13 +51,15 @@ typedef struct {
     double *growth;    /* by level: see enough_points */
     int32_t *path;     /* node, phase and split by level */
     int64_t splits, count, most_splits, capacity;
+    int64_t first;      /* the first node of the tree at hand */
     const double *t, *w;
     double most[RADII]; /* the largest growths of the tree at hand: see enough_points */
-    int distinct, most_distinct, points, values, fused;
+    int distinct, most_distinct, points, values, fused, steep;
 } Program;
 
 typedef struct {
     double *memory, *P, *G_near, *G, *hit, *edge_hit, *R, *X;
+    double *rest;          /* by level, one minus the share accumulated over the edge's feature; for pairs */
     double factors[3][3][MOST_POINTS]; /* lift, slope and weight of up to three splits: see Factor in kernel_walk.h */
     int32_t *active; /* by level, the feature of the edge; -1 where a later edge is on the same feature */
     int64_t deepest, rows; /* rows: of the block at hand */
@@ -89,6 +92,14 @@ static const char *check(const Ensemble *e) {
     return NULL;
 }
 
+/* The share of a split's cover that went right; the left one's complement has too few digits where it is small. */
+static double right_share(const Ensemble *e, int64_t node, int64_t left, int64_t right) {
+    const double complement = 1 - e->share[node], both = e->cover[left] + e->cover[right];
+    if (complement > 1e-3 || !(both > 0)) return complement;
+    const double share = e->cover[right] / both;
+    return share >= 0 && share <= 1 ? share : complement;
+}
+
 static int is_leaf(const Ensemble *e, int64_t node) { return e->left[node] == LEAF; }
 
 /* The depth of the deepest tree, in splits. `depth` has room for the nodes of the largest tree. */
@@ -111,7 +122,7 @@ static int64_t deepest(const Ensemble *e, int32_t *depth) {
 
 static void dismantle(Program *p, Work *w) {
     free(p->split), free(p->step), free(p->last), free(p->edge), free(p->growth), free(p->path);
-    free(w->memory), free(w->active);
+    free(w->memory), free(w->active), free(w->rest);
 }
 
 static double *doubles(int64_t count) {
@@ -140,10 +151,11 @@ static const char *plan(const Ensemble *e, int pairs, Program *p, Work *w) {
     p->growth = doubles((depth + 1) * RADII);
     p->path = malloc((depth + 1) * 3 * sizeof *p->path);
     w->active = malloc((depth + 1) * sizeof *w->active);
+    w->rest = doubles(depth + 1);
     const int64_t at_point = points * LANES;
     w->memory = doubles((depth + 1) * (at_point * (1 + values + (pairs ? 1 : 0)) + 2 * LANES) +
                         at_point * values * (pairs ? 2 : 1));
-    if (!p->split || !p->step || !p->edge || !p->growth || !p->path || !w->active || !w->memory) return NO_MEMORY;
+    if (!p->split || !p->step || !p->edge || !p->growth || !p->path || !w->active || !w->rest || !w->memory) return NO_MEMORY;
     return NULL;
 }
 

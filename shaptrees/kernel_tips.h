@@ -3,7 +3,7 @@
    t (or in its two factors, if it repeats a feature). Above two tips of new features all is polynomial, of degree two,
    and two moments of P are enough. */
 
-/* One tip: G = at_zero + t_q * run, or at_zero + lift_q * earlier + slope_q * run; phi += amount * sum_q weight_q P. */
+/* One tip: G = at_zero + t_q * run, or base + lift_q * earlier + slope_q * run; phi += amount * sum_q weight_q P. */
 INLINE NAME(Factor) NAME(tip_of)(const Program *p, const Split *tip, const double *x, Work *w, int64_t k, vec edge,
                                  int64_t level, double (*of)[MOST_POINTS], const int again) {
     const double step = tip->near.value - tip->far.value;
@@ -12,12 +12,12 @@ INLINE NAME(Factor) NAME(tip_of)(const Program *p, const Split *tip, const doubl
     NAME(Factor) f = NAME(factor_of)(tip, NAME(decide)(p, tip, x, k), earlier, of, again);
     f.run *= step;
     f.amount *= step;
-    if (again) f.earlier *= step;
+    if (again) f.earlier *= step, f.base = tip->far.value + f.base * step;
     return f;
 }
 
 INLINE vec NAME(tip_value)(const Program *p, const NAME(Factor) *f, double at_zero, int q, const int again) {
-    if (again) return at_zero + f->lift[q] * f->earlier + f->slope[q] * f->run;
+    if (again) return f->base + f->lift[q] * f->earlier + f->slope[q] * f->run;
     return at_zero + p->t[q] * f->run;
 }
 

@@ -64,12 +64,13 @@ class _Walk:
             np.empty((2, max(1, widest), values, points, rows)),
             np.empty((2 * splits, rows)),
             np.empty((splits, values, rows)),
+            np.empty((splits if path.steep else 0, points, rows)),
         )
 
     def begin(self, hit: Floats) -> None:
         """With the next rows: `hit` (S, rows)."""
         self.hit = hit
-        self.P, self.F, self.G, self.sides, self.edge_hit, self.given = (
+        self.P, self.F, self.G, self.sides, self.edge_hit, self.given, self.E = (
             array[..., : hit.shape[1]] for array in self._whole
         )
 
@@ -84,26 +85,32 @@ class _Walk:
 
     def down(self, level: Level) -> None:
         """The factors of a level, and P of the next."""
-        share = level.share[:, None, None]
-        hit, F = self.hit[level.split], self.F[level.split]
+        hit = self.hit[level.split]
         edges = self.edge_hit[2 * level.split.start : 2 * level.split.stop]
         near, far = edges[::2], edges[1::2]
         near[:] = hit
         np.subtract(1, hit, out=far)
+        if len(again := level.again):
+            near[again] *= self.edge_hit[level.earlier[again]]
+            far[again] *= self.edge_hit[level.earlier[again]]
+        self.factors(level, 0, hit, near, self.F[level.split])
+        if self.path.steep:
+            self.factors(level, 1, 1 - hit, far, self.E[level.split])
+        self.arrive(level)
+
+    def factors(self, level: Level, side: int, hit: Floats, edge_hit: Floats, F: Floats) -> None:
+        """(m, Q, rows) of one side, into F; `edge_hit` (m, rows) is 1 where a row follows all edges on the feature."""
+        share = level.share[:, side, None, None]
         np.multiply(self.t[:, None], hit[:, None], out=F)
         F += share * (1 - self.t[:, None])
         if len(again := level.again):
             edge = level.earlier[again]
-            earlier, before = self.edge_hit[edge], self.path.edge_share[edge][:, None, None]
+            earlier, before = self.edge_hit[edge, None], self.path.edge_share[edge][:, None, None]
             inverse = 1 / (before + self.t[:, None] * (1 - before))
-            lift = before * share[again] * (1 - self.t[:, None]) * inverse - share[again]
-            near[again] *= earlier
-            far[again] *= earlier
-            repeated = (self.t[:, None] * inverse) * near[again, None]
-            repeated += lift * earlier[:, None]
-            repeated += share[again]
+            repeated = (self.t[:, None] * inverse) * edge_hit[again, None]
+            repeated += (before * share[again] * (1 - self.t[:, None]) * inverse) * earlier
+            repeated += share[again] * (1 - earlier)
             F[again] = repeated
-        self.arrive(level)
 
     def arrive(self, level: Level) -> None:
         """P of the next level's splits, from that of the splits above them."""
@@ -111,7 +118,10 @@ class _Walk:
         P, F = self.P[level.split][: level.tips], self.F[level.split][: level.tips]
         near = np.multiply(P, F, out=self.sides[0, : level.tips, 0])
         self.P[left.child] = near[left.inner]
-        self.P[right.child] = np.subtract(P[right.inner], near[right.inner], out=near[right.inner])
+        if self.path.steep:
+            self.P[right.child] = P[right.inner] * self.E[level.split][: level.tips][right.inner]
+        else:
+            self.P[right.child] = np.subtract(P[right.inner], near[right.inner], out=near[right.inner])
 
     def side(self, level: Level, number: int) -> Floats:
         """(tips, V, Q, rows): G of the children on one side of what is no tip: leaf values, or the next level's."""
@@ -128,14 +138,14 @@ class _Walk:
     def up(self, level: Level, pairs: tuple[Floats, Places] | None) -> None:
         """Notes a level's contributions, and G of its splits. Divides P where features repeat."""
         P, F, G, tips = self.P[level.split], self.F[level.split], self.G[level.split], level.tips
-        amount = self.hit[level.split] - level.share[:, None]
+        amount = np.where(self.hit[level.split] > 0, level.share[:, 1:], -level.share[:, :1])
         if len(again := level.again):
             edge = level.earlier[again]
             before = self.path.edge_share[edge][:, None]
             amount[again] *= self.edge_hit[edge] * before
             P[again] /= ((before + self.t * (1 - before)) ** 2)[:, :, None]
         near, far = self.side(level, 0), self.side(level, 1)
-        D = np.subtract(near, far, out=near)
+        D = np.subtract(near, far, out=None if self.path.steep else near)
         beyond = self.leaves(level.sides[1].tip)
         step = self.leaves(level.sides[0].tip) - beyond  # D of a tip, the same at every node
         total = self.given[level.split]
@@ -144,10 +154,20 @@ class _Walk:
         total *= amount[:, None]
         if pairs:
             self.add_pairs(level, *pairs, amount, np.concatenate([P[:tips, None] * D, P[tips:, None] * step]))
+        if self.path.steep:
+            self.both_sides(level, near, far)
+            return
         np.multiply(D, F[:tips, None], out=G[:tips])
         G[:tips] += far
         np.multiply(step, F[tips:, None], out=G[tips:])
         G[tips:] += beyond
+
+    def both_sides(self, level: Level, near: Floats, far: Floats) -> None:
+        """G of a level of steep trees: of each side its own factor."""
+        F, E, G, tips = self.F[level.split], self.E[level.split], self.G[level.split], level.tips
+        G[:tips] = near * F[:tips, None] + far * E[:tips, None]
+        of_near, of_far = (self.leaves(level.sides[side].tip) for side in (0, 1))
+        G[tips:] = of_near * F[tips:, None] + of_far * E[tips:, None]
 
     def add_pairs(self, level: Level, phi: Floats, start: Places, amount: Floats, contribution: Floats) -> None:
         """Each split's feature with every other one above it: half of the sum over q of P D R."""
@@ -157,10 +177,9 @@ class _Walk:
             if not len(other):
                 continue
             edge = edges[other]
-            share = self.path.edge_share[edge][:, None, None]
-            missed = -1 / (1 - self.t[:, None])
-            gain = (1 - share) / (share + self.t[:, None] * (1 - share)) - missed
-            R = missed + self.edge_hit[edge][:, None] * gain
+            share, rest = self.path.edge_share[edge][:, None, None], self.path.edge_rest[edge][:, None, None]
+            followed = rest / (share + self.t[:, None] * rest)
+            R = np.where(self.edge_hit[edge][:, None] > 0, followed, -1 / (1 - self.t[:, None]))
             there, here = feature[edge // 2].astype(np.int64), feature[level.split][other]
             cell = np.minimum(there, here) * self.trees.features + np.maximum(there, here)
             total = (contribution[other] * R[:, None]).sum(axis=2)

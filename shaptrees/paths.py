@@ -11,6 +11,7 @@ from shaptrees.arrays import ALL_OUTPUTS, Floats, Trees
 
 Places = NDArray[np.int64]
 
+STEEP = 1e-6
 GROUP_SPLITS = 1024
 """Small trees are taken together until they have this many splits."""
 
@@ -34,7 +35,7 @@ class Level:
 
     split: slice
     tips: int  # the place in this level of the first tip
-    share: Floats  # (m,), of the cover, that goes left
+    share: Floats  # (m, 2), of the cover, that goes left and right
     sides: tuple[Side, Side]
     again: Places  # the places in the level of splits on features seen above
     earlier: Places  # (m,), the last edge above on the same feature, or -1; edges are 2 * split and 2 * split + 1
@@ -49,8 +50,14 @@ class Paths:
     child: Places  # (S, 2), place of the split on either side, or -1
     leaf: Places  # (S, 2), node of the child
     edge_share: Floats  # (2 S,), accumulated over the feature
+    edge_rest: Floats  # (2 S,), 1 minus that, with all its digits
     levels: list[Level] = field(default_factory=list)
     points: int = 1
+
+    @property
+    def steep(self) -> bool:
+        """Whether next to none of the cover follows some edge: it is not found as what the other side leaves."""
+        return bool(((self.edge_share > 0) & (self.edge_share < STEEP)).any())
 
 
 def groups(trees: Trees) -> Iterator[Places]:
@@ -87,7 +94,8 @@ def paths(trees: Trees, group: Places) -> Paths:
     sorter = np.argsort(order)
     place = sorter[np.minimum(np.searchsorted(order, children, sorter=sorter), len(order) - 1)]
     place = np.where(order[place] == children, place, -1)
-    return _fill(trees, Paths(order, place, children, np.zeros(2 * len(order))), sizes)
+    edges = np.zeros((2, 2 * len(order)))
+    return _fill(trees, Paths(order, place, children, *edges), sizes)
 
 
 def _children(trees: Trees, split: Places) -> Places:
@@ -132,12 +140,14 @@ def _fill(trees: Trees, paths: Paths, sizes: list[int]) -> Paths:
         split = np.arange(start, start + size)
         feature, rows = trees.feature[paths.split[split]], np.arange(size)
         earlier = last[rows, feature]
-        before = np.where(earlier < 0, 1.0, paths.edge_share[earlier])
-        share = trees.left_share[paths.split[split]]
+        before = np.where(earlier < 0, 1.0, paths.edge_share[earlier])[:, None]
+        rest = np.where(earlier < 0, 0.0, paths.edge_rest[earlier])[:, None]
+        share = np.stack([trees.share(paths.split[split], side) for side in (trees.left, trees.right)], axis=1)
         paths.levels.append(_level(paths, slice(start, start + size), share, earlier, above))
-        shares = np.stack([before * share, before * (1 - share)], axis=1)
+        shares = before * share
         paths.edge_share[2 * start : 2 * (start + size)] = shares.ravel()
-        base = grown / np.where(earlier[:, None] < 0, 1.0, quadrature.growth(before))
+        paths.edge_rest[2 * start : 2 * (start + size)] = (rest + before * share[:, ::-1]).ravel()
+        base = grown / np.where(earlier[:, None] < 0, 1.0, quadrature.growth(before[:, 0]))
         both = np.stack([base * quadrature.growth(shares[:, 0]), base * quadrature.growth(shares[:, 1])], axis=1)
         distinct = distinct + (earlier < 0)
         most, most_distinct = np.maximum(most, both.max(axis=(0, 1))), max(most_distinct, distinct.max())
@@ -148,5 +158,5 @@ def _fill(trees: Trees, paths: Paths, sizes: list[int]) -> Paths:
         last[np.arange(len(parent)), feature[parent]] = edge
         grown, distinct = both[parent, side], distinct[parent]
         start += size
-    points = quadrature.enough_points(int(most_distinct), most)
-    return Paths(paths.split, paths.child, paths.leaf, paths.edge_share, paths.levels, points)
+    points, edges = quadrature.enough_points(int(most_distinct), most), (paths.edge_share, paths.edge_rest)
+    return Paths(paths.split, paths.child, paths.leaf, *edges, paths.levels, points)

@@ -61,7 +61,9 @@ class CatBoostTrees:
         self.explains = "margin" if "margin" in model.outputs else "prediction"
         raw = _ask(self._booster, np.zeros((1, self._features)), "ShapValues")
         self.base_values = [float(value) for value in np.ravel(raw[..., -1])]
-        self.output = model.outputs[self.explains].first(len(self.base_values))
+        whole = model.outputs[self.explains]
+        self.output = whole.first(len(self.base_values))
+        self.warnings = (_first_only(model, whole.names),) if self.output is not whole else ()
 
     def needs_bytes(self, rows: int) -> int:
         """See `Explainer.needs_bytes`."""
@@ -77,6 +79,14 @@ class CatBoostTrees:
         if raw.ndim == 1 + self._axes:
             return inner[..., None]
         return np.moveaxis(inner, 1, -1)
+
+
+def _first_only(model: Model, names: list[str]) -> tuple[str, str]:
+    return (
+        "first_output",
+        f"CatBoost explains the first of the {len(names)} outputs of {model.name} alone; with a background, "
+        "`explainer: permutation` explains all.",
+    )
 
 
 def _ask(booster: Any, rows: Rows, kind: str) -> Rows:

@@ -20,6 +20,8 @@ class Explainer(Protocol):
     """What its arithmetic may miss the output by, of what its values add up: see `additivity`."""
     magnitude: float
     """The most that the model itself adds up on the way to an output; 0 where that is not known."""
+    warnings: tuple[tuple[str, str], ...]
+    """What is odd about its values but no error: see `Model.warnings`."""
     rows_per_pass: int
     """Rows that it takes side by side: fewer take as long."""
 

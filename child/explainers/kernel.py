@@ -31,6 +31,7 @@ class KernelShap:
     engine = "shap.KernelExplainer"
     relative_error = 1e-6
     magnitude = 0.0
+    warnings = ()
     rows_per_pass = 1
 
     def __init__(self, model: Model, options: Options, background: Rows) -> None:

@@ -40,6 +40,7 @@ class LinearShap:
     engine = "shap.LinearExplainer"
     relative_error = 1e-6
     magnitude = 0.0
+    warnings = ()
     rows_per_pass = 64
 
     def __init__(self, model: Model, background: Rows) -> None:

@@ -55,6 +55,7 @@ class PermutationShap:
     engine = "shap.PermutationExplainer"
     relative_error = 1e-6
     magnitude = 0.0
+    warnings = ()
     rows_per_pass = 1
 
     def __init__(self, model: Model, options: Options, background: Rows) -> None:

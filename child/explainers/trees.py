@@ -62,6 +62,7 @@ class ExactTrees:
     """Exact values of an ensemble of trees."""
 
     relative_error = RELATIVE_ERROR
+    warnings = ()
     rows_per_pass = planner.ROWS_PER_PASS
 
     def __init__(self, ensemble: Ensemble, options: Options, background: Rows | None) -> None:

@@ -23,7 +23,7 @@ from shaptrees.readers.names import given_names
 def load(file: BinaryIO) -> Model:
     """Raises UnreadableModel and UnsupportedModel."""
     raw = file.read()
-    lightgbm.read(raw)  # checks what LightGBM is about to follow
+    lightgbm.check(raw)
     try:
         # Without tree_sizes LightGBM reads the trees one after the other, as they were checked.
         booster = lgb.Booster(model_str=re.sub(r"(?m)^tree_sizes=.*\n", "", normalized(raw), count=1))

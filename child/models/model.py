@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from shaptrees.arrays import Trees, coded
+from shaptrees.arrays import Trees
+from shaptrees.codes import coded
 
 Rows = npt.NDArray[np.float64]
 """(rows, features), in the model's order of features."""
@@ -45,6 +46,8 @@ class Model:
     features: list[str] | None
     outputs: dict[str, Output]
     takes_missing: bool
+    doubt: str = ""
+    """Why it may not mean here what it meant to its author: see `versions`. Empty where nothing says so."""
     trees: Callable[[], Trees] | None = None
     """Reads its trees into arrays, where that is known for its family. Raises ModelError for a model without any."""
     relative_error: float = 1e-9

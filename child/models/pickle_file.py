@@ -33,6 +33,6 @@ def _describe(estimator: Any) -> Model:
         from child.models import lightgbm_model
 
         return lightgbm_model.describe(getattr(estimator, "booster_", estimator), classes)
-    from child.models import sklearn_file
+    from child.models import sklearn_file, versions
 
-    return sklearn_file.describe(estimator, FORMAT)
+    return sklearn_file.describe(estimator, FORMAT, versions.version_of(estimator))

@@ -3,6 +3,7 @@
 Used in templates. Does not cover what a model can be explained with: see `child.explainers`.
 """
 
+import warnings
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -10,12 +11,12 @@ import skops.io
 from sklearn.base import is_classifier, is_outlier_detector
 from sklearn.ensemble import IsolationForest
 from sklearn.ensemble._iforest import _average_path_length
-from sklearn.exceptions import NotFittedError
+from sklearn.exceptions import InconsistentVersionWarning, NotFittedError
 from sklearn.utils.validation import check_is_fitted
 from skops.io.exceptions import UntrustedTypesFoundException
 
 from child import memory
-from child.models import sklearn_parts
+from child.models import sklearn_parts, versions
 from child.models.model import Model, Output, Rows, output
 from child.models.trusted import TRUSTED
 from jobs.errors import Problem, UnreadableModel, UnsupportedModel, UntrustedTypes
@@ -28,13 +29,24 @@ _LOG_LINK = ("poisson", "gamma")
 
 
 def load(file: BinaryIO) -> Model:
-    """Raises UntrustedTypes, UnreadableModel and UnsupportedModel."""
-    raw = file.read()
+    """Raises UntrustedTypes, UnreadableModel, UnsupportedModel and VersionMismatch."""
+    raw = versions.modernized(file.read())
+    version = versions.saved_by(raw)
+    try:
+        return describe(_loaded(raw), FORMAT, version)
+    except (UntrustedTypes, UnreadableModel, UnsupportedModel) as error:
+        versions.raise_if_unknown(error, "The model", version)
+        raise
+
+
+def _loaded(raw: bytes) -> Any:
     try:
         untrusted = sorted(set(skops.io.get_untrusted_types(data=raw)) - set(TRUSTED))
         if untrusted:
             raise UntrustedTypes(types=", ".join(untrusted[:10]))
-        estimator = skops.io.loads(raw, trusted=list(TRUSTED))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", InconsistentVersionWarning)  # it is told as a warning of the job
+            return skops.io.loads(raw, trusted=list(TRUSTED))
     except (Problem, MemoryError):
         raise
     except UntrustedTypesFoundException as error:
@@ -43,11 +55,13 @@ def load(file: BinaryIO) -> Model:
         if memory.is_out_of_memory(error):
             raise
         raise UnreadableModel(format=FORMAT, reason=f"{type(error).__name__}: {error}"[:300]) from None
-    return describe(estimator, FORMAT)
 
 
-def describe(estimator: Any, file_format: str) -> Model:
-    """A loaded estimator as a Model, checked. Raises UnreadableModel and UnsupportedModel."""
+def describe(estimator: Any, file_format: str, version: str | None = None) -> Model:
+    """A loaded estimator, saved by this version of scikit-learn, as a Model, checked.
+
+    Raises UnreadableModel and UnsupportedModel.
+    """
     name = type(estimator).__name__
     _require_fitted(estimator, name)
     try:
@@ -69,6 +83,8 @@ def describe(estimator: Any, file_format: str) -> Model:
         outputs=outputs,
         takes_missing=_takes_missing(next(iter(outputs.values())), n_features),
         trees=lambda: convert(estimator).trees,
+        warnings=versions.warnings_of(version),
+        doubt=versions.doubt(estimator, version),
     )
 
 

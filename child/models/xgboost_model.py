@@ -5,6 +5,7 @@ holds a wrapper.
 """
 
 import json
+from dataclasses import replace
 from functools import partial
 from typing import Any, BinaryIO
 
@@ -27,15 +28,15 @@ errors all point one way, and far more trees in practice."""
 def load(file: BinaryIO) -> Model:
     """Raises UnreadableModel and UnsupportedModel."""
     raw = file.read()
-    xgboost.check(raw)
+    odd = xgboost.check(raw)
     try:
         booster = xgb.Booster({"nthread": 1})
-        booster.load_model(bytearray(raw))
+        booster.load_model(bytearray(xgboost.completed(raw)))
     except (ValueError, xgb.core.XGBoostError) as error:
         if memory.is_out_of_memory(error):
             raise
         raise UnreadableModel(format=xgboost.file_format(raw), reason=reason_of(error)) from None
-    return describe(booster)
+    return replace(describe(booster), warnings=odd)
 
 
 def describe(booster: xgb.Booster, classes: Any = None) -> Model:

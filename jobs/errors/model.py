@@ -31,6 +31,12 @@ class MissingExtra(Problem):
     code, status = "missing_extra", 422
 
 
+class VersionMismatch(Problem):
+    """{model} may not mean here what it meant to its author: {reason}. {way_out}"""
+
+    code, status = "version_mismatch", 422
+
+
 class UnsupportedCombination(Problem):
     """{asked} does not go with {model}: {reason}. Leave it out, or ask for something else."""
 

@@ -1,8 +1,8 @@
 """LightGBM's saved models, parsed and checked in one place. No LightGBM is needed.
 
 What the lines of a file are is said by `lightgbm_text`; here are the numbers in them. Every index is checked, also
-those that only LightGBM follows: whoever has read a file here may hand it to LightGBM. Does not read linear trees:
-their leaves are not constants.
+those that only LightGBM follows: whoever has read or checked a file here may hand it to LightGBM. Linear trees are
+checked and not read: their leaves are not constants.
 """
 
 import json
@@ -37,7 +37,7 @@ def read(content: bytes, *, codes: bool = False) -> Ensemble:
 
     A model that was trained on a data frame of pandas keeps the lists of its categories: rows hold those, or with
     `codes` their places in these lists, as LightGBM itself takes arrays. Raises UnreadableModel; UnsupportedModel for
-    categories that are text, and for lists that may be of more than one column.
+    categories that are text, for lists that may be of more than one column, and for linear trees.
     """
     with reading(FORMAT):
         text = lightgbm_text.parse(content)
@@ -46,7 +46,7 @@ def read(content: bytes, *, codes: bool = False) -> Ensemble:
         features, outputs = integer(head, "max_feature_idx") + 1, integer(head, "num_tree_per_iteration")
         rounds = len(text.starts) // outputs if "average_output" in head else 1
         trees = assemble(
-            _parts(text.sections(), features, rounds),
+            _constant(_parts(text.sections(), features, rounds)),
             output=np.arange(len(text.starts)) % outputs,
             base=np.zeros(outputs),
             features=features,
@@ -91,6 +91,15 @@ def _may_be_coded(info: str, count: int) -> bool:
         return True
     seen = [float(word) for word in info.strip("[]").split(":")]
     return all(code.is_integer() and -1 <= code < count for code in seen)
+
+
+def check(content: bytes) -> None:
+    """All that LightGBM would follow, linear trees too. Raises UnreadableModel for a file that it must not see."""
+    with reading(FORMAT):
+        text = lightgbm_text.parse(content)
+        _check_head(text.head, len(text.starts))
+        for _ in _parts(text.sections(), integer(text.head, "max_feature_idx") + 1, 1):
+            pass
 
 
 def categories_of(content: bytes) -> dict[int, Floats]:
@@ -155,7 +164,7 @@ def _link(objective: str, *parameters: str) -> Link:
     return Link.EXP if objective in _EXP else Link.SOFTMAX if objective == "multiclass" else Link.IDENTITY
 
 
-def _parts(sections: Iterator[Section], features: int, rounds: int) -> Iterator[Part]:
+def _parts(sections: Iterator[Section], features: int, rounds: int) -> Iterator[tuple[Part, bool]]:
     for index, section in enumerate(sections):
         try:
             yield _part(section, features, rounds)
@@ -163,13 +172,34 @@ def _parts(sections: Iterator[Section], features: int, rounds: int) -> Iterator[
             raise ValueError(f"tree {index}: {error}") from None
 
 
-def _part(tree: Section, features: int, rounds: int) -> Part:
-    """Splits come first, then leaves: child c >= 0 is a split, child c < 0 is leaf -c - 1."""
-    if "is_linear" in tree and integer(tree, "is_linear"):
-        raise ValueError("linear leaves (linear_tree) are not supported")
+def _constant(parts: Iterator[tuple[Part, bool]]) -> Iterator[Part]:
+    """Raises UnsupportedModel for a tree whose leaves are linear models."""
+    for part, is_linear in parts:
+        if is_linear:
+            raise UnsupportedModel("LightGBM", "its leaves are linear models (linear_tree), and not constants")
+        yield part
+
+
+def _check_linear(tree: Section, leaves: int, features: int) -> None:
+    """For each leaf how many features its model has, then all of these, and a coefficient each."""
+    counts = _ints(tree, "num_features", leaves)
+    total = int(counts.sum()) if (counts >= 0).all() else -1
+    checks.check_finite("a value in leaf_const", _floats(tree, "leaf_const", leaves))
+    checks.check_finite("a value in leaf_coeff", _floats(tree, "leaf_coeff", total))
+    checks.check_range("a feature of a leaf", _ints(tree, "leaf_features", total), features)
+
+
+def _part(tree: Section, features: int, rounds: int) -> tuple[Part, bool]:
+    """A tree, and whether its leaves are linear models.
+
+    Splits come first, then leaves: child c >= 0 is a split, child c < 0 is leaf -c - 1.
+    """
+    is_linear = "is_linear" in tree and bool(integer(tree, "is_linear"))
     leaves = integer(tree, "num_leaves")
     if leaves < 1:
         raise ValueError("it has no leaves")
+    if is_linear:
+        _check_linear(tree, leaves, features)
     splits = leaves - 1
     for key, fewer in _UNUSED_FLOATS:
         if tree.get(key, "").strip():
@@ -182,7 +212,7 @@ def _part(tree: Section, features: int, rounds: int) -> Part:
     threshold = _thresholds(tree, splits)
     starts, words, sets = _sets(tree, member, threshold)
     none = np.zeros(leaves)
-    return Part(
+    part = Part(
         left=left,
         right=right,
         feature=np.where(left == LEAF, 0, feature),
@@ -195,6 +225,7 @@ def _part(tree: Section, features: int, rounds: int) -> Part:
         set_words=np.concatenate([words, none]),
         sets=sets,
     )
+    return part, is_linear
 
 
 def _structure(tree: Section, leaves: int, features: int) -> tuple[checks.Ints, checks.Ints, checks.Ints]:

@@ -4,12 +4,13 @@ XGBoost adds up its trees in float32: the arrays predict in double precision wha
 training stopped early, trees after the best round are checked and left out. Does not read gblinear.
 """
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from shaptrees.arrays import LEAF, Floats
+from shaptrees.arrays import ALL_OUTPUTS, LEAF, Floats
 from shaptrees.build import Part, assemble
 from shaptrees.ensemble import Ensemble
 from shaptrees.errors import UnsupportedModel
@@ -38,14 +39,34 @@ def read(content: bytes, *, codes: bool = False, any_objective: bool = False) ->
         return _ensemble(learner, codes=codes)
 
 
-def check(content: bytes) -> None:
-    """All that XGBoost would follow, gblinear too. Raises UnreadableModel for a file that it must not see."""
+def check(content: bytes) -> tuple[tuple[str, str], ...]:
+    """All that XGBoost would follow, gblinear too; returns `About.warnings`, which the booster would not keep.
+
+    Raises UnreadableModel for a file that it must not see.
+    """
     with reading(file_format(content)):
         learner = _checked(content)
         if learner["gradient_booster"]["name"] != "gblinear":
             xgboost_categories.lists(learner)
             for _ in _parts(learner):
                 pass
+        return tuple(xgboost_head.warnings(learner))
+
+
+def completed(content: bytes) -> bytes:
+    """A checked file as XGBoost reads it right: JSON from before 1.4 lacks num_parallel_tree, which it takes for 1."""
+    learner = _checked(content)
+    model = xgboost_document.forest(learner)
+    if learner["gradient_booster"]["name"] == "gblinear" or "iteration_indptr" in model or not _stopped(learner):
+        return content
+    if "num_parallel_tree" in model["gbtree_model_param"] or xgboost_document.is_ubjson(content):
+        return content
+    said = b'"num_parallel_tree":"%d","num_trees"' % xgboost_head.parallel_trees(learner)[0]
+    return re.sub(rb'"num_trees"(?=\s*:)', said, content, count=1)
+
+
+def _stopped(learner: dict[str, Any]) -> bool:
+    return "best_iteration" in learner.get("attributes", {})
 
 
 def categories_of(content: bytes) -> dict[int, Floats]:
@@ -67,10 +88,10 @@ def _checked(content: bytes) -> dict[str, Any]:
 
 def _ensemble(learner: dict[str, Any], *, codes: bool) -> Ensemble:
     about = xgboost_head.about(learner)
-    forest, count = xgboost_document.forest(learner), _used(learner)
+    count = _used(learner)
     trees = assemble(
         _used_parts(learner, count),
-        output=integers(forest["tree_info"])[:count] if count else 0,
+        output=_outputs(learner)[:count] if count else 0,
         base=xgboost_head.base(learner),
         features=about.n_features,
         strict=True,
@@ -81,6 +102,14 @@ def _ensemble(learner: dict[str, Any], *, codes: bool) -> Ensemble:
     return Ensemble(about=about, trees=trees)
 
 
+def _outputs(learner: dict[str, Any]) -> Any:
+    """(trees,): which output each one adds to. One whose leaves hold a vector adds to all."""
+    forest = xgboost_document.forest(learner)
+    if len(forest["trees"]) and xgboost_tree.width(forest["trees"][0]) > 1:
+        return np.full(len(forest["trees"]), ALL_OUTPUTS)
+    return integers(forest["tree_info"])
+
+
 def _used(learner: dict[str, Any]) -> int:
     """How many trees, of those there are, belong to the rounds up to the best one."""
     model = xgboost_document.forest(learner)
@@ -89,8 +118,8 @@ def _used(learner: dict[str, Any]) -> int:
         return total
     if "iteration_indptr" in model:
         return int(model["iteration_indptr"][int(best) + 1])
-    parallel = int(model["gbtree_model_param"].get("num_parallel_tree", 1))
-    return min(total, max(1, parallel) * (int(max(integers(model["tree_info"]))) + 1) * (int(best) + 1))
+    parallel = xgboost_head.parallel_trees(learner)[0]
+    return min(total, parallel * (int(max(integers(model["tree_info"]))) + 1) * (int(best) + 1))
 
 
 def _used_parts(learner: dict[str, Any], count: int) -> Iterator[Part]:

@@ -5,7 +5,7 @@ Boosters of trees (gbtree, dart). The shapes of gblinear are checked too, for XG
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -58,7 +58,28 @@ def about(learner: dict[str, Any]) -> About:
         takes_missing=True,
         outputs=names,
         native=next(iter(names)),
+        warnings=tuple(warnings(learner)),
     )
+
+
+def warnings(learner: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """What is odd about a checked file but no error: see `About.warnings`."""
+    if learner["gradient_booster"]["name"] == "gblinear":
+        return
+    model, best = forest(learner), learner.get("attributes", {}).get("best_iteration")
+    if best is not None and "iteration_indptr" not in model and len(found := parallel_trees(learner)) > 1:
+        yield (
+            "parallel_trees_unknown",
+            f"The file was saved by an XGBoost that does not write how many trees it grew in parallel. Explained are "
+            f"the {int(best) + 1} trees up to best_iteration, as for num_parallel_tree=1; if it was "
+            f"{' or '.join(map(str, found[1:]))}, values are wrong: save the booster again with XGBoost 1.4 or newer.",
+        )
+    if "c" in (learner.get("feature_types") or ()) and not len((model.get("cats") or {}).get("enc", ())):
+        yield (
+            "category_codes",
+            "The file does not list the categories that its codes stand for (XGBoost does since 3.1, of data frames): "
+            "columns of categories must hold their codes, 0, 1, 2, …, as the training data had them.",
+        )
 
 
 def output_names(objective: str, count: int, classes: Any = None) -> dict[str, list[str]]:
@@ -104,9 +125,25 @@ def check(learner: dict[str, Any]) -> None:
     if names and len(names) != features(learner):
         raise ValueError(f"{len(names)} feature names for {features(learner)} features")
     _check_booster(learner["gradient_booster"], features(learner), outputs(learner))
-    best, total = learner.get("attributes", {}).get("best_iteration"), len(forest(learner).get("trees", ()))
-    if best is not None and not 0 <= int(best) < max(1, total):
+    best = learner.get("attributes", {}).get("best_iteration")
+    most = max(1, len(forest(learner)["trees"])) if learner["gradient_booster"]["name"] != "gblinear" else 2**31
+    if best is not None and not 0 <= int(best) < most:
         raise ValueError(f"best_iteration is {best}")
+
+
+def parallel_trees(learner: dict[str, Any]) -> list[int]:
+    """How many trees a round may have for each output: one number where the file says it, or its list of trees does.
+
+    XGBoost before 1.4 does not say it. Raises KeyError and ValueError.
+    """
+    model = forest(learner)
+    if "num_parallel_tree" in model["gbtree_model_param"]:
+        return [max(1, int(model["gbtree_model_param"]["num_parallel_tree"]))]
+    groups = checks.integers(model["tree_info"])
+    best, total, outputs_ = int(learner["attributes"]["best_iteration"]), len(groups), int(groups.max()) + 1
+    if outputs_ > 1:
+        return [int((groups != groups[0]).argmax())]  # the trees of one output stand together in a round
+    return [count for count in range(1, total // (best + 1) + 1) if total % count == 0]
 
 
 def _check_booster(booster: Any, n_features: int, groups: int) -> None:

@@ -1,6 +1,6 @@
 """One tree of an XGBoost model: every index in it checked, also those that only XGBoost follows, and made into arrays.
 
-Thresholds and leaf values are float32 in XGBoost. Does not read trees whose leaves hold vectors.
+Thresholds and leaf values are float32 in XGBoost. Leaves hold a number, or a vector with one for each target.
 """
 
 from typing import Any
@@ -14,7 +14,7 @@ from shaptrees.readers.checks import integers
 
 MOST_CATEGORIES = 1 << 24
 _NO_PARENT = (-1, 2**31 - 1)
-_ARRAYS = ("right_children", "parents", "split_indices", "split_conditions", "default_left", "base_weights")
+_ARRAYS = ("right_children", "parents", "split_indices", "split_conditions", "default_left")
 _SETS = ("categories_nodes", "categories_segments", "categories_sizes")
 
 
@@ -24,23 +24,45 @@ def read(tree: dict[str, Any], index: int, n_features: int) -> Part:
         left, right = integers(tree["left_children"]), integers(tree["right_children"])
         feature = integers(tree["split_indices"])
         _check(tree, len(left))
+        values = _leaf_values(tree, left, right)
+        right = np.where(left == LEAF, LEAF, right) if width(tree) > 1 else right
         checks.check_tree(left, right, feature, n_features)
         _check_parents(integers(tree["parents"]), left, right)
-        return _part(tree, left, right, feature)
+        return _part(tree, left, right, feature, values)
     except ValueError as error:
         raise ValueError(f"tree {index}: {error}") from None
 
 
 def _check(tree: dict[str, Any], nodes: int) -> None:
-    if int(tree["tree_param"].get("size_leaf_vector", "1")) > 1:
-        raise ValueError("leaves that are vectors (multi_strategy=multi_output_tree) are not supported")
     if int(tree["tree_param"]["num_nodes"]) != nodes:
         raise ValueError(f"{nodes} nodes instead of {tree['tree_param']['num_nodes']}")
     for name in (*_ARRAYS, "loss_changes", "sum_hessian"):
         if len(tree[name]) != nodes:
             raise ValueError(f"{len(tree[name])} {name} for {nodes} nodes")
+    if len(tree["base_weights"]) != nodes * width(tree):
+        raise ValueError(f"{len(tree['base_weights'])} base_weights for {nodes} nodes")
     for name in ("split_conditions", "base_weights", "sum_hessian"):
         checks.check_finite(f"a value in {name}", np.asarray(tree[name], np.float64))
+
+
+def width(tree: dict[str, Any]) -> int:
+    """The size of a leaf's vector; 1 where leaves hold numbers."""
+    return max(1, int(tree["tree_param"].get("size_leaf_vector", "1")))
+
+
+def _leaf_values(tree: dict[str, Any], left: checks.Ints, right: checks.Ints) -> np.ndarray:
+    """(nodes, size). Vectors are among the weights of nodes, or apart: leaves then have their place for a child."""
+    size, leaf = width(tree), left == LEAF
+    if size == 1:
+        values = np.asarray(tree["split_conditions"], dtype=np.float32).astype(np.float64).reshape(-1, 1)
+        return np.where(leaf[:, None], values, 0.0)
+    values = np.asarray(tree["base_weights"], dtype=np.float32).astype(np.float64).reshape(-1, size)
+    if "leaf_weights" in tree:
+        apart = np.asarray(tree["leaf_weights"], dtype=np.float32).astype(np.float64).reshape(-1, size)
+        checks.check_range("a leaf's place", right[leaf], len(apart))
+        values[leaf] = apart[right[leaf]]
+    checks.check_finite("a value of a leaf", values[leaf])
+    return np.where(leaf[:, None], values, 0.0)
 
 
 def _check_parents(parents: checks.Ints, left: checks.Ints, right: checks.Ints) -> None:
@@ -51,7 +73,9 @@ def _check_parents(parents: checks.Ints, left: checks.Ints, right: checks.Ints) 
     checks.check_range("a parent", parents[(parents != _NO_PARENT[0]) & (parents != _NO_PARENT[1])], len(parents))
 
 
-def _part(tree: dict[str, Any], left: checks.Ints, right: checks.Ints, feature: checks.Ints) -> Part:
+def _part(
+    tree: dict[str, Any], left: checks.Ints, right: checks.Ints, feature: checks.Ints, values: np.ndarray
+) -> Part:
     condition = np.asarray(tree["split_conditions"], dtype=np.float32).astype(np.float64)
     leaf = left == LEAF
     part = Part(
@@ -61,7 +85,7 @@ def _part(tree: dict[str, Any], left: checks.Ints, right: checks.Ints, feature: 
         threshold=np.where(leaf, 0.0, condition),
         missing=np.where(integers(tree["default_left"]) != 0, Missing.LEFT, Missing.RIGHT),
         cover=np.asarray(tree["sum_hessian"], dtype=np.float32).astype(np.float64),
-        values=np.where(leaf, condition, 0.0).reshape(-1, 1),
+        values=values,
     )
     on_set = _on_set(tree, len(left))
     if on_set.any():

@@ -154,7 +154,7 @@ LIGHT_EDITS = {
     "header twice": lambda t: t.replace("\nTree=0", "\nmax_feature_idx=0\n\nTree=0", 1),
     "features": lambda t: t.replace("max_feature_idx=4", "max_feature_idx=40"),
     "per round": lambda t: t.replace("num_tree_per_iteration=1", "num_tree_per_iteration=2"),
-    "linear": lambda t: t.replace("is_linear=0", "is_linear=1", 1),
+    "linear without models": lambda t: t.replace("is_linear=0", "is_linear=1", 1),
     "numbering": lambda t: t.replace("Tree=1", "Tree=7"),
     "truncated": lambda t: t[: len(t) // 3],
     "head only": lambda t: t[:30],
@@ -174,6 +174,76 @@ def test_trees_need_no_sizes_but_those_given_must_be_right(samples, light, unsiz
     np.testing.assert_array_equal(values, explained(light.encode(), npy(samples.x))[0])
     wrong = re.sub(r"(?m)^tree_sizes=.*$", "tree_sizes=99999 1 7", light)
     assert "tree_sizes" in refusal(wrong.encode()).message
+
+
+LINEAR_EDITS = {
+    "a feature of a leaf": lambda t: re.sub(r"(?m)^leaf_features=\d+", "leaf_features=9", t, count=1),
+    "counts": lambda t: re.sub(r"(?m)^num_features=\d+", "num_features=7", t, count=1),
+    "a negative count": lambda t: re.sub(r"(?m)^num_features=\d+", "num_features=-1", t, count=1),
+    "a coefficient": lambda t: re.sub(r"(?m)^leaf_coeff=\S+", "leaf_coeff=nan", t, count=1),
+    "a constant": lambda t: re.sub(r"(?m)^leaf_const=\S+", "leaf_const=inf", t, count=1),
+}
+
+
+def test_linear_leaves_are_left_to_permutation(samples):
+    """A limit of the tree engine is no fault of the file."""
+    params = {"linear_tree": True, "verbose": -1, "num_threads": 1, "num_leaves": 4}
+    booster = lgb.train(params, lgb.Dataset(samples.x, samples.number), 3)
+    text = re.sub(r"(?m)^tree_sizes=.*\n", "", booster.model_to_string())
+    values, _, info = explained(text.encode(), npy(samples.x[:5]), npy(samples.x[:9]))
+    assert info.explainer == "permutation"
+    assert "linear_tree" in info.reason
+    own = booster.predict(samples.x[:5])
+    np.testing.assert_allclose(values.sum(axis=1)[:, 0] + info.base_values, own, rtol=0, atol=1e-9)
+    for edit in LINEAR_EDITS.values():
+        assert refusal(edit(text).encode()).code == "unreadable_model"
+
+
+def test_leaves_that_are_vectors_are_explained(samples):
+    params = {"nthread": 1, "max_depth": 3, "multi_strategy": "multi_output_tree", "tree_method": "hist"}
+    booster = xgb.train(params, xgb.DMatrix(samples.x, samples.x[:, :2] ** 2), 3)
+    document = json.loads(bytes(booster.save_raw("json")))
+    for content in (bytes(booster.save_raw("ubj")), json.dumps(document).encode()):
+        values, _, info = explained(content, npy(samples.x))
+        assert (info.explainer, info.outputs) == ("tree", ["0", "1"])
+        own = booster.predict(xgb.DMatrix(samples.x))
+        np.testing.assert_allclose(values.sum(axis=1) + info.base_values, own, rtol=0, atol=1e-5)
+    first_tree(document)["right_children"][-1] = 10**6
+    assert refusal(json.dumps(document).encode()).code == "unreadable_model"
+
+
+@pytest.mark.parametrize(("rounds", "best", "warned"), [(6, 2, True), (5, 3, False)])
+def test_trees_in_parallel_that_a_file_does_not_tell_of_are_warned_of(samples, rounds, best, warned):
+    """Before 1.4 XGBoost wrote neither their number nor where rounds begin."""
+    booster = xgb.train({"nthread": 1}, xgb.DMatrix(samples.x, samples.number), rounds)
+    document = json.loads(bytes(booster.save_raw("json")))
+    model = document["learner"]["gradient_booster"]["model"]
+    del model["iteration_indptr"], model["gbtree_model_param"]["num_parallel_tree"]
+    document["learner"]["attributes"]["best_iteration"] = str(best)
+    _, _, info = explained(json.dumps(document).encode(), npy(samples.x))
+    assert [odd.code for odd in info.warnings] == (["parallel_trees_unknown"] if warned else [])
+    assert not warned or "if it was 2" in info.warnings[0].message
+
+
+def test_trees_in_parallel_are_counted_where_a_round_has_several_outputs(samples):
+    params = {"nthread": 1, "num_parallel_tree": 2, "objective": "multi:softprob", "num_class": 3, "subsample": 0.5}
+    data = xgb.DMatrix(samples.x, samples.three)
+    booster = xgb.train(params, data, 4)
+    document = json.loads(bytes(booster.save_raw("json")))
+    model = document["learner"]["gradient_booster"]["model"]
+    del model["iteration_indptr"], model["gbtree_model_param"]["num_parallel_tree"]
+    document["learner"]["attributes"]["best_iteration"] = "1"
+    values, _, info = explained(json.dumps(document).encode(), npy(samples.x))
+    own = booster.predict(data, output_margin=True, iteration_range=(0, 2))
+    np.testing.assert_allclose(values.sum(axis=1) + info.base_values, own, rtol=0, atol=1e-5)
+    assert not info.warnings
+
+
+def test_a_linear_booster_that_stopped_early_is_explained(samples):
+    booster = xgb.train({"booster": "gblinear", "nthread": 1}, xgb.DMatrix(samples.x, samples.number), 4)
+    booster.set_attr(best_iteration="2")
+    _, _, info = explained(bytes(booster.save_raw("json")), npy(samples.x[:3]), npy(samples.x[:9]))
+    assert info.explainer == "permutation"
 
 
 # --- scikit-learn ----------------------------------------------------------------------------------------------

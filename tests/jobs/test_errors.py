@@ -36,6 +36,7 @@ STATUSES = {
         "bad_names",
         "bad_npy",
         "bad_record",
+        "version_mismatch",
         "conversion",
         "expected_differs",
         "feature_count",

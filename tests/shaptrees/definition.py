@@ -10,7 +10,7 @@ from shaptrees.arrays import ALL_OUTPUTS, Floats, Trees
 
 def expectation(trees: Trees, row: Floats, known: frozenset[int]) -> Floats:
     """(K,): the output where only `known` features of the row are known, the others following the cover."""
-    total = trees.base.copy()
+    total, row = trees.base.copy(), trees.read(row[None])[0]
     for tree in range(trees.trees):
         value = _expected(trees, trees.offsets[tree], int(trees.offsets[tree]), row, known)
         if trees.tree_output[tree] == ALL_OUTPUTS:
@@ -27,9 +27,9 @@ def _expected(trees: Trees, first: int, node: int, row: Floats, known: frozenset
     if trees.feature[node] in known:
         goes = trees.goes_left(np.array([node]), row[[trees.feature[node]]])[0]
         return _expected(trees, first, left if goes else right, row, known)
-    share = trees.left_share[node]
+    near, far = (trees.share(np.array([node]), side)[0] for side in (trees.left, trees.right))
     return np.asarray(
-        share * _expected(trees, first, left, row, known) + (1 - share) * _expected(trees, first, right, row, known)
+        near * _expected(trees, first, left, row, known) + far * _expected(trees, first, right, row, known)
     )
 
 

@@ -22,7 +22,7 @@ SOURCE = Path(engine.__file__).with_name("kernel.c")
 SHAPE = Shape(seed=1, trees=3, features=4, outputs=2, depth=5, spine=False, whole=True, strict=False)
 NAMES = (
     *("offsets", "left", "right", "feature", "slot", "threshold", "rule", "set_start", "set_words", "sets"),
-    *("share", "values", "tree_output", "points", "blocks", "phi"),
+    *("share", "cover", "values", "tree_output", "points", "blocks", "phi"),
 )
 
 

@@ -4,8 +4,12 @@ import numpy as np
 import pytest
 
 from shaptrees import engine
-from shaptrees.arrays import LEAF, Floats, Trees
+from shaptrees.arrays import ALL_OUTPUTS, LEAF, Floats, Trees
 from shaptrees.build import Part, assemble
+from tests.shaptrees import definition
+
+TINY = 1e-13
+FEATURES, OUTPUTS = 4, 2
 
 
 def chain(depth: int, share: float, *, repeats: bool) -> Trees:
@@ -54,3 +58,53 @@ def test_rows_of_interactions_add_up_to_the_values(level: str) -> None:
     trees, x = chain(24, 0.97, repeats=False), on_and_off(24)
     pairs = engine.interaction_values(trees, x, level=level)
     np.testing.assert_allclose(pairs.sum(axis=2), engine.shap_values(trees, x, level=level), rtol=0, atol=1e-11)
+
+
+def steep(seed: int, outputs: int) -> Trees:
+    """Trees with edges that a share of TINY follows, where leaves are so large that they count as much as all others.
+
+    No row with values from -1 to 1 goes there.
+    """
+    random, nodes = np.random.default_rng(seed), list[dict[str, float]]()
+
+    def grow(depth: int, cover: float, worth: float) -> int:
+        place = len(nodes)
+        nodes.append({"left": LEAF, "right": LEAF, "feature": 0, "threshold": 0.0, "cover": cover, "worth": worth})
+        if depth == 0 or random.random() < 0.15:
+            return place
+        share, threshold = random.uniform(0.2, 0.8), random.normal() / 2
+        if random.random() < 0.4:
+            share, threshold = (TINY, -9.0) if random.random() < 0.5 else (1 - TINY, 9.0)
+        near, far = (TINY, 1.0) if share == TINY else (1.0, TINY) if threshold == 9 else (share, 1 - share)
+        left = grow(depth - 1, cover * near, worth * (1 if near > TINY else 1 / TINY))
+        right = grow(depth - 1, cover * far, worth * (1 if far > TINY else 1 / TINY))
+        nodes[place] |= {"left": left, "right": right, "feature": random.integers(FEATURES), "threshold": threshold}
+        return place
+
+    grow(5, 1.0, 1.0)
+    column = {name: np.array([node[name] for node in nodes]) for name in nodes[0]}
+    values = random.normal(size=(len(nodes), outputs)) * column.pop("worth")[:, None]
+    part = Part(missing=np.zeros(len(nodes)), values=values, **column)
+    output = ALL_OUTPUTS if outputs > 1 else 0
+    return assemble([part], output=output, base=np.zeros(outputs), features=FEATURES)
+
+
+@pytest.mark.parametrize("level", engine.available())
+@pytest.mark.parametrize("outputs", [1, OUTPUTS])
+def test_edges_that_next_to_nothing_follows_keep_their_digits(level: str, outputs: int) -> None:
+    """1 minus the share of the other side has none left of them."""
+    met = 0
+    for seed in range(12):
+        trees, row = steep(seed, outputs), np.random.default_rng(seed).uniform(-1, 1, (1, FEATURES))
+        met += bool((trees.share(np.flatnonzero(trees.inner), trees.left) <= TINY).any())
+
+        def worth(known: frozenset[int], trees: Trees = trees, row: Floats = row) -> Floats:
+            return definition.expectation(trees, row[0], known)
+
+        expected = worth(frozenset())
+        np.testing.assert_allclose(trees.expected_value, expected, rtol=1e-9, atol=1e-9)
+        phi = engine.shap_values(trees, row, level=level)[0].reshape(FEATURES, outputs)
+        np.testing.assert_allclose(phi, definition.values(FEATURES, worth), rtol=0, atol=1e-9)
+        pairs = engine.interaction_values(trees, row, level=level)[0].reshape(FEATURES, FEATURES, outputs)
+        np.testing.assert_allclose(pairs, definition.interactions(FEATURES, worth), rtol=0, atol=1e-9)
+    assert met > 3

@@ -1,0 +1,141 @@
+"""What scikit-learn saved a model, and whether it means the same to the one that is installed. Used in templates.
+
+A file of another minor version mostly does. What it says and the installed class does not know any more is the sign
+that it may not: nobody else would say so. Does not compare predictions: see `expected`.
+"""
+
+import io
+import re
+import zipfile
+from importlib.util import find_spec
+from typing import Any
+
+import sklearn
+from sklearn.utils._param_validation import InvalidParameterError, validate_parameter_constraints
+
+from child.models.sklearn_parts import parts
+from jobs.errors import UntrustedTypes, VersionMismatch
+
+SCHEMA = "schema.json"
+_SAVED_BY = re.compile(rb'"_sklearn_version": \{[^{}]*"content": "\\"([0-9][\w.]{0,20})\\""')
+_MOVED_LOSS = (b'"__module__": "_loss"', b'"__module__": "sklearn._loss._loss"')
+"""Up to 1.8 the losses of boosting said that they lived in a module of no package."""
+_NOTHING_SAID = ("deprecated", "warn")
+"""What a parameter holds on its way out, where nobody has set it."""
+
+
+def modernized(raw: bytes) -> bytes:
+    """The same skops file with the types that only moved where they are now. Others say what is wrong."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(raw)) as archive:
+            schema = archive.read(SCHEMA)
+            if _MOVED_LOSS[0] not in schema:
+                return raw
+            into = io.BytesIO()
+            with zipfile.ZipFile(into, "w") as changed:
+                for entry in archive.infolist():
+                    content = schema.replace(*_MOVED_LOSS) if entry.filename == SCHEMA else archive.read(entry)
+                    changed.writestr(entry.filename, content)
+            return into.getvalue()
+    except (zipfile.BadZipFile, KeyError, OSError, NotImplementedError, RuntimeError):
+        return raw
+
+
+def saved_by(raw: bytes) -> str | None:
+    """The version of scikit-learn that a skops file names; None where it names none."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(raw)) as archive:
+            found = _SAVED_BY.search(archive.read(SCHEMA))
+    except (zipfile.BadZipFile, KeyError, OSError, NotImplementedError, RuntimeError):
+        return None
+    return found[1].decode() if found else None
+
+
+def version_of(estimator: Any) -> str | None:
+    """The version that a loaded estimator, or the first part of it that knows, was saved by."""
+    versions = (vars(part).get("_sklearn_version") for part in parts(estimator) if hasattr(part, "__dict__"))
+    return next((str(found) for found in versions if found), None)
+
+
+def is_other(found: str | None) -> bool:
+    """Whether that is another minor version than the one installed."""
+    return found is not None and found.split(".")[:2] != sklearn.__version__.split(".")[:2]
+
+
+def warnings_of(found: str | None) -> tuple[tuple[str, str], ...]:
+    """For a model that seems to mean the same."""
+    if not is_other(found):
+        return ()
+    said = (
+        f"The model was saved by scikit-learn {found} and is explained by {sklearn.__version__}: send its own "
+        "predictions for the first rows as `expected` to be sure that it means the same to both."
+    )
+    return (("library_version", said),)
+
+
+def doubt(estimator: Any, found: str | None) -> str:
+    """Why it may mean something else to the installed version; empty where nothing says so."""
+    if not is_other(found):
+        return ""
+    odd = next((said for part in parts(estimator) if (said := _changed(part))), "")
+    return f"{_both(found)}, {odd}" if odd else ""
+
+
+def raise_if_unknown(error: Exception, model: str, found: str | None) -> None:
+    """Raises VersionMismatch where a file cannot be used because it is of another version."""
+    if not is_other(found) or (isinstance(error, UntrustedTypes) and not _are_gone(error.detail["types"])):
+        return
+    reason = f"{_both(found)}, which cannot use it ({error})"
+    way_out = f"Train it and save it again with scikit-learn {sklearn.__version__}."
+    raise VersionMismatch(model=model, reason=reason, way_out=way_out) from None
+
+
+def _both(found: str | None) -> str:
+    return f"it was saved by scikit-learn {found}, and this service has {sklearn.__version__}"
+
+
+def _changed(part: Any) -> str:
+    """What is the sign of a changed meaning in one part, to follow a comma."""
+    if not hasattr(part, "get_params"):
+        return ""
+    name, known = type(part).__name__, part.get_params(deep=False)
+    for attribute, value in vars(part).items():
+        if attribute in known or attribute.startswith("_") or attribute.endswith("_") or hasattr(type(part), attribute):
+            continue
+        if not _says_nothing(part, attribute, value):
+            return f"whose {name} has no `{attribute}` (here {str(value)[:40]!r}) any more"
+    return "" if _loss_is_known(part) else f"whose {name} does not know the loss {str(part.loss)[:40]!r}"
+
+
+def _says_nothing(part: Any, attribute: str, value: Any) -> bool:
+    """Whether a parameter that is gone only said what is always done now."""
+    if attribute == "multi_class":  # of LogisticRegression, until 1.7
+        if len(part.classes_) == 2:  # noqa: PLR2004 - two classes
+            return bool(value != "multinomial")
+        return value in ("auto", "multinomial", *_NOTHING_SAID) and part.solver != "liblinear"
+    if attribute == "algorithm":  # of AdaBoostClassifier, until 1.7
+        return value in ("SAMME", *_NOTHING_SAID)
+    return value is None or (isinstance(value, str) and value in _NOTHING_SAID)
+
+
+def _loss_is_known(part: Any) -> bool:
+    allowed = getattr(part, "_parameter_constraints", {}).get("loss")
+    if not allowed or not hasattr(part, "loss"):
+        return True
+    try:
+        validate_parameter_constraints({"loss": allowed}, {"loss": part.loss}, type(part).__name__)
+    except InvalidParameterError:
+        return False
+    return True
+
+
+def _are_gone(types: str) -> bool:
+    """Whether all types are scikit-learn's and of modules that it does not have any more."""
+    return all(name.startswith("sklearn.") and not _is_there(name.rpartition(".")[0]) for name in types.split(", "))
+
+
+def _is_there(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except (ImportError, ValueError):
+        return False
