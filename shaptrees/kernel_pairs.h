@@ -1,8 +1,16 @@
 /* Interaction values, by the same walk without fused steps. kernel.c includes this after kernel_walk.h. */
 
-/* R = (h - c) / (c + t (h - c)) of the edge that was just entered: what turns its factor into its contribution. `share`
-   and `other` are the split's, of this edge and of the one beside it. */
-INLINE void NAME(contribution)(const Program *p, const Split *s, Work *w, double share, double other, const int Q) {
+/* R = (h - c) / (c + t (h - c)) of the edge that was just entered: what turns its factor into its contribution. */
+INLINE void NAME(contribution)(const Program *p, Work *w, int64_t level, double share, const int Q) {
+    for (int q = 0; q < Q; q++) {
+        const double missed = -1 / (1 - p->t[q]), gain = (1 - share) / (share + p->t[q] * (1 - share)) - missed;
+        EACH_PART NAME(at)(w->R, level * Q + q)[k] = missed + NAME(at)(w->edge_hit, level)[k] * gain;
+    }
+}
+
+/* The same of a steep split, whose 1 - c has to be known apart: `share` of this edge, `other` of the one beside it. */
+static APART void NAME(contribution_steep)(const Program *p, const Split *s, Work *w, double share, double other,
+                                           const int Q) {
     const int64_t level = s->level + 1;
     const double c = s->earlier_share * share;
     const double rest = (s->earlier < 0 ? 0 : w->rest[s->earlier]) + s->earlier_share * other;
@@ -46,9 +54,11 @@ INLINE void NAME(walk_pairs_with)(const Program *p, const double *x, Work *w, do
         if (op == SPLIT || op == LEAN) {
             if (s->earlier >= 0) w->active[s->earlier] = -1;
             w->active[s->level + 1] = s->feature;
-            NAME(contribution)(p, s, w, s->share, far_share(p, s), Q);
+            if (steep) NAME(contribution_steep)(p, s, w, s->share, far_share(p, s), Q);
+            else NAME(contribution)(p, w, s->level + 1, s->earlier_share * s->share, Q);
         } else if (op == TURN) {
-            NAME(contribution)(p, s, w, far_share(p, s), s->share, Q);
+            if (steep) NAME(contribution_steep)(p, s, w, far_share(p, s), s->share, Q);
+            else NAME(contribution)(p, w, s->level + 1, s->earlier_share * (1 - s->share), Q);
         } else {
             NAME(add_pairs)(s, w, phi, features, Q, V, w->X, amount);
             if (op != TIP && s->earlier >= 0) w->active[s->earlier] = s->feature;

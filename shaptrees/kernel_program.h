@@ -94,8 +94,10 @@ static const char *check(const Ensemble *e) {
 
 /* The share of a split's cover that went right; the left one's complement has too few digits where it is small. */
 static double right_share(const Ensemble *e, int64_t node, int64_t left, int64_t right) {
-    const double complement = 1 - e->share[node], both = e->cover[left] + e->cover[right];
-    if (complement > 1e-3 || !(both > 0)) return complement;
+    const double complement = 1 - e->share[node];
+    if (complement > 1e-3) return complement;
+    const double both = e->cover[left] + e->cover[right];
+    if (!(both > 0)) return complement;
     const double share = e->cover[right] / both;
     return share >= 0 && share <= 1 ? share : complement;
 }

@@ -4,6 +4,7 @@ A file of another minor version mostly does. What it says and the installed clas
 that it may not: nobody else would say so. Does not compare predictions: see `expected`.
 """
 
+import inspect
 import io
 import re
 import zipfile
@@ -11,6 +12,7 @@ from importlib.util import find_spec
 from typing import Any
 
 import sklearn
+from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import InvalidParameterError, validate_parameter_constraints
 
 from child.models.sklearn_parts import parts
@@ -96,15 +98,20 @@ def _both(found: str | None) -> str:
 
 def _changed(part: Any) -> str:
     """What is the sign of a changed meaning in one part, to follow a comma."""
-    if not hasattr(part, "get_params"):
+    if not isinstance(part, BaseEstimator):
         return ""
-    name, known = type(part).__name__, part.get_params(deep=False)
+    name, known = type(part).__name__, _parameters(type(part))
     for attribute, value in vars(part).items():
         if attribute in known or attribute.startswith("_") or attribute.endswith("_") or hasattr(type(part), attribute):
             continue
         if not _says_nothing(part, attribute, value):
             return f"whose {name} has no `{attribute}` (here {str(value)[:40]!r}) any more"
     return "" if _loss_is_known(part) else f"whose {name} does not know the loss {str(part.loss)[:40]!r}"
+
+
+def _parameters(kind: type) -> set[str]:
+    """What the constructors of a class and its bases take: some keep what only others of theirs are asked for."""
+    return {name for base in kind.__mro__ for name in inspect.signature(base.__init__).parameters}
 
 
 def _says_nothing(part: Any, attribute: str, value: Any) -> bool:

@@ -261,7 +261,7 @@ def test_other_models_are_refused() -> None:
     with pytest.raises(UnsupportedModel, match="another model"):
         sklearn_reader.convert(boost)
     linear = light(FULL, TARGET, None, linear_tree=True)
-    with pytest.raises(UnreadableModel, match="linear leaves"):
+    with pytest.raises(UnsupportedModel, match="linear models"):
         lightgbm_reader.read(linear.model_to_string().encode())
     with pytest.raises(UnsupportedModel, match="gblinear"):
         xgboost_reader.read(bytes(boosted("reg:squarederror", TARGET, booster="gblinear").save_raw("json")))
