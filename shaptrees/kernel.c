@@ -342,6 +342,7 @@ static struct PyModuleDef MODULE = {PyModuleDef_HEAD_INIT, "_kernel", NULL, -1, 
 PyMODINIT_FUNC PyInit__kernel(void) {
     PyObject *module = PyModule_Create(&MODULE);
     if (module && (PyModule_AddIntConstant(module, "LANES", LANES) < 0 ||
+                   PyModule_AddIntConstant(module, "FIELDS", FIELD_COUNT) < 0 ||
                    PyModule_AddIntConstant(module, "MOST_POINTS", MOST_POINTS) < 0))
         Py_CLEAR(module);
     return module;

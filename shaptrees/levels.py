@@ -28,6 +28,11 @@ def available() -> tuple[str, ...]:
     return (NUMPY,) if kernel is None else (NUMPY, *kernel.levels())
 
 
+def takes_covers() -> bool:
+    """Whether the kernel knows small shares from covers. One that was compiled before it did works as it used to."""
+    return kernel is not None and hasattr(kernel, "FIELDS")
+
+
 def chosen() -> tuple[str, str]:
     """The implementation that is taken where none is named, and in a few words why."""
     if kernel is None:

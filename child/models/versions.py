@@ -111,7 +111,8 @@ def _changed(part: Any) -> str:
 
 def _parameters(kind: type) -> set[str]:
     """What the constructors of a class and its bases take: some keep what only others of theirs are asked for."""
-    return {name for base in kind.__mro__ for name in inspect.signature(base.__init__).parameters}
+    made_by = [vars(base)["__init__"] for base in kind.__mro__ if "__init__" in vars(base)]
+    return {name for made in made_by for name in inspect.signature(made).parameters}
 
 
 def _says_nothing(part: Any, attribute: str, value: Any) -> bool:
