@@ -41,4 +41,14 @@ HARMLESS = (
     "sklearn.utils._bunch.Bunch",
     "sklearn.utils.validation.check_array",
 )
-TRUSTED = (*CHECKED, *HARMLESS)
+LOSSES = (
+    "sklearn._loss._loss.CyAbsoluteError",
+    "sklearn._loss._loss.CyExponentialLoss",
+    "sklearn._loss._loss.CyHalfBinomialLoss",
+    "sklearn._loss._loss.CyHalfGammaLoss",
+    "sklearn._loss._loss.CyHalfMultinomialLoss",
+    "sklearn._loss._loss.CyHalfPoissonLoss",
+    "sklearn._loss._loss.CyHalfSquaredError",
+)
+"""Those without parameters, which older skops wrote as plain objects: it trusts them only as losses."""
+TRUSTED = (*CHECKED, *HARMLESS, *LOSSES)

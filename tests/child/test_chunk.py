@@ -205,7 +205,7 @@ def test_what_is_odd_about_a_loaded_model_is_said_of_its_trees(samples, forest):
 
 
 def test_what_is_odd_about_a_model_outlives_its_conversion(samples, boosted, tmp_path):
-    found = xgboost.read(bytes(boosted.save_raw("ubj")), categories=False)
+    found = xgboost.read(bytes(boosted.save_raw("ubj")))
     odd = replace(found, about=replace(found.about, warnings=(("odd_model", "It is odd. " * 99),)))
     ensemble_file.write(odd, tmp_path / "trees")
     supervisor = Supervisor({"model": b"", "data": npy(samples.x)})

@@ -1,6 +1,7 @@
 """skops files of another scikit-learn: warned of where they mean the same, refused where they may not."""
 
 import io
+import json
 import zipfile
 
 import numpy as np
@@ -125,6 +126,27 @@ def test_losses_where_they_were_until_1_8_are_found(samples):
     moved = ('"__module__": "sklearn._loss._loss"', '"__module__": "_loss"')
     estimator = HistGradientBoostingRegressor(max_iter=2).fit(samples.x, samples.number)
     values, _, _ = explained(aged(skops_bytes(estimator), moved), npy(samples.x))
+    np.testing.assert_array_equal(values, explained(skops_bytes(estimator), npy(samples.x))[0])
+
+
+def test_losses_as_older_skops_wrote_them_are_known(samples):
+    """As plain objects, which have no state."""
+    estimator = HistGradientBoostingRegressor(max_iter=2).fit(samples.x, samples.number)
+    raw = skops_bytes(estimator)
+    with zipfile.ZipFile(io.BytesIO(raw)) as archive:
+        text = archive.read(versions.SCHEMA).decode()
+    start = text.rindex("{", 0, text.index('"CyHalfSquaredError"'))
+    loss, end = json.JSONDecoder().raw_decode(text, start)
+    nothing = {
+        "__class__": "str",
+        "__module__": "builtins",
+        "__loader__": "JsonNode",
+        "content": "null",
+        "is_json": True,
+    }
+    old = {**loss, "__loader__": "ObjectNode", "content": nothing | {"__id__": 1}}
+    plain = aged(raw, (text[start:end], json.dumps(old)))
+    values, _, _ = explained(plain, npy(samples.x))
     np.testing.assert_array_equal(values, explained(skops_bytes(estimator), npy(samples.x))[0])
 
 
