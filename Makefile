@@ -37,8 +37,12 @@ demo: $(VENV)/.installed
 up: $(VENV)/.installed
 	@exec $(BIN)/shap-supervisor up
 
+# Rooms whose tests start no service bear company; those that kill, cap and time processes want the machine for themselves.
+COMPANY = tests/child tests/jobs tests/mutate tests/shaptrees
+
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile $(COMPANY)
+	$(BIN)/python -m pytest $(COMPANY:%=--ignore=%)
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
