@@ -59,7 +59,8 @@ class BackgroundRequired(Problem):
 
 class NotFinite(Problem):
     """{what} of {model} is {value}, which is no finite number (beyond 1e300 none counts as one), so no SHAP values \
-can add up to its output. Look for it in the model's coefficients, leaves and intercept, and in what was fitted."""
+can add up to its output. Find it among the model's coefficients, leaves and intercepts, or in the rows that it was \
+trained on, and send a model without it."""
 
     code, status = "not_finite", 422
 
@@ -72,7 +73,7 @@ Shorten them, or send neither the model nor the rows with names."""
 
 
 class BadNames(Problem):
-    """{field}: the name of a column is no text that could be written as UTF-8: {name}. Give it another one."""
+    """{field}: the name of a column is no text that could be written as UTF-8: {name}. Rename it."""
 
     code, status = "bad_names", 422
 
