@@ -7,7 +7,6 @@ import warnings
 from typing import Any, BinaryIO
 
 import numpy as np
-import skops.io
 from sklearn.base import is_classifier, is_outlier_detector
 from sklearn.ensemble import IsolationForest
 from sklearn.ensemble._iforest import _average_path_length
@@ -16,9 +15,8 @@ from sklearn.utils.validation import check_is_fitted
 from skops.io.exceptions import UntrustedTypesFoundException
 
 from child import memory
-from child.models import sklearn_parts, versions
+from child.models import sklearn_parts, uploaded, versions
 from child.models.model import Model, Output, Rows, output
-from child.models.trusted import TRUSTED
 from jobs.errors import Problem, UnreadableModel, UnsupportedModel, UntrustedTypes
 from shaptrees.readers.checks import BadTree
 from shaptrees.readers.names import class_names
@@ -41,12 +39,9 @@ def load(file: BinaryIO) -> Model:
 
 def _loaded(raw: bytes) -> Any:
     try:
-        untrusted = sorted(set(skops.io.get_untrusted_types(data=raw)) - set(TRUSTED))
-        if untrusted:
-            raise UntrustedTypes(types=", ".join(untrusted[:10]))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", InconsistentVersionWarning)  # it is told as a warning of the job
-            return skops.io.loads(raw, trusted=list(TRUSTED))
+            return uploaded.loads(raw)
     except (Problem, MemoryError):
         raise
     except UntrustedTypesFoundException as error:
@@ -71,7 +66,7 @@ def describe(estimator: Any, file_format: str, version: str | None = None) -> Mo
         raise UnreadableModel(format=file_format, reason=str(error)) from None
     except AttributeError as error:
         raise UnsupportedModel(model=name, reason=f"it does not say what scikit-learn's do ({error})") from None
-    sklearn_parts.force_one_thread(estimator)
+    sklearn_parts.tame(estimator)
     features = _features(estimator)
     outputs = _outputs(estimator, name, n_features, features)
     return Model(

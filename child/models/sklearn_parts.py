@@ -1,10 +1,11 @@
 """The parts of a scikit-learn estimator, all the way down: checked for bad indices, and set to one thread.
 
-Used in templates. Covers trees, histogram boosting, gradient boosting, bagging and libsvm: those whose native code
-trusts the arrays it is given.
+Used in templates. Covers trees, histogram boosting, gradient boosting and bagging here, and beside it (`native_arrays`)
+libsvm, neighbours, k-means and sparse matrices: those whose native code trusts the arrays it is given.
 """
 
 from collections.abc import Iterator
+from types import FunctionType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -16,31 +17,32 @@ from sklearn.ensemble._gb import BaseGradientBoosting
 from sklearn.ensemble._hist_gradient_boosting.common import PREDICTOR_RECORD_DTYPE
 from sklearn.ensemble._hist_gradient_boosting.gradient_boosting import BaseHistGradientBoosting
 from sklearn.ensemble._hist_gradient_boosting.predictor import TreePredictor
-from sklearn.svm._base import BaseLibSVM
 from sklearn.tree._tree import Tree
 
+from child.models import native_arrays
 from jobs.errors import NotFinite
 from shaptrees.arrays import LEAF
 from shaptrees.readers.checks import BadTree, check_range, check_tree
 
 _BITSET_WORDS = 8
+THREADS = ("n_jobs", "_n_threads")
 COEFFICIENTS = ("coef_", "intercept_", "coefs_", "intercepts_", "dual_coef_", "_dual_coef_", "_intercept_", "constant_")
 
 
 def parts(thing: Any, seen: set[int] | None = None) -> Iterator[Any]:
-    """Every estimator, tree and predictor inside, itself first."""
+    """Every estimator, tree, predictor and sparse matrix inside, itself first."""
     seen = set() if seen is None else seen
     if id(thing) in seen:
         return
     seen.add(id(thing))
-    if isinstance(thing, Tree | TreePredictor | BaseEstimator):
+    if isinstance(thing, Tree | TreePredictor | BaseEstimator) or sparse.issparse(thing):
         yield thing
     for inner in _inside(thing):
         yield from parts(inner, seen)
 
 
 def _inside(thing: Any) -> list[Any]:
-    if isinstance(thing, Tree | TreePredictor | str | bytes):
+    if isinstance(thing, Tree | TreePredictor | str | bytes | type) or sparse.issparse(thing):
         return []
     if isinstance(thing, np.ndarray):
         return list(thing.ravel()) if thing.dtype == object else []
@@ -48,13 +50,20 @@ def _inside(thing: Any) -> list[Any]:
         return list(thing.values())
     if isinstance(thing, list | tuple | set):
         return list(thing)
-    return list(vars(thing).values()) if hasattr(thing, "__dict__") and not callable(thing) else []
+    if isinstance(thing, np.ufunc | FunctionType | ModuleType):
+        return []
+    return list(vars(thing).values()) if hasattr(thing, "__dict__") else []
 
 
-def force_one_thread(estimator: Any) -> None:
+def tame(estimator: Any) -> None:
+    """One thread, whatever it was fitted with, and no cache on disk: fitting alone would have used that."""
     for part in parts(estimator):
-        if isinstance(getattr(part, "n_jobs", None), int):
-            part.n_jobs = 1
+        own = getattr(part, "__dict__", {})
+        for name in THREADS:
+            if own.get(name) is not None:
+                setattr(part, name, 1)
+        if own.get("memory") is not None:
+            part.memory = None
 
 
 def check(estimator: Any) -> None:
@@ -65,6 +74,7 @@ def check(estimator: Any) -> None:
     for part in parts(estimator):
         if isinstance(part, BaseEstimator):
             _check_numbers(part)
+        native_arrays.check(part)
         if isinstance(part, Tree):
             _check_tree(part, part.n_features)
         elif isinstance(part, BaseForest | BaseGradientBoosting) and hasattr(part, "estimators_"):
@@ -73,8 +83,6 @@ def check(estimator: Any) -> None:
             _check_histogram(part)
         elif isinstance(part, BaseBagging) and hasattr(part, "estimators_"):
             _check_bagging(part)
-        elif isinstance(part, BaseLibSVM) and hasattr(part, "support_"):
-            _check_svm(part)
         elif hasattr(part, "tree_") and part.n_features_in_ != part.tree_.n_features:
             raise BadTree(f"a tree of {part.tree_.n_features} features for {part.n_features_in_}")
 
@@ -102,6 +110,8 @@ def _check_tree(tree: Tree, n_features: int) -> None:
     check_tree(left, right, nodes["feature"].astype(np.int64), n_features)
     if np.isnan(nodes["threshold"][left != LEAF]).any() or not np.isfinite(values).all():
         raise BadTree("a threshold or a value that is no number")
+    if tree.compute_node_depths().max() - 1 > tree.max_depth:
+        raise BadTree(f"a tree that is deeper than its {tree.max_depth} levels")
 
 
 def _check_ensemble(ensemble: Any) -> None:
@@ -154,16 +164,3 @@ def _categorical(booster: Any) -> Any:
     remapped = getattr(booster, "_is_categorical_remapped", None)
     found = booster.is_categorical_ if remapped is None else remapped
     return np.zeros(0) if found is None else found
-
-
-def _check_svm(machine: Any) -> None:
-    vectors, counts = len(machine.support_), np.asarray(machine._n_support)
-    classes = max(2, len(counts))
-    sizes = (
-        (machine.support_vectors_.shape, (vectors, machine.n_features_in_)),
-        (machine._dual_coef_.shape, (classes - 1, vectors)),
-        (machine._intercept_.shape, (classes * (classes - 1) // 2,)),
-    )
-    counted = counts.sum() == vectors or not hasattr(machine, "classes_")
-    if (counts < 0).any() or not counted or any(found != expected for found, expected in sizes):
-        raise BadTree("support vectors and coefficients that do not match")

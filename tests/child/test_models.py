@@ -337,5 +337,5 @@ def test_garbage_is_refused():
 
 def test_every_part_is_set_to_one_thread(samples):
     forest = RandomForestRegressor(2, n_jobs=4).fit(samples.x, samples.number)
-    sklearn_parts.force_one_thread([{"inner": forest}])
+    sklearn_parts.tame([{"inner": forest}])
     assert forest.n_jobs == 1
