@@ -41,8 +41,8 @@ up: $(VENV)/.installed
 COMPANY = tests/child tests/jobs tests/mutate tests/shaptrees
 
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile $(COMPANY)
-	$(BIN)/python -m pytest $(COMPANY:%=--ignore=%)
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile $(COMPANY); failed=$$?; \
+	  $(BIN)/python -m pytest $(COMPANY:%=--ignore=%) && exit $$failed
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .

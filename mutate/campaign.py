@@ -153,11 +153,18 @@ async def trial(copy: Path, mutant: Mutant, recording: Recording, *, suspected: 
     file = copy / mutant.file
     original = file.read_text()
     try:
-        file.write_text(mutant.text)
+        _write(file, mutant.text)
         outcome, by = await _outcome(copy, mutant, recording, suspected=suspected)
     finally:
-        file.write_text(original)
+        _write(file, original)
     return Verdict(mutant.key, outcome, by, round(time.monotonic() - began, 1))
+
+
+def _write(file: Path, text: str) -> None:
+    """And forget what was compiled of it: Python takes a file of the same second and size for the same."""
+    file.write_text(text)
+    for compiled in (file.parent / "__pycache__").glob(f"{file.stem}.*.pyc"):
+        compiled.unlink()
 
 
 async def _outcome(copy: Path, mutant: Mutant, recording: Recording, *, suspected: bool) -> tuple[str, str]:

@@ -58,7 +58,7 @@ async def opened(bench: Bench, job_id: str, *spans: Span) -> Lease:
     return held
 
 
-async def finish(bench: Bench, held: Lease, value: bytes, summary: dict[str, int] | None = None) -> bool:
+async def finish(bench: Bench, held: Lease, value: bytes, summary: dict[str, Any] | None = None) -> bool:
     await bench.queue.put_values(held, 0, value * held.chunk.span.rows)
     partial = PARTIAL if held.chunk.kind == "rows" else None
     return await bench.queue.finish(held, attempt(held.chunk.id), partial, summary)

@@ -7,7 +7,8 @@ from jobs import protocol, warnings
 from jobs.protocol import BadFrame, Ready
 from jobs.records import Job, job_from_hash, json_text
 from jobs.warnings import MOST, MOST_CHARACTERS, JobWarning, warning
-from tests.jobs.steps import LAYOUT, MODEL
+from tests.jobs.conftest import Bench
+from tests.jobs.steps import LAYOUT, MODEL, finish, lease, span
 from tests.jobs.test_records import FIELDS
 
 A, B, C = (warning(code, f"It is {code}.") for code in "abc")
@@ -19,10 +20,17 @@ def job(**parts: object) -> Job:
     return found
 
 
-def test_a_job_has_those_of_its_model_its_data_and_its_rows_once() -> None:
+@pytest.mark.anyio
+async def test_a_job_has_those_of_its_model_and_its_data_once_and_its_summarys_when_it_ends(bench: Bench) -> None:
     model, layout = (msgspec.structs.replace(part, warnings=own) for part, own in ((MODEL, [A, B]), (LAYOUT, [B, C])))
-    assert job(model=model, layout=layout).warnings == [A, B, C]
-    assert job(layout=layout, summary={"warnings": [A, C]}).warnings == [B, C, A]
+    job_id = await bench.submit()
+    held = await lease(bench, job_id)
+    whole = [span(0, 1)]
+    await bench.queue.plan(held, model=model, layout=layout, rows=2, spans=whole, cap_bytes=7, attempt=None)
+    assert (await bench.store.job(job_id)).warnings == [A, B, C]
+    await finish(bench, held, b"aaaaaaaa")
+    await finish(bench, await lease(bench, job_id), b"", {"warnings": [msgspec.to_builtins(C)]})
+    assert (await bench.store.job(job_id)).warnings == [C]
 
 
 def test_records_of_older_versions_have_none() -> None:
@@ -31,8 +39,13 @@ def test_records_of_older_versions_have_none() -> None:
 
 
 @pytest.mark.parametrize("written", [7, [7], [{"code": "a"}], [{"code": "a", "message": "x" * 501}], [A] * 21])
-def test_a_summary_with_others_than_ours_hides_no_job(written: object) -> None:
-    assert job(summary={"warnings": written}).warnings == []
+def test_a_summary_with_others_than_ours_has_none(written: object) -> None:
+    assert warnings.of_summary({"warnings": msgspec.to_builtins(written)}) == []
+
+
+def test_a_summary_of_ours_has_its_own() -> None:
+    assert warnings.of_summary({"warnings": [msgspec.to_builtins(A)]}) == [A]
+    assert warnings.of_summary({}) == warnings.of_summary(None) == []
 
 
 def test_they_are_few_and_short() -> None:
