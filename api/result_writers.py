@@ -3,7 +3,8 @@
 - JSON: an object with job_id, explainer, engine, features, outputs, base_values, shape, rows ([first, last]) and
   values, nested as `shape` says. NaN is null.
 - CSV: `row,<features>`; with several outputs `row,output,<features>`, a line each; interactions add `feature` before
-  the features, a line for each row of the matrix. NaN is an empty cell.
+  the features, a line for each row of the matrix. NaN is an empty cell. A name that a spreadsheet would run as a
+  formula has an apostrophe before it (`harmless`).
 - NPY: version 1.0, float64.
 
 A line of CSV is a JSON list without its brackets: msgspec writes both, in the shortest digits that read back alike.
@@ -11,6 +12,7 @@ A line of CSV is a JSON list without its brackets: msgspec writes both, in the s
 
 import csv
 import io
+import re
 import sys
 from array import array
 from typing import Annotated, Any, Protocol
@@ -23,6 +25,9 @@ from api.result_table import Table
 Values = Annotated[list[Any], msgspec.Meta(extra_json_schema={"items": {}})]
 """Nested as the shape says."""
 _encode = msgspec.json.Encoder().encode
+FORMULA = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
+"""What the first character of a cell must not be; some programs take the wide ones for the others."""
+NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 
 
 class Result(msgspec.Struct, kw_only=True):
@@ -100,13 +105,13 @@ class CsvWriter:
     def __init__(self, table: Table) -> None:
         self._table = table
         self._line = 0
-        self._features = [_cells([name]) for name in table.features]
+        self._features = [_cells([harmless(name)]) for name in table.features]
         several = len(table.outputs) > 1
-        self._outputs = [_cells([name]) + b"," for name in table.outputs] if several else [b""]
+        self._outputs = [_cells([harmless(name)]) + b"," for name in table.outputs] if several else [b""]
 
     def begin(self) -> bytes:
         keys = ["row", *(["output"] if len(self._outputs) > 1 else []), *(["feature"] * self._table.interactions)]
-        return _cells([*keys, *self._table.features]) + b"\n"
+        return _cells([*keys, *map(harmless, self._table.features)]) + b"\n"
 
     def write(self, batch: bytes) -> bytes:
         outputs = self._outputs
@@ -148,6 +153,11 @@ class NpyWriter:
 
     def length(self) -> int | None:
         return self._length
+
+
+def harmless(name: str) -> str:
+    """As OWASP advises against formulas in CSV: an apostrophe before it makes it text. Numbers stay numbers."""
+    return f"'{name}" if name[:1] in FORMULA and not NUMBER.fullmatch(name) else name
 
 
 def _lines(batch: bytes, width: int) -> list[list[float]]:

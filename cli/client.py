@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 from pathlib import Path
-from typing import IO, Any
+from typing import Any, Protocol
 
 import httpx2
 
@@ -19,6 +19,12 @@ ANSWER_TIMEOUT_S = 120.0
 PIECE_BYTES = 256 * 1024
 
 Document = dict[str, Any]
+
+
+class Sink(Protocol):
+    """Takes bytes: a file, or what stands before one."""
+
+    def write(self, data: bytes, /) -> object: ...
 
 
 class Client:
@@ -80,7 +86,7 @@ class Client:
         """Every process and its memory; needs the admin token."""
         return self._document("GET", "/admin/memory")
 
-    def download(self, job_id: str, sink: IO[bytes], *, accept: str, rows: str | None = None) -> int:
+    def download(self, job_id: str, sink: Sink, *, accept: str, rows: str | None = None) -> int:
         """Write the result into `sink` piece by piece; returns its size in bytes."""
         params = {"rows": rows} if rows else {}
         size = 0

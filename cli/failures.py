@@ -7,6 +7,8 @@ from typing import ClassVar
 
 import click
 
+from cli.printable import printable
+
 
 class Failure(click.ClickException):
     """`code` names the cause for programs: a problem's code where the service sent one."""
@@ -15,7 +17,7 @@ class Failure(click.ClickException):
 
     def __init__(self, message: str, code: str | None = None) -> None:
         self.code = code or self.default_code
-        super().__init__(f"{message} [{code}]" if code else message)
+        super().__init__(printable(f"{message} [{code}]" if code else message, keep="\n"))
 
 
 class JobFailed(Failure):

@@ -11,6 +11,7 @@ from cli.analysis import analysis, analysis_options
 from cli.client import Client, Document
 from cli.output import FORMATS, fetch, json_option, output_option
 from cli.polling import require_finished, wait_for_end
+from cli.printable import TerminalSink
 from cli.progress import ProgressBar
 from cli.service_url import connect, url_option
 from cli.tables import job_facts, out
@@ -61,7 +62,8 @@ def result(job_id: str, output: Path | None, rows: str | None, url: str | None) 
         if output:
             fetch(client, job_id, output, rows=rows)
         else:
-            client.download(job_id, sys.stdout.buffer, accept=FORMATS[".csv"], rows=rows)
+            sink = TerminalSink(sys.stdout.buffer) if sys.stdout.isatty() else sys.stdout.buffer
+            client.download(job_id, sink, accept=FORMATS[".csv"], rows=rows)
 
 
 @click.command()

@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.client import Document
+from cli.printable import printable
 from cli.service_url import connect, url_option
 from cli.tables import in_mb, out
 
@@ -68,12 +69,12 @@ def _supervisor(snapshot: Document, state: Document) -> RenderableType:
         size = forkserver.get("pss_bytes") or forkserver["rss_bytes"]
         table.add_row("forkserver", "", in_mb(size), f"pid {forkserver['pid']}, {forkserver.get('stack', '')}")
     for template in snapshot["templates"]:
-        table.add_row("template", "", in_mb(template.get("growth_bytes")), _template_note(template))
+        table.add_row("template", "", in_mb(template.get("growth_bytes")), Text(printable(_template_note(template))))
     for child in snapshot["children"]:
         grown, cap = child["growth_bytes"], child["cap_bytes"]
         note = f"pid {child['pid']}, job {child['job_id']}, chunk {child['chunk']}, {child['age_s']:.1f} s"
-        table.add_row("child", _bar(grown, cap), _of(grown, cap), note)
-    title = Text(f"{snapshot['name']}{' (draining)' if snapshot['draining'] else ''}", style="bold")
+        table.add_row("child", _bar(grown, cap), _of(grown, cap), Text(printable(note)))
+    title = Text(printable(f"{snapshot['name']}{' (draining)' if snapshot['draining'] else ''}"), style="bold")
     return Group(title, table, _chart(snapshot, state["history"]))
 
 
@@ -112,5 +113,6 @@ def _failures(failures: list[Document]) -> list[RenderableType]:
     for name in ("last failed attempts", "chunk", "outcome", "cause"):
         table.add_column(name, overflow="fold")
     for failure in failures[:LAST_FAILURES]:
-        table.add_row(failure.get("job_id"), failure.get("chunk"), failure.get("outcome"), failure.get("message"))
+        said = (failure.get(name) or "" for name in ("job_id", "chunk", "outcome", "message"))
+        table.add_row(*(Text(printable(str(text))) for text in said))
     return [table]

@@ -7,8 +7,10 @@ from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.text import Text
 
 from cli.client import Document
+from cli.printable import printable
 
 errors = Console(stderr=True, highlight=False)
 
@@ -36,8 +38,8 @@ class ProgressBar:
         self._bar.stop()
 
     def show(self, job: Document) -> None:
-        values: dict[str, Any] = {"description": job["status"], "completed": job.get("rows_done") or 0}
+        values: dict[str, Any] = {"description": printable(str(job["status"])), "completed": job.get("rows_done") or 0}
         self._bar.update(self._task, total=job.get("rows"), **values)
 
     def say(self, line: str) -> None:
-        errors.print(line, style="yellow")
+        errors.print(Text(printable(line)), style="yellow")

@@ -12,8 +12,10 @@ import click
 import redis
 from rich import box
 from rich.table import Table
+from rich.text import Text
 
 from cli.failures import Unreachable
+from cli.printable import printable
 from cli.tables import out
 from jobs.audit import Audit, Finding
 from jobs.settings import load_settings
@@ -53,6 +55,6 @@ def _show(found: list[Finding], apply: bool) -> None:
     for heading in ("job", "finding", "where", "meaning"):
         table.add_column(heading, overflow="fold")
     for finding in found:
-        table.add_row(finding.job_id or "-", finding.code, finding.detail, finding.meaning)
+        table.add_row(*(Text(printable(said)) for said in (finding.job_id or "-", *finding[:2], finding.meaning)))
     out.print(table)
     out.print(f"{len(found)} mended." if apply else f"{len(found)} found. `repair --apply` mends them.")

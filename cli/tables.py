@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.client import Document
+from cli.printable import printable
 
 MIB = 1024 * 1024
 HUNDRED_MB = 100 * MIB
@@ -35,7 +36,7 @@ def top_features(summary: Document, limit: int = TOP) -> Table:
     for number, feature in enumerate(features, start=1):
         value = float(feature["mean_abs_shap"])
         bar = "█" * max(1, round(BAR_CELLS * value / largest)) if value else ""
-        table.add_row(str(number), Text(str(feature["feature"])), f"{value:.4g}", Text(bar, style="cyan"))
+        table.add_row(str(number), Text(printable(str(feature["feature"]))), f"{value:.4g}", Text(bar, style="cyan"))
     return table
 
 
@@ -46,7 +47,7 @@ def facts(pairs: list[tuple[str, Any]]) -> Table:
     table.add_column(overflow="fold")
     for name, value in pairs:
         if value is not None:
-            table.add_row(name, value if isinstance(value, Text) else Text(str(value)))
+            table.add_row(name, value if isinstance(value, Text) else Text(printable(str(value), keep="\n")))
     return table
 
 

@@ -21,6 +21,7 @@ from cli.client import Client, Document
 from cli.failures import Failure, JobFailed, Refused, TimedOut
 from cli.output import FORMATS
 from cli.polling import wait_for_end
+from cli.printable import printable
 from cli.service_url import connect, url_option
 from cli.tables import out
 from jobs.states import JobState
@@ -41,9 +42,11 @@ class Verification:
     def show(self, check: Check) -> None:
         self.failed += check.status == "failed"
         self.warned += check.status == "warn"
-        line = Text.assemble((f"{check.status:8}", STYLES[check.status]), f"{check.name}: {check.found}")
+        line = Text.assemble(
+            (f"{check.status:8}", STYLES[check.status]), printable(f"{check.name}: {check.found}", keep="\n")
+        )
         if check.status != "ok" and check.way_out:
-            line.append(f"\n        {check.way_out}", STYLES[check.status])
+            line.append(printable(f"\n        {check.way_out}", keep="\n"), STYLES[check.status])
         out.print(line)
 
 
