@@ -24,7 +24,7 @@ Document = dict[str, Any]
 class Sink(Protocol):
     """Takes bytes: a file, or what stands before one."""
 
-    def write(self, data: bytes, /) -> object: ...
+    def write(self, data: bytes, /) -> int: ...
 
 
 class Client:

@@ -70,3 +70,16 @@ async def test_a_store_that_refuses_what_we_ask_costs_the_attempt_and_nothing_el
         await executor.run(lease, cast("Any", Pool()))
     assert [line["event"] for line in logs if line["event"] == "attempt_not_committed"] == ["attempt_not_committed"]
     assert executor.running == {}
+
+
+async def test_a_job_whose_record_cannot_be_read_ends_at_once() -> None:
+    """It is no loss of a supervisor, and is not tried again."""
+    queue: Any = Queue()
+    queue.settled.append(Decision(action="retry", counts=""))  # so that the store answers at once
+    fields = {b"job_id": b"a-job", b"state": b"started", b"options": b"{"}
+    lease = Lease(job_id="a-job", chunk=Chunk(id="open", kind="open", token=7), fields=fields)
+    executor = Executor(queue, Settings(), RedisLink("redis://there"))
+    await executor.run(lease, cast("Any", Pool()))
+    decision = queue.settled[-1]
+    assert (decision.action, decision.counts, decision.error.code) == ("fail", "", "unreadable_record")
+    assert executor.running == {}
