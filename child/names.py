@@ -5,7 +5,8 @@ Used in templates and children. Does not compare the data's names with the model
 
 from collections.abc import Iterable
 
-from jobs.errors import BadNames, NamesTooLarge
+from jobs.errors import BadNames, NamesTooLarge, NameTooLong
+from jobs.protocol import MOST_NAME
 
 MOST_BYTES = 1024 * 1024
 """Of all names of a model, or of a table, together: 100,000 of ten letters."""
@@ -13,9 +14,13 @@ SHOWN = 40
 
 
 def check(field: str, names: Iterable[str]) -> None:
-    """Raises NamesTooLarge and BadNames."""
+    """Raises NamesTooLarge, NameTooLong and BadNames."""
     found_bytes = 0
     for name in names:
+        if len(name) > MOST_NAME:
+            raise NameTooLong(
+                field=field, name=ascii(name[:SHOWN]), found_characters=len(name), limit_characters=MOST_NAME
+            )
         try:
             found_bytes += len(name.encode())
         except UnicodeEncodeError:

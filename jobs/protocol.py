@@ -25,6 +25,8 @@ class of Redis's allocator, which would otherwise round it up by a quarter."""
 Bytes = Annotated[int, Meta(ge=0, lt=2**48)]
 """No address space is larger."""
 
+MOST_NAME = 10_000
+"""Characters of a name, of a feature for example."""
 
 FailureKind = Literal["refused", "memory", "raised"]
 

@@ -72,6 +72,13 @@ Shorten them, or send neither the model nor the rows with names."""
     code, status = "names_too_large", 422
 
 
+class NameTooLong(Problem):
+    """{field}: the name of a column that begins with {name} has {found_characters} characters, more than the \
+{limit_characters} allowed. Rename it."""
+
+    code, status = "name_too_long", 422
+
+
 class BadNames(Problem):
     """{field}: the name of a column is no text that could be written as UTF-8: {name}. Rename it."""
 

@@ -8,16 +8,14 @@ from typing import Any
 
 import msgspec
 
-from jobs.protocol import BadFrame, Done, Failed, FromChild, Plan, Ready, Unsuited
+from jobs.protocol import MOST_NAME, BadFrame, Done, Failed, FromChild, Plan, Ready, Unsuited
 from jobs.records import ModelInfo, json_text
 
 MOST_SENTENCE = 4_000
 """Characters of a sentence; what is longer is cut."""
-MOST_NAME = 10_000
-"""Characters of a name, of a feature for example;"""
 MOST_FEATURES = 2**24
 MOST_DETAIL_BYTES = 64 * 1024
-"""of a failure's data, as JSON: more is left out."""
+"""Of a failure's data, as JSON: more is left out."""
 DEEPEST = 20
 """Levels of a document."""
 

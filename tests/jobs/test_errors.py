@@ -49,6 +49,7 @@ STATUSES = {
         "no_header",
         "no_rows",
         "no_table",
+        "name_too_long",
         "names_too_large",
         "not_finite",
         "not_numeric",
