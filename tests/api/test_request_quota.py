@@ -138,8 +138,15 @@ def test_bytes_too_many_are_a_429_before_the_body_is_read(small: TestClient) -> 
     assert int(response.headers["retry-after"]) >= 1
     response = put(small, ALICE, content=MODEL + b" " * 2_000_000)
     assert (response.status_code, response.json()["code"]) == (429, "too_many_bytes")
+    for nonsense in (
+        small.post("/analyze", files={"background": ("b.csv", big)}, headers=bearer(ALICE)),
+        put(small, ALICE, content=b"no model at all" * 100_000),
+    ):
+        assert (nonsense.status_code, nonsense.json()["code"]) == (429, "too_many_bytes"), "its body was not looked at"
+
+
+def test_bytes_that_fit_alone_are_refused_beside_others(small: TestClient) -> None:
+    big = b"a,b\n" + b"1,2\n" * 300_000
     assert put(small, BOB, content=MODEL + b" " * 900_000).status_code == 201
     response = small.post("/analyze", files=files(data=("d.csv", big[:200_000])), headers=bearer(BOB))
-    assert (response.status_code, response.json()["code"]) == (429, "too_many_bytes"), (
-        "what fits alone does not beside it"
-    )
+    assert (response.status_code, response.json()["code"]) == (429, "too_many_bytes")
