@@ -13,6 +13,8 @@ from msgspec import Meta
 
 COMMAND_BYTES = 256
 MAX_DESCRIPTORS = 4
+GATE = b"g"
+"""Comes first from a template, with a descriptor where there is one: see `fork_gate`."""
 FILE_DESCRIPTOR = 100
 """Under this number a template finds the one file that it may read or write."""
 HARD_MARGIN_BYTES = 16 * 1024 * 1024

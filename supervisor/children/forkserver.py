@@ -39,6 +39,7 @@ from supervisor.children.confinement import (
 )
 from supervisor.children.fork_protocol import (
     COMMAND_BYTES,
+    GATE,
     MAX_DESCRIPTORS,
     Event,
     Exited,
@@ -102,10 +103,12 @@ class Forkserver:
         with contextlib.suppress(ChildProcessError):
             while (found := os.wait4(-1, os.WNOHANG))[0]:
                 pid, status, usage = found
-                if number := self._numbers.pop(pid, None):
+                number = self._numbers.pop(pid, None)
+                if number:
                     _kill_group(pid)
-                    for orphan in _children() - set(self._numbers):
-                        os.kill(orphan, signal.SIGKILL)
+                for orphan in _children() - set(self._numbers):  # also what an orphan has left in its turn
+                    os.kill(orphan, signal.SIGKILL)
+                if number:
                     max_rss = usage.ru_maxrss * (1024 if LINUX else 1)
                     self._tell(Exited(number=number, status=status, max_rss_bytes=max_rss))
 
@@ -153,6 +156,7 @@ class Forkserver:
             os._exit(code)
 
     def _become_template(self, connection: socket.socket, control: socket.socket) -> None:
+        _hand_over(control, self._sandbox.gate())
         prepared = self._work.prepare(connection)
         connection.close()
         if prepared is not None:
@@ -160,6 +164,13 @@ class Forkserver:
             self._sandbox.expect_children()
             gc.freeze()
             Forkserver(control, self._work, prepared, self._sandbox).serve()
+
+
+def _hand_over(control: socket.socket, gate: int | None) -> None:
+    """The first byte on a template's control socket; with it, whoever reads it decides about our forks."""
+    socket.send_fds(control, [GATE], [] if gate is None else [gate])
+    if gate is not None:
+        os.close(gate)
 
 
 def _receive(control: socket.socket) -> tuple[Fork, list[int]] | None:

@@ -7,7 +7,7 @@ import errno
 import os
 
 from supervisor.children import syscalls
-from supervisor.children.seccomp import Refuse
+from supervisor.children.seccomp import ASK, Refuse
 
 THREAD, SIBLING, NAMESPACES = 0x0001_0000, 0x0000_8000, 0x7E02_0000
 """Flags of clone(2)."""
@@ -53,6 +53,11 @@ NO_WRITING = (
     Refuse("open", argument=1, has="bits", value=WRITING),
 )
 """From when on a fork has made itself the first to be killed, which is done by writing to /proc."""
+ASKED_FOR = (
+    Refuse("clone", ASK, argument=0, has="no bits", value=THREAD),
+    *(Refuse(name, ASK) for name in ("fork", "vfork")),
+)
+"""Of a template: see `fork_gate`."""
 NO_PROCESSES = (
     Refuse("clone", argument=0, has="no bits", value=THREAD),
     *(Refuse(name) for name in ("fork", "vfork", "setsid", "setpgid")),

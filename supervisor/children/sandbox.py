@@ -23,7 +23,7 @@ from supervisor.children import kernel, landlock, privileges, refusals, seccomp
 from supervisor.children.landlock import READ, WRITE, Files
 
 Mode = Literal["auto", "require", "off"]
-LAYERS = ("no_new_privs", "landlock", "landlock_scopes", "capabilities", "seccomp")
+LAYERS = ("no_new_privs", "landlock", "landlock_scopes", "capabilities", "seccomp", "fork_gate")
 """In the order in which they are put on. `landlock_scopes`: of signals; Linux 6.12 and newer."""
 ROOT = Path(__file__).parents[2]
 """Where our packages are. What lies there beside packages is no child's business: a checkout may hold secrets."""
@@ -62,6 +62,7 @@ class Sandbox:
         self._cpu_limit = (int(policy.chunk_cpu_s + CPU_GRACE_S),) * 2
         self._on_enclosing: list[kernel.Call] = []
         self._on_sealing: list[kernel.Call] = []
+        self._gate: kernel.Call | None = None
 
     def begin(self) -> None:
         """In the forkserver, when it has imported everything. Layers that cannot be put on are `missing`."""
@@ -75,6 +76,7 @@ class Sandbox:
             "landlock_scopes": self._check_rules,
             "capabilities": self._drop_capabilities,
             "seccomp": self._filter_calls,
+            "fork_gate": self._prepare_gate,
         }
         for layer in look():
             with suppress(OSError):
@@ -89,6 +91,13 @@ class Sandbox:
         _lower(resource.RLIMIT_FSIZE, file_bytes)
         for prepared in self._on_enclosing:
             kernel.make(prepared)
+
+    def gate(self) -> int | None:
+        """In a template, before it reads anything: a descriptor for whoever decides about its forks; see `fork_gate`.
+
+        None where the platform has not got that. Raises OSError.
+        """
+        return None if self._gate is None else kernel.make(self._gate)
 
     def expect_children(self) -> None:
         """In a template that is loaded: they reach neither it nor one another, and write nothing. Raises OSError."""
@@ -121,6 +130,9 @@ class Sandbox:
         """Root shall find its libraries, wherever they lie, as long as there are rules about what else it finds."""
         privileges.drop(keep=0 if self._rules is None else privileges.CAP_DAC_READ_SEARCH)
 
+    def _prepare_gate(self) -> None:
+        self._gate = seccomp.installation(refusals.ASKED_FOR, listen=True)
+
     def _filter_calls(self) -> None:
         kernel.make(seccomp.installation(refusals.ALWAYS))
         self._on_enclosing.append(seccomp.installation(refusals.NO_WRITING))
@@ -136,6 +148,7 @@ def look() -> list[str]:
         "landlock_scopes": version >= landlock.SCOPED_SINCE,
         "capabilities": linux,
         "seccomp": seccomp.available(),
+        "fork_gate": seccomp.can_ask(),
     }
     return [layer for layer in LAYERS if there[layer]]
 

@@ -26,7 +26,13 @@ _SET_MODE_FILTER = 1
 _NO_SLOWER = 1 << 2
 """SECCOMP_FILTER_FLAG_SPEC_ALLOW: older kernels would else turn a processor's speculation off."""
 _LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _SKIP, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x05, 0x06
-_ALLOW, _ERROR = 0x7FFF_0000, 0x0005_0000
+_ALLOW, _ASK, _ERROR = 0x7FFF_0000, 0x7FC0_0000, 0x0005_0000
+ASK = -1
+"""In the place of an error: whoever listens decides."""
+_LISTEN = 1 << 3
+"""SECCOMP_FILTER_FLAG_NEW_LISTENER."""
+_IS_AVAILABLE = 2
+"""SECCOMP_GET_ACTION_AVAIL."""
 _NUMBER, _MACHINE, _ARGUMENTS = 0, 4, 16
 """Where they lie in struct seccomp_data."""
 Step = tuple[int, int, int, int]
@@ -64,10 +70,24 @@ def available() -> bool:
     return False
 
 
-def installation(rules: Iterable[Refuse]) -> kernel.Call:
-    """The call after which these rules hold for this thread and what it starts. Needs no_new_privs."""
+def can_ask() -> bool:
+    """Whether this kernel lets another process decide."""
+    if not available():
+        return False
+    try:
+        action = ctypes.byref(ctypes.c_uint32(_ASK))
+        return kernel.make(kernel.call(_SECCOMP[platform.machine()], _IS_AVAILABLE, 0, action)) == 0
+    except OSError:
+        return False
+
+
+def installation(rules: Iterable[Refuse], *, listen: bool = False) -> kernel.Call:
+    """The call after which these rules hold for this thread and what it starts. Needs no_new_privs.
+
+    With `listen` it answers a descriptor, for whoever decides what rules with ASK are about.
+    """
     code = program(rules, str(machine()))
-    return _installation(_Program(len(code) // STEP_BYTES, code))
+    return _installation(_Program(len(code) // STEP_BYTES, code), _NO_SLOWER | (_LISTEN if listen else 0))
 
 
 def program(rules: Iterable[Refuse], on: str) -> bytes:
@@ -89,9 +109,9 @@ def program(rules: Iterable[Refuse], on: str) -> bytes:
     return b"".join(struct.pack("<HBBI", *step) for step in code)
 
 
-def _installation(filter_program: _Program | None) -> kernel.Call:
+def _installation(filter_program: _Program | None, flags: int = _NO_SLOWER) -> kernel.Call:
     where = ctypes.byref(filter_program) if filter_program else None
-    return kernel.call(_SECCOMP[platform.machine()], _SET_MODE_FILTER, _NO_SLOWER, where)
+    return kernel.call(_SECCOMP[platform.machine()], _SET_MODE_FILTER, flags, where)
 
 
 def _search(numbered: list[tuple[int, list[Refuse]]]) -> list[Step]:
@@ -111,7 +131,7 @@ def _one(number: int, rules: list[Refuse]) -> list[Step]:
 
 def _refusal(rule: Refuse) -> list[Step]:
     if rule.argument is None:
-        return [(_RETURN, 0, 0, _ERROR | rule.error)]
+        return [(_RETURN, 0, 0, _answer(rule.error))]
     return _test(_ARGUMENTS + 8 * rule.argument, rule.has, rule.value & LOW_BITS, rule.error)
 
 
@@ -119,4 +139,8 @@ def _test(offset: int, has: str, value: int, error: int) -> list[Step]:
     """Load a word, and answer with an error if it is as told."""
     jump = _ANY_BIT if has in ("bits", "no bits") else _EQUAL
     where = (0, 1) if has in ("value", "bits") else (1, 0)
-    return [(_LOAD, 0, 0, offset), (jump, *where, value), (_RETURN, 0, 0, _ERROR | error)]
+    return [(_LOAD, 0, 0, offset), (jump, *where, value), (_RETURN, 0, 0, _answer(error))]
+
+
+def _answer(error: int) -> int:
+    return _ASK if error == ASK else _ERROR | error

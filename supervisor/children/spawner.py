@@ -16,8 +16,10 @@ import structlog
 
 from jobs.outcomes import Outcome
 from supervisor.children.descendant import Descendant, NotItsChild
+from supervisor.children.fork_gate import ForkGate
 from supervisor.children.fork_protocol import (
     EVENT_HEADER_BYTES,
+    GATE,
     BadEvent,
     Exited,
     Fork,
@@ -92,6 +94,7 @@ class Spawner:
         self._forking = forking
         self._children: dict[int, Child] = {}
         self._next_number = 0
+        self._gate: ForkGate | None = None
         self.warm: asyncio.Future[Warm] = asyncio.get_running_loop().create_future()
         self.lost = asyncio.Event()
         self._events = asyncio.create_task(self._listen())
@@ -117,6 +120,8 @@ class Spawner:
         child = Child(self._next_number, await Pipe.over(ours), StderrTail(read_end))
         self._children[child.number] = child
         try:
+            if self._gate:
+                self._gate.grant()
             command = encode_command(Fork(number=child.number, role=role, cap_bytes=cap_bytes))
             socket.send_fds(self._control, [command], descriptors)
         except OSError:
@@ -155,6 +160,10 @@ class Spawner:
         await self._forking.wait()
 
     async def _listen(self) -> None:
+        if isinstance(self._forking, Child):
+            await self._receive_gate()
+        if self.lost.is_set():
+            return
         reader, writer = await asyncio.open_unix_connection(sock=self._control.dup())
         try:
             while True:
@@ -166,6 +175,23 @@ class Spawner:
             self._disbelieve(str(error))
         finally:
             writer.close()
+
+    async def _receive_gate(self) -> None:
+        """The first byte; sent before the template has read anything."""
+        loop, readable = asyncio.get_running_loop(), asyncio.Event()
+        with self._control.dup() as control:  # ours may be closed meanwhile
+            loop.add_reader(control, readable.set)
+            try:
+                await readable.wait()
+            finally:
+                loop.remove_reader(control)
+            first, listeners = b"", list[int]()
+            with contextlib.suppress(OSError):
+                first, listeners, _, _ = socket.recv_fds(control, len(GATE), 1)
+        if first != GATE:
+            self._lose()
+        elif listeners:
+            self._gate = ForkGate(listeners[0])
 
     def _hear(self, event: Warm | Forked | Exited) -> None:
         """Raises BadEvent, NotItsChild."""
@@ -199,8 +225,8 @@ class Spawner:
     def _exited(self, child: Child, event: Exited) -> None:
         if child.process and not child.process.gone:
             raise BadEvent(f"it tells the exit of process {child.pid}, which is there")
-        if not child.process and not child.forked.done() and event.status is not None:
-            raise BadEvent(f"number {child.number} exited and was not forked")
+        if not child.forked.done() and (event.status is not None or self._gate):  # it may have forked secretly
+            raise BadEvent(f"number {child.number} was not forked: {event.error}")
         del self._children[child.number]
         child.release()
         child.exited.set_result(event)
@@ -231,6 +257,8 @@ class Spawner:
             return
         self.lost.set()
         self._control.close()
+        if self._gate:
+            self._gate.close()
         for child in self._children.values():
             child.parent_lost = True
             child.end()

@@ -160,6 +160,18 @@ class MemoryActs:
         return True
 
     @staticmethod
+    def lineage(_: Any, path: str) -> None:
+        """Leave a process behind, and one that is its child; the pid of that one is written down."""
+        if os.fork() == 0:
+            os.setsid()
+            if pid := os.fork():
+                Path(path).write_text(str(pid))
+            time.sleep(600)
+        while not (Path(path).exists() and Path(path).read_text()):
+            time.sleep(0.01)
+        os._exit(3)
+
+    @staticmethod
     def overflow(_: Any, __: str) -> None:
         """Recurse in C until the stack is used up."""
         resource.setrlimit(resource.RLIMIT_STACK, (MIB // 4, MIB // 4))

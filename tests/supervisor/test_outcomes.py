@@ -222,3 +222,11 @@ async def test_bytes_that_are_not_there_are_none(service: Service, tmp_path: Pat
     job, attempts = await play(service, {"0-1": ["read_afar"]}, tmp_path)
     assert job.state is JobState.FINISHED
     assert {attempt.outcome for attempt in attempts} == {Outcome.SUCCEEDED}
+
+
+async def test_what_orphans_leave_goes_too(service: Service, tmp_path: Path) -> None:
+    async with service.supervisor(worker_slots=1):
+        acts = {"0-1": [f"lineage:{tmp_path / 'pid'}", "ok"]}
+        await service.ended(await service.submit({"acts": acts, "scratch": str(tmp_path)}))
+        left = int((tmp_path / "pid").read_text())
+        await service.until(lambda: not psutil.pid_exists(left))

@@ -33,10 +33,9 @@ async def attacked(mode: Any) -> dict[str, Any]:
             "port": store.getsockname()[1],
             "secret": secret,
         }
-        sibling, its_control, _ = await template(spawner, targets)
+        sibling, of_sibling, _ = await template(spawner, targets)
         targets["sibling"] = sibling.pid
-        first, control, found = await template(spawner, targets)
-        of_template = Spawner(control, first)
+        first, of_template, found = await template(spawner, targets)
         await of_template.warm
         child, _ = await of_template.fork("child", 0)
         lean, _ = await spawner.fork("child", CAP_BYTES)
@@ -48,15 +47,16 @@ async def attacked(mode: Any) -> dict[str, Any]:
             "watched": shares(first.pid or 0) is not None,
         }
         of_template.close()
-        its_control.close()
+        of_sibling.close()
     await spawner.leave()
     return found
 
 
-async def template(spawner: Spawner, targets: dict[str, Any]) -> tuple[Child, socket.socket, dict[str, Any]]:
+async def template(spawner: Spawner, targets: dict[str, Any]) -> tuple[Child, Spawner, dict[str, Any]]:
     forked, control = await spawner.fork("template", CAP_BYTES)
     assert control
-    return forked, control, {"template": await answer(forked, targets)}
+    of_template = Spawner(control, forked)  # also decides about its forks
+    return forked, of_template, {"template": await answer(forked, targets)}
 
 
 async def answer(child: Child, targets: dict[str, Any]) -> dict[str, Any]:

@@ -169,6 +169,7 @@ ANYBODY: dict[str, Attack] = {
     "change its limits": lambda to: call("prlimit64", to["supervisor"], resource.RLIMIT_CORE, None, None),
     "change its priority": lambda to: os.setpriority(os.PRIO_PROCESS, to["supervisor"], _priority(to)),
     "change its processors": lambda to: os.sched_setaffinity(to["supervisor"], _processors(to)),
+    "a process": lambda _: os.fork() or os._exit(0),
     "run a program": lambda _: os.execv("/nowhere", ["/nowhere"]),  # without a sandbox: there is no such file
     "memory without a cap": lambda _: os.close(os.memfd_create("attacker")),
     "shared memory": lambda _: call("shmget", 0, 4096, 0),
@@ -189,7 +190,6 @@ ANYBODY: dict[str, Attack] = {
 }
 """What neither a template nor a child may do."""
 ALONE: dict[str, Attack] = {
-    "a process": lambda _: os.fork() or os._exit(0),
     "a session": lambda _: os.setsid(),
     "a group": lambda _: os.setpgid(0, 0),
     "outlive the parent": lambda _: _libc.prctl(1, 0, 0, 0, 0) and _raise(),
