@@ -81,7 +81,7 @@ def test_a_problem_names_itself(problem: type[Problem]) -> None:
 
 WAYS_OUT = re.compile(
     r"\b(send|save|use|encode|rename|fill|ask|raise|try|submit|choose|set|put|install|installs|let|leave|is the way out"
-    r"|wait|cancel|place|delete|doctor|name it|name that)\b|{(way_out|hint)}",
+    r"|wait|cancel|place|delete|doctor|name it|name that|look for|train|give)\b|{(way_out|hint)}",
     re.IGNORECASE,
 )
 EXPLAINED_ELSEWHERE = {"no_result", "internal"}
