@@ -141,9 +141,7 @@ class Forkserver:
                 be_killed_first()
                 give_way()
                 limit_address_space(fork.cap_bytes)
-                self._sandbox.enclose(file_bytes=fork.cap_bytes if fork.role == "template" else 0)
-            if fork.role == "child":
-                self._sandbox.seal()
+            self._enclose(fork)
             connection, *control = keep_only(descriptors)
             if fork.role == "template":
                 self._become_template(connection, control[0])
@@ -154,6 +152,15 @@ class Forkserver:
             print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
         finally:
             os._exit(code)
+
+    def _enclose(self, fork: Fork) -> None:
+        """Without a cap of its own it was forked from a template, and is enclosed already."""
+        if fork.role == "template":
+            self._sandbox.enclose(file_bytes=fork.cap_bytes)
+        elif fork.cap_bytes:
+            self._sandbox.enclose_and_seal()
+        else:
+            self._sandbox.seal()
 
     def _become_template(self, connection: socket.socket, control: socket.socket) -> None:
         _hand_over(control, self._sandbox.gate())
