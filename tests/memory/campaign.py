@@ -228,8 +228,8 @@ HOARDERS = {
         "time.sleep(60)\n"
     ),
 }
-"""Models that take GREEDY_BYTES while they load, the last one by way of 20 processes, by and by: who starts many that
-grow faster than the watch looks meets the kernel, which then kills one of them."""
+"""Models that take GREEDY_BYTES while they load, the last one by way of 20 processes, by and by: the sandbox refuses
+those. Where there is none, who starts many that grow faster than the watch looks meets the kernel."""
 
 
 def write_hoarders(directory: Path) -> list[str]:

@@ -25,6 +25,8 @@ JOBS = int(os.environ.get("MEMORY_PROOF_JOBS", "60"))
 GREEDY = JOBS // 10
 MOST_OVERSHOOT = 0.10
 NAMES = {"memory_cap", "memory_watch", "machine_full", "oom_killed", "no_room"}
+REFUSED = {"greedy with-friends.pkl": {"unreadable_model"}}
+"""What loads starts no process in the sandbox; where the kernel has none, memory is the end of these, too."""
 START_S, JOB_S = 240.0, 3.0
 """Bounds, not goals: to import the libraries takes 3 s on an idle machine, and a minute on one that is not."""
 
@@ -92,7 +94,8 @@ def test_no_job_takes_a_small_machine_down(service: Service, trusted: Path) -> N
     report(service, ends, attempts)
     for submission, job in ends:
         if submission.expected is None:
-            assert (job["status"], job["error"]["code"] in NAMES) == ("failed", True), (submission.kind, job)
+            names = NAMES | REFUSED.get(submission.kind, set())
+            assert (job["status"], job["error"]["code"] in names) == ("failed", True), (submission.kind, job)
         else:
             assert job["status"] == "finished", (submission.kind, job)
             values = service.values(job["job_id"])
