@@ -13,16 +13,18 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api import admin, analyze, events, health, jobs, metrics, models, openapi, results
+from api import admin, analyze, chunks, events, health, jobs, metrics, models, openapi, results, sessions
 from api.access_log import AccessLog
 from api.admission import STORED_SHARE, Admission
 from api.cors import Cors
 from api.headers import Headers
+from api.negotiation import choose
+from api.page import files
 from api.problems import HANDLERS
 from api.request_quota import RequestQuota
 from api.resources import Resources
 from api.responses import JsonResponse
-from api.routes import Answer, Operation, Routes, serve
+from api.routes import JSON, Answer, Operation, Routes, serve
 from api.subscription import Subscription
 from api.tokens import Tokens
 from jobs.blob_location import open_blobs
@@ -44,18 +46,28 @@ class Index(msgspec.Struct, kw_only=True):
     links: dict[str, str]
 
 
-@routes.get("/", "getIndex", "What this is, and where things are", Answer("Links.", Index))
-async def index(_: Request) -> Response:
-    """Every route that has a name here."""
+@routes.get(
+    "/",
+    "getIndex",
+    "What this is, and where things are",
+    Answer("Links, or the page where the client takes HTML.", content={JSON: Index, files.HTML: str}),
+)
+async def index(request: Request) -> Response:
+    """The page for browsers; for others every route that has a name here."""
+    if choose(request.headers.get("accept"), [JSON, files.HTML]) == files.HTML:
+        return await files.answer(request, "index.html")
     links = {operation.link: operation.path for operation in OPERATIONS if operation.link}
-    return JsonResponse(Index(name=NAME, version=VERSION, links=links))
+    return JsonResponse(Index(name=NAME, version=VERSION, links=links), headers={"Vary": "Accept"})
 
 
 OPERATIONS: list[Operation] = [
     *routes,
+    *files.routes,
+    *sessions.routes,
     *health.routes,
     *analyze.routes,
     *jobs.routes,
+    *chunks.routes,
     *events.routes,
     *results.routes,
     *models.routes,

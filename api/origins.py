@@ -59,6 +59,16 @@ def check_origin(request: Request, settings: Settings) -> None:
         raise ForeignOrigin(origin=origin[:SHOWN_CHARS])
 
 
+def check_own_page(request: Request) -> None:
+    """Raises ForeignOrigin for what a page has sent that did not come from this very address: for what a cookie vouches
+    for. What no browser has sent says neither, and has no cookie that its sender did not put there.
+    """
+    origin, site = request.headers.get("origin"), request.headers.get("sec-fetch-site", "").lower()
+    is_ours = origin is None or origin.partition("://")[2] == request.headers.get("host")
+    if site not in {"same-origin", "none"} and (site or not is_ours):
+        raise ForeignOrigin(origin=(origin or "another site")[:SHOWN_CHARS])
+
+
 def _is_own_origin(origin: str, request: Request, settings: Settings) -> bool:
     """A page that this service has sent: its names, and its port."""
     scheme, _, netloc = origin.partition("://")

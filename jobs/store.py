@@ -18,7 +18,7 @@ from jobs.connection import RedisClient, RedisError, is_of_another_type
 from jobs.errors import UnreadableRecord
 from jobs.options import Options
 from jobs.outcomes import Attempt
-from jobs.records import LISTED, OPEN, Blob, Input, Job, job_from_hash, json_text
+from jobs.records import LISTED, OPEN, Blob, Chunk, Input, Job, chunk_from, job_from_hash, json_text
 from jobs.registered import RegisteredModels
 from jobs.results import Results
 from jobs.scripts import source
@@ -182,6 +182,18 @@ class Store:
         raw = await self.redis.lrange(keys.attempts(job_id), -last, -1)
         found = (_attempt(item) for item in raw)
         return [attempt for attempt in found if attempt]
+
+    async def chunks(self, job_id: str, *, most: int) -> tuple[int, list[Chunk]]:
+        """How many chunks of rows a job has had, halved ones too, and, where those are no more than `most`, all of
+        them. Raises UnknownJob.
+        """
+        await self.job(job_id)
+        total = int(await self.redis.hlen(keys.chunks(job_id)))
+        if total > most:
+            return total, []
+        found = (chunk_from(raw) for raw in await self.redis.hvals(keys.chunks(job_id)))
+        rows = [chunk for chunk in found if chunk and chunk.kind == "rows"]
+        return len(rows), rows
 
     async def cancel(self, job_id: str) -> JobState:
         """Cancel a job that has not ended; returns the state that it is in now. Raises UnknownJob."""

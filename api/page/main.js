@@ -1,0 +1,63 @@
+// Which view an address means. A view is a function (place, part of the address) that fills `place`, and may return
+// how to leave it; each comes with its own module, on first need.
+import { announce, fault, h, loading, show } from "./dom.js";
+import { may, signIn, start } from "./session.js";
+
+const VIEWS = [
+  [/^\/docs$/, "Docs", () => import("./docs.js")],
+  [/^#\/jobs$/, "Jobs", () => import("./jobs.js")],
+  [/^#\/jobs\/([\w-]+)$/, "Job", () => import("./job.js")],
+  [/^#\/machines$/, "Machines", () => import("./machines.js"), "admin"],
+  [/^(#\/?)?$/, "Start", () => import("./start.js")],
+];
+const place = document.getElementById("main");
+let leave = () => {};
+let turn = 0;
+
+function address() {
+  return location.pathname === "/docs" ? "/docs" : location.hash;
+}
+
+async function visit() {
+  const mine = ++turn;
+  leave();
+  leave = () => {};
+  const [pattern, title, load, realm = "jobs"] = VIEWS.find(([known]) => known.test(address())) || VIEWS.at(-1);
+  document.title = `${title} · shap-supervisor`;
+  mark(title === "Job" ? "Jobs" : title);
+  if (!may(realm) && title !== "Docs") return show(place, signIn(reason(realm)));
+  show(place, loading(title.toLowerCase()));
+  try {
+    const { view } = await load();
+    if (mine !== turn) return;
+    leave = (await view(show(place), address().match(pattern)?.[1])) || leave;
+    if (mine !== turn) leave();
+  } catch (problem) {
+    if (mine === turn) show(place, fault(problem, visit));
+  }
+}
+
+function reason(realm) {
+  return realm === "admin" && may("jobs") ? "The machines are for the operator: sign in with ADMIN_TOKEN."
+    : "This service asks for a token.";
+}
+
+function mark(title) {
+  for (const link of document.querySelectorAll("nav a")) {
+    if (link.textContent === title) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
+}
+
+addEventListener("hashchange", () => {
+  if (address() === "#main") return;
+  visit();
+  place.focus({ preventScroll: true });
+  scrollTo(0, 0);
+  announce(document.title);
+});
+document.querySelector(".skip").addEventListener("click", (event) => {
+  event.preventDefault();
+  place.focus();
+});
+start(visit).catch((problem) => show(place, h("div.page", {}, fault(problem, () => location.reload()))));
