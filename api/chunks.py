@@ -20,7 +20,7 @@ routes = Routes(Realm.API)
 
 
 class ChunkOfJob(msgspec.Struct, kw_only=True):
-    """Rows `first` to `last` of the data, from 0 and inclusive. `attempts` and `crashes` are those that did not succeed."""
+    """Rows `first` to `last` of the data, from 0 and inclusive. `attempts` and `crashes`: those without success."""
 
     chunk: str
     first: int

@@ -19,7 +19,6 @@ from jobs.callers import OPERATOR, Caller, named_tokens
 from jobs.errors import Forbidden, Unauthorized
 from jobs.settings import Settings
 
-
 SESSION_S = 12 * 3600
 _LONGEST_SESSION = 200
 _PURPOSE = b"shap-supervisor session 1"
@@ -92,7 +91,9 @@ class Tokens:
     def _by_session(self, realm: Realm, session: str) -> Caller | None:
         claim, _, code = session.rpartition(".")
         until = claim.partition(".")[0]
-        if len(session) > _LONGEST_SESSION or not (session.isascii() and until.isdigit() and int(until) > self._clock()):
+        if len(session) > _LONGEST_SESSION or not (
+            session.isascii() and until.isdigit() and int(until) > self._clock()
+        ):
             return None
         accepted = self._of[realm]
         return _only([caller for known, caller in accepted if hmac.compare_digest(_seal(known, claim), code)])

@@ -9,7 +9,7 @@ let kind = "beeswarm";
 
 /** Tabs of charts; `ranking` is what is shown instead, where there are none. */
 export function charts(place, job, summary, output, ranking) {
-  const figure = h("figure.chart");
+  const figure = h("figure.chart", { tabindex: "0", "aria-label": "Chart" });
   let feature = 0;
   const select = h("select", { id: "feature", onchange: () => { feature = Number(select.value); draw(); } },
     byImportance(summary, output).map((at) => h("option", { value: at }, summary.features[at])));

@@ -1,7 +1,7 @@
 """GET /docs and /page/{name}: the web page and its files, which lie beside this module. Used in the web process.
 
 Whether a client gets the page or JSON at / is for `app` to say. A browser asks again for each file and is answered 304
-while it has not changed. Nothing in the page may come from elsewhere or stand in its HTML: `POLICY` says so to browsers.
+while it has not changed. No script or style may come from elsewhere or stand in the HTML: `POLICY` says so.
 """
 
 import asyncio
@@ -43,7 +43,9 @@ class _Packed(NamedTuple):
     etag: str
 
 
-@routes.get("/docs", "getDocs", "This interface as a page, to read and to try", Answer("The page.", content={HTML: str}))
+@routes.get(
+    "/docs", "getDocs", "This interface as a page, to read and to try", Answer("The page.", content={HTML: str})
+)
 async def docs(request: Request) -> Response:
     """The same frame as /, whose script looks at the address."""
     return await answer(request, "index.html")

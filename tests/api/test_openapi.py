@@ -110,8 +110,12 @@ def test_every_route_answers_what_it_says(
 
 
 def everything(client: TestClient, player: Player) -> None:
-    for path in ("/", "/livez", "/readyz", "/openapi.json"):
+    for path in ("/", "/docs", "/livez", "/readyz", "/openapi.json", "/session"):
         client.get(path)
+    etag = client.get("/page/main.js").headers["etag"]
+    assert client.get("/page/main.js", headers={"If-None-Match": etag}).status_code == 304
+    assert client.post("/session", json={"token": "none is needed"}).is_success
+    assert client.delete("/session").status_code == 204
     player.heartbeat(rss_bytes=5, limit_bytes=9, budget_bytes=7, children=[])
     player.remember(in_use_bytes=3)
     waiting(client, player)
@@ -127,7 +131,14 @@ def waiting(client: TestClient, player: Player) -> None:
     job_id = client.post("/analyze", files=files()).json()["job_id"]
     player.plan(job_id, rows=4, features=["a", "b"], per_chunk=2)
     player.lease(job_id)
-    for path in ("/jobs", f"/jobs/{job_id}", f"/job_status/{job_id}", "/job_status/nope", "/admin/queue"):
+    for path in (
+        "/jobs",
+        f"/jobs/{job_id}",
+        f"/job_status/{job_id}",
+        "/job_status/nope",
+        f"/jobs/{job_id}/chunks",
+        "/admin/queue",
+    ):
         client.get(path)
     assert client.delete(f"/jobs/{job_id}").status_code == 200
 
