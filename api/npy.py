@@ -40,16 +40,13 @@ def write_header(shape: list[int]) -> bytes:
 def read_header(head: bytes, field: str) -> Header:
     """From a file's first bytes, which must hold all of it: a table's takes some 128. Raises BadNpy and NoRows."""
     text, start = _text(head, field)
-    descr, fortran, shape = _members(text, field)
+    descr, shape = _members(text, field)
     if not isinstance(descr, str) or not _NUMBERS.fullmatch(descr):
         reason = (
             f"its type is {str(descr)[:80]}; it must be bool, int or float of at most 64 bits (numpy: x.astype(float))"
         )
         raise BadNpy(field=field, reason=reason)
     rows, columns = _table(shape, field)
-    if fortran and min(rows, columns) > 1:
-        reason = "the array is stored column by column; save it with np.save(path, np.ascontiguousarray(x))"
-        raise BadNpy(field=field, reason=reason)
     if not rows:
         raise NoRows(field=field)
     return Header(rows, columns, int(descr[-1]), start)
@@ -67,11 +64,11 @@ def _text(head: bytes, field: str) -> tuple[bytes, int]:
     return head[start:end], end
 
 
-def _members(text: bytes, field: str) -> tuple[Any, bool, Any]:
-    """descr, fortran_order and shape."""
+def _members(text: bytes, field: str) -> tuple[Any, Any]:
+    """descr and shape."""
     try:
         found = ast.literal_eval(text.decode("latin-1").strip())
-        return found["descr"], bool(found["fortran_order"]), found["shape"]
+        return found["descr"], found["shape"]
     except (ValueError, SyntaxError, TypeError, KeyError, LookupError, MemoryError, RecursionError):
         raise BadNpy(field=field, reason="it is not the dictionary of an NPY file") from None
 

@@ -3,18 +3,16 @@
 Refuses early what no child could read. Does not read rows or models: what passes here may still be refused there.
 """
 
-import csv
 import json
 from typing import Protocol
 
 import msgspec
 
 from api import npy
-from jobs.errors import BadNpy, EmptyPart, MalformedJson, NoHeader, PickleRefused, TooLarge, UnsupportedMediaType
+from jobs.errors import BadNpy, EmptyPart, MalformedJson, PickleRefused, TooLarge, UnsupportedMediaType
 from jobs.formats import DATA_FORMATS, MODEL_FORMATS, SNIFF_BYTES, DataFormat, ModelFormat, sniff_data, sniff_model
 from jobs.protocol import PIECE_BYTES
 
-SHOWN_CHARS = 80
 MAX_EXPECTED_BYTES = 1024 * 1024
 PREDICTIONS = "numbers as NPY, CSV or JSON"
 
@@ -56,34 +54,29 @@ class ModelSniffer:
 
 
 class DataSniffer:
-    """Raises EmptyPart, UnsupportedMediaType, NoHeader, BadNpy, NoRows, MalformedJson."""
+    """Raises EmptyPart, UnsupportedMediaType, BadNpy, NoRows, MalformedJson."""
 
     def __init__(self, field: str) -> None:
         self._field = field
         self._head = bytearray()
         self._size = 0
         self._format: DataFormat | None = None
-        self._header_seen = False
         self._npy: npy.Header | None = None
 
     def feed(self, data: bytes) -> None:
         self._size += len(data)
         room = PIECE_BYTES - len(self._head)
-        if room <= 0 or self._header_seen:
+        if room <= 0:
             return
         self._head += data[:room]
         if self._format is None and len(self._head) >= SNIFF_BYTES:
             self._recognise()
-        if self._format is DataFormat.CSV and (b"\n" in self._head or len(self._head) == PIECE_BYTES):
-            self._check_header()
 
     def close(self) -> None:
         if not self._size or (self._size == len(self._head) and not self._head.strip()):
             raise EmptyPart(field=self._field)
         if self._format is None:
             self._recognise()
-        if self._format is DataFormat.CSV and not self._header_seen:
-            self._check_header()
         if self._format is DataFormat.JSON and self._size == len(self._head):
             _check_json(bytes(self._head), self._field)
         if self._npy and self._size < self._npy.file_bytes:
@@ -97,13 +90,6 @@ class DataSniffer:
         self._format = found
         if found is DataFormat.NPY:
             self._npy = npy.read_header(bytes(self._head[:SNIFF_BYTES]), self._field)
-
-    def _check_header(self) -> None:
-        self._header_seen = True
-        line = bytes(self._head).removeprefix(b"\xef\xbb\xbf").lstrip(b"\r\n").split(b"\n", 1)[0]
-        text = line.decode(errors="replace").removesuffix("\r")
-        if _all_numbers(text):
-            raise NoHeader(field=self._field, line=text[:SHOWN_CHARS])
 
 
 class ExpectedSniffer:
@@ -127,22 +113,6 @@ class ExpectedSniffer:
         found = sniff_data(bytes(self._head))
         if not isinstance(found, DataFormat):
             raise UnsupportedMediaType(field=self._field, found=found, supported=PREDICTIONS)
-
-
-def _all_numbers(line: str) -> bool:
-    try:
-        names = next(csv.reader([line]), [])
-        return bool(names) and all(_is_number(name) for name in names)
-    except csv.Error:
-        return False
-
-
-def _is_number(name: str) -> bool:
-    try:
-        float(name)
-    except ValueError:
-        return False
-    return True
 
 
 def _check_json(raw: bytes, field: str) -> None:

@@ -52,7 +52,7 @@ def open_data(source: Source, request: Open, prepared: Prepared, own: Source | N
     most = MOST_ROWS if isinstance(request.batch_size, str) else request.batch_size
     per_chunk = planner.rows_that_fit(most, request.cap_bytes, prepared.needs_bytes)
     table = open_table(source, per_chunk)
-    found = layout.lay_out(table, prepared.model, source.field)
+    found = layout.lay_out(table, prepared.model, source.field, prepared.options.unknown_columns)
     if own:
         expected.check(own, source, table, found, prepared)
     rows_per_s = _pace(source, table.spans[0], found, prepared) if free or request.dry_run else None

@@ -3,10 +3,12 @@
 Runs in templates and children. Does not know what is in them: see `models` and `rows`.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from child.pipe import Pipe
+from child.pipe import PartFile, Pipe
+from jobs.protocol import MOST_STRIPS, PIECE_BYTES
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,6 +18,19 @@ class Source:
     field: str
     file: BinaryIO
     size: int
+
+    def strips(self, offset: int, length: int, step: int, count: int) -> Iterator[bytes]:
+        """`count` strips of `length` bytes, `step` bytes apart, and no byte between them; shorter at the end."""
+        raw = getattr(self.file, "raw", None)
+        if not isinstance(raw, PartFile) or length > PIECE_BYTES:
+            for strip in range(count):
+                self.file.seek(offset + strip * step)
+                yield self.file.read(length)
+            return
+        at_once = max(1, min(MOST_STRIPS, PIECE_BYTES // max(length, 1)))
+        for first in range(0, count, at_once):
+            read = raw.strips(offset + first * step, length, step, min(at_once, count - first))
+            yield from (read[start : start + length] for start in range(0, len(read), length))
 
 
 @dataclass(frozen=True)

@@ -38,11 +38,11 @@ class Pipe:
 
     def part(self, name: str, size: int) -> io.BufferedReader:
         """A seekable binary file over one part of the job, fetched PIECE_BYTES at a time as it is read."""
-        return io.BufferedReader(_Part(self, name, size), PIECE_BYTES)
+        return io.BufferedReader(PartFile(self, name, size), PIECE_BYTES)
 
-    def ask(self, part: str, offset: int, length: int) -> bytes:
-        """One piece of a part, at most PIECE_BYTES. Raises PipeClosed."""
-        self.send(Read(part, offset, min(length, PIECE_BYTES)))
+    def ask(self, part: str, offset: int, length: int, step: int = 0, count: int = 1) -> bytes:
+        """One piece of a part, or strips of it (see `Read`), at most PIECE_BYTES. Raises PipeClosed."""
+        self.send(Read(part, offset, min(length, PIECE_BYTES), step, count))
         answer = self.receive()
         if not isinstance(answer, Data):
             raise PipeClosed(f"{type(answer).__name__} instead of Data")
@@ -62,7 +62,7 @@ class Pipe:
         return bytes(buffer)
 
 
-class _Part(io.RawIOBase):
+class PartFile(io.RawIOBase):
     """One part of a job. Every read is a question to the supervisor, but for what was read last: a small file is gone
     through several times.
     """
@@ -84,6 +84,10 @@ class _Part(io.RawIOBase):
 
     def tell(self) -> int:
         return self._position
+
+    def strips(self, offset: int, length: int, step: int, count: int) -> bytes:
+        """Strips of at most PIECE_BYTES together, fewer bytes only at the end of the part."""
+        return self._pipe.ask(self._name, offset, length, step, count)
 
     def readinto(self, buffer: Any) -> int:
         wanted = min(len(buffer), PIECE_BYTES, self._size - self._position)

@@ -20,6 +20,7 @@ from child.rows import layout
 from child.rows.readers import open_table
 from child.stack import NeedsFullStack, UnreadableEnsemble, is_lean
 from jobs import warnings
+from jobs.options import Options
 from jobs.protocol import Converted, Load, Ready, Unsuited
 from jobs.records import ModelInfo
 from shaptrees.ensemble import Ensemble
@@ -113,7 +114,7 @@ def _subject(request: Load, parts: Parts, found: Model | Ensemble) -> Subject:
 def _build(subject: Subject, kind: Kind, reason: str, parts: Parts) -> Prepared:
     model = subject.about
     names.check("model", model.features or ())
-    explainer = kind.code.build(subject, _background(parts, model))
+    explainer = kind.code.build(subject, _background(parts, model, subject.options))
     names.check("model", explainer.output.names)
     info = ModelInfo(
         family=model.family,
@@ -131,9 +132,10 @@ def _build(subject: Subject, kind: Kind, reason: str, parts: Parts) -> Prepared:
     return Prepared(options=subject.options, model=model, explainer=explainer, info=info, doubt=model.doubt)
 
 
-def _background(parts: Parts, model: layout.Wanted) -> Rows | None:
+def _background(parts: Parts, model: layout.Wanted, options: Options) -> Rows | None:
     if not parts.has_background:
         return None
     source = parts.source("background")
     table = open_table(source, WHOLE)
-    return layout.read_in_order(source, table.spans[0], layout.lay_out(table, model, source.field), model)
+    found = layout.lay_out(table, model, source.field, options.unknown_columns)
+    return layout.read_in_order(source, table.spans[0], found, model)

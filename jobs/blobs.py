@@ -15,7 +15,7 @@ from jobs import keys
 from jobs.connection import RedisClient, RedisConnectionError, RedisError
 from jobs.protocol import PIECE_BYTES
 from jobs.records import Blob
-from jobs.scripts import source
+from jobs.scripts import bare, source
 
 UPLOAD_TTL_S = 3_600
 BATCH_BYTES = 2 * PIECE_BYTES
@@ -45,6 +45,9 @@ class BlobStore(Protocol):
     async def read(self, blob: Blob, offset: int, length: int) -> bytes:
         """Bytes `offset` to `offset + length`, fewer only at the end of the upload. Raises BlobGone."""
 
+    async def read_strips(self, blob: Blob, offset: int, length: int, step: int, count: int) -> bytes:
+        """`count` strips of `length` bytes, `step` apart, all within the upload, and little else. Raises BlobGone."""
+
     async def discard(self, blob_id: str) -> None:
         """Delete an upload that no job has taken over."""
 
@@ -70,6 +73,7 @@ class RedisBlobs:
     def __init__(self, redis: RedisClient) -> None:
         self._redis = redis
         self._put_values = redis.register_script(source("put_values"))
+        self._read_strips = redis.register_script(bare("read_strips"))
 
     async def append(self, blob_id: str, first: int, pieces: Sequence[Bytes]) -> None:
         """Raises redis.exceptions.OutOfMemoryError when Redis is full."""
@@ -88,6 +92,12 @@ class RedisBlobs:
             raise BlobGone(blob.id)
         start = offset - first * PIECE_BYTES
         return b"".join(pieces)[start : start + end - offset]
+
+    async def read_strips(self, blob: Blob, offset: int, length: int, step: int, count: int) -> bytes:
+        found = await self._read_strips(keys=[keys.blob(blob.id)], args=[PIECE_BYTES, offset, length, step, count])
+        if found is None:
+            raise BlobGone(blob.id)
+        return bytes(found)
 
     async def discard(self, blob_id: str) -> None:
         await self._redis.unlink(keys.blob(blob_id))

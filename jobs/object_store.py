@@ -29,6 +29,8 @@ UPLOADS, RESULTS = "uploads", "results"
 SWEEP_S = 60
 """At most one supervisor sweeps in so many seconds."""
 MESSAGE_CHARS = 200
+STRIPS_AT_ONCE = 16
+"""Requests under way for one child."""
 _REMOTE: dict[str, Any] = {
     # Plain HTTP is for an endpoint that the operator has named so: all others are https.
     "client_options": {"connect_timeout": "5s", "timeout": "30s", "allow_http": True},
@@ -84,6 +86,13 @@ class ObjectBlobs:
             ranges.append(self._get(f"{UPLOADS}/{blob.id}/{number}", start, size))
             offset += size
         return b"".join(await asyncio.gather(*ranges))
+
+    async def read_strips(self, blob: Blob, offset: int, length: int, step: int, count: int) -> bytes:
+        found = []
+        for first in range(0, count, STRIPS_AT_ONCE):
+            strips = range(first, min(first + STRIPS_AT_ONCE, count))
+            found += await asyncio.gather(*(self.read(blob, offset + strip * step, length) for strip in strips))
+        return b"".join(found)
 
     async def discard(self, blob_id: str) -> None:
         await self._redis.unlink(keys.blob(blob_id))

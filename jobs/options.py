@@ -8,6 +8,7 @@ ExplainerName = Literal["auto", "tree", "linear", "permutation", "kernel"]
 EXPLAINERS: tuple[ExplainerName, ...] = get_args(ExplainerName)
 """What `explainer` may be. All but `auto` have a row in `child.explainers.kinds`, and all are named in README.md."""
 ModelOutput = Literal["auto", "raw", "probability"]
+UnknownColumns = Literal["ignore", "refuse"]
 Positive = Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
 
 
@@ -23,6 +24,8 @@ class Options(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=T
     any other classifier that gives one. `probability`: class probabilities. `raw`: the margin where there is one."""
     batch_size: Positive | Literal["auto"] | None = None
     """The most rows in a chunk; without it, the service's SHAP_BATCH_SIZE."""
+    unknown_columns: UnknownColumns = "ignore"
+    """Columns of the data that are no features of a model with names: left out with a warning, or refused."""
     check_additivity: bool = True
     """Fail the job when base value plus SHAP values miss the model's own output. Without it the miss is reported."""
     seed: Annotated[int, msgspec.Meta(ge=0, le=2**32 - 1)] = 0

@@ -22,6 +22,9 @@ PIECE_BYTES = 256 * 1024 - 64
 class of Redis's allocator, which would otherwise round it up by a quarter."""
 
 
+MOST_STRIPS = 64
+"""Of a part that are read at once: Redis looks into as many pieces, some 30 microseconds each."""
+
 Bytes = Annotated[int, Meta(ge=0, lt=2**48)]
 """No address space is larger."""
 
@@ -102,11 +105,13 @@ class Data(msgspec.Struct, tag=True):
 
 
 class Read(msgspec.Struct, tag=True):
-    """Asks for bytes of a part; at most PIECE_BYTES at once."""
+    """Asks for bytes of a part: `count` strips of `length` bytes, `step` apart; at most PIECE_BYTES at once."""
 
     part: Annotated[str, Meta(max_length=64)]
     offset: int
     length: int
+    step: Bytes = 0
+    count: Annotated[int, Meta(ge=1, le=MOST_STRIPS)] = 1
 
 
 class Ready(msgspec.Struct, tag=True):

@@ -6,15 +6,21 @@ Does not know where a cell stands in the file: callers name the row and the colu
 import itertools
 import re
 from collections.abc import Sequence
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
 
 from child.rows.table import Rows
-from jobs.errors import BadHeader, NotNumeric, RaggedRow
+from jobs.errors import NotNumeric, RaggedRow
+from jobs.records import Layout
 
 SHOWN_CHARS = 60
 NAN = float("nan")
+_THOUSANDS = re.compile(
+    r"[+-]?\d{1,3}([,' \u00a0\u202f]\d{3})+(\.\d*)?|[+-]?\d{1,3}(\.\d{3}){2,}|[+-]?\d{1,3}(\.\d{3})+,\d*"
+)
+_COMMA = re.compile(r"[+-]?\d*,\d+")
 _SEPARATOR = re.compile(rb"[0-9]_[0-9]")
 WORDS: dict[str, float] = {
     **dict.fromkeys(("", "na", "n/a", "#n/a", "#na", "<na>", "nan", "-nan", "null", "none", "nat"), NAN),
@@ -44,15 +50,38 @@ def number(cell: Any) -> float:
         return float("inf") if cell > 0 else float("-inf")
 
 
+def is_number(cell: Any) -> bool:
+    """Whether `number` takes it: a missing value and a boolean, too."""
+    try:
+        number(cell)
+    except ValueError:
+        return False
+    return True
+
+
+def pick(rows: Sequence[Sequence[Any]], first: int, layout: Layout, field: str) -> Sequence[Sequence[Any]]:
+    """Of rows as they are in the file the cells of the layout's features, in their order. Raises RaggedRow."""
+    check_width(rows, first, len(layout.columns), field)
+    if layout.order is None:
+        return rows
+    if len(layout.order) == 1:
+        return [[row[layout.order[0]]] for row in rows]
+    return list(map(itemgetter(*layout.order), rows))
+
+
+def check_width(rows: Sequence[Sequence[Any]], first: int, width: int, field: str) -> None:
+    """Raises RaggedRow, counting rows from `first`."""
+    for index, row in enumerate(rows):
+        if len(row) != width:
+            raise RaggedRow(field=field, row=first + index, found=len(row), expected=width)
+
+
 def numbers(rows: Sequence[Sequence[Any]], first: int, columns: Sequence[str], field: str, *, plain: bool) -> Rows:
-    """(rows, columns) of float64. Raises RaggedRow and NotNumeric, counting rows from `first`.
+    """(rows, columns) of float64, of rows that all have as many cells. Raises NotNumeric, counting rows from `first`.
 
     `plain` promises that no cell needs more care than `float` takes: see `is_plain`.
     """
     width = len(columns)
-    for index, row in enumerate(rows):
-        if len(row) != width:
-            raise RaggedRow(field=field, row=first + index, found=len(row), expected=width)
     size = len(rows) * width
     if plain:
         try:
@@ -76,17 +105,15 @@ def _row(row: Sequence[Any], index: int, columns: Sequence[str], field: str) -> 
             values.append(number(cell))
         except ValueError:
             shown = repr(cell)[:SHOWN_CHARS]
-            raise NotNumeric(field=field, row=index, column=column, value=shown) from None
+            raise NotNumeric(field=field, row=index, column=column, value=shown, hint=_hint(cell)) from None
     return values
 
 
-def check_names(names: Sequence[str], field: str) -> list[str]:
-    """The header as it is. Raises BadHeader for empty and for repeated names."""
-    for position, name in enumerate(names):
-        if not name:
-            reason = f"column {position + 1} has no name (was it written with its index? pandas: to_csv(index=False))"
-            raise BadHeader(field=field, reason=reason)
-    repeated = sorted({name for name in names if list(names).count(name) > 1}) if len(set(names)) < len(names) else []
-    if repeated:
-        raise BadHeader(field=field, reason=f"more than one column is named {', '.join(map(repr, repeated[:10]))}")
-    return list(names)
+def _hint(cell: Any) -> str:
+    """What would make a number of it."""
+    text = cell.strip() if isinstance(cell, str) else ""
+    if _THOUSANDS.fullmatch(text):
+        return "Write numbers without thousands separators (pandas: read_csv(thousands=...), then to_csv)."
+    if _COMMA.fullmatch(text):
+        return "Write decimal points, or all decimals with commas and semicolons between cells."
+    return "Encode text columns before submitting."

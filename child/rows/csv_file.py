@@ -1,11 +1,10 @@
 """CSV with a header, in UTF-8: lines found by their breaks, quoted ones left alone. Used in children.
 
-Commas only. Blank lines are no rows. Does not cover what a cell means: see `cells`.
+Blank lines are no rows. Does not cover what separates cells (see `dialect`), whether the first line is a header (see
+`layout`, as that shows when the model's names are known), nor what a cell means: see `cells`.
 """
 
 import codecs
-import csv
-import io
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
@@ -16,12 +15,14 @@ import numpy.typing as npt
 from child.parts import Source
 from child.rows import cells
 from child.rows.cutter import Cutter
+from child.rows.dialect import SEPARATORS, Dialect, look, preamble
 from child.rows.table import Rows, Table
-from jobs.errors import BadHeader, NoHeader, NoRows, NotUtf8
+from jobs.errors import BadHeader, NoRows, NotUtf8
 from jobs.formats import DataFormat
 from jobs.protocol import PIECE_BYTES
 from jobs.records import Layout
 from jobs.spans import Span
+from jobs.warnings import JobWarning, warning
 
 MAX_HEADER_BYTES = 4 * 1024 * 1024
 NEWLINE, RETURN, QUOTE = b'\n\r"'
@@ -29,34 +30,78 @@ Offsets = npt.NDArray[np.int64]
 
 
 def scan(source: Source, per_chunk: int) -> Table:
-    """Columns and spans. Raises NotUtf8, NoHeader, BadHeader, NoRows."""
-    start, end = next(lines(source.file, 0, source.size), (np.zeros(0, np.int64),) * 2)
+    """Columns and spans; the detail says how cells are separated. Raises NotUtf8, BadHeader, NoRows."""
+    source.file.seek(0)
+    head = source.file.read(PIECE_BYTES)
+    bom = len(codecs.BOM_UTF8) if head.startswith(codecs.BOM_UTF8) else 0
+    skipped, commented = preamble(head[bom:].decode("latin-1"))  # a character a byte
+    begin = bom + skipped
+    found = look(head[begin:].decode("latin-1"))
+    start, end = next(lines(source.file, begin, source.size), (np.zeros(0, np.int64),) * 2)
     if not len(start):
         raise NoRows(field=source.field)
-    columns = _header(source, int(start[0]), int(end[0]))
+    if commented is None:
+        columns, begin = _header(source, int(start[0]), int(end[0]), found), int(end[0])
+    else:
+        columns = found.split(_decode(commented.encode("latin-1"), 0, source.field))[0]
     cutter = Cutter(per_chunk)
-    for starts, _ in lines(source.file, int(end[0]), source.size):
+    for starts, _ in lines(source.file, begin, source.size):
         cutter.add(starts)
-    return Table(format=DataFormat.CSV, columns=columns, width=len(columns), spans=cutter.spans(source.size))
+    return Table(
+        format=DataFormat.CSV,
+        columns=columns,
+        width=len(columns),
+        spans=cutter.spans(source.size),
+        detail={} if found == Dialect() else found._asdict(),
+        first_line=commented is None,
+        warnings=_guesses(found, skipped, commented),
+    )
 
 
 def read(source: Source, span: Span, layout: Layout) -> Rows:
-    """(span.rows, columns). Raises NotUtf8, RaggedRow, NotNumeric."""
+    """(span.rows, features). Raises NotUtf8, RaggedRow, NotNumeric."""
     start, end = _locate(source.file, span)
     source.file.seek(start)
     raw = source.file.read(end - start)
-    parsed = _quick(raw) or _careful(_decode(raw, start, source.field))
+    dialect = Dialect(**layout.detail)
+    parsed = _quick(raw, dialect) or _careful(_decode(raw, start, source.field), dialect)
     if len(parsed) != span.rows:
         raise BadHeader(field=source.field, reason=f"a quote is not closed near row {span.first}")
-    return cells.numbers(parsed, span.first, layout.columns, source.field, plain=cells.is_plain(raw))
+    picked = cells.pick(parsed, span.first, layout, source.field)
+    return cells.numbers(picked, span.first, layout.features, source.field, plain=cells.is_plain(raw))
 
 
-def _quick(raw: bytes) -> list[list[Any]] | None:
+def _guesses(found: Dialect, skipped: int, commented: str | None) -> list[JobWarning]:
+    """What was decided by the file's look."""
+    said = []
+    if found.separator != ",":
+        comma = " and its numbers with a decimal comma" if found.decimal == "," else ""
+        said.append(
+            warning("csv_dialect", f"The CSV was read with {SEPARATORS[found.separator]} between cells{comma}.")
+        )
+    if commented is not None:
+        said.append(
+            warning(
+                "commented_header",
+                "The line that begins with # was taken for the header, as it names "
+                "each column of the numbers below it.",
+            )
+        )
+    elif skipped:
+        said.append(warning("comment_lines", "Lines that begin with # before the header were skipped."))
+    return said
+
+
+def _quick(raw: bytes, dialect: Dialect) -> list[list[Any]] | None:
     """The rows of a file that holds nothing but plain numbers, which is as good as JSON and read as such: four times
     faster than splitting and converting. None for any other: an empty cell, a name, a quote, a blank line.
     """
     if b"[" in raw or b"{" in raw or b'"' in raw:
         return None
+    if dialect.separator != ",":
+        if (b"." if dialect.decimal == "," else b",") in raw:
+            return None
+        raw = raw.replace(b",", b".").replace(dialect.separator.encode(), b",")
     body = raw.strip(b"\r\n").replace(b"\r\n", b"\n").replace(b"\n", b"],[")
     try:
         rows: list[list[Any]] = msgspec.json.decode(b"[[" + body + b"]]")
@@ -65,11 +110,11 @@ def _quick(raw: bytes) -> list[list[Any]] | None:
     return rows if all(rows) else None
 
 
-def _careful(text: str) -> list[list[str]]:
-    text = text.replace("\r\n", "\n")
-    if '"' in text:
-        return [row for row in csv.reader(io.StringIO(text, newline="")) if row]
-    return [line.split(",") for line in text.split("\n") if line]
+def _careful(text: str, dialect: Dialect) -> list[list[str]]:
+    rows = dialect.split(text.replace("\r\n", "\n"))
+    if dialect.decimal == ",":
+        return [[dialect.number(cell) for cell in row] for row in rows]
+    return rows
 
 
 def lines(file: BinaryIO, start: int, end: int) -> Iterator[tuple[Offsets, Offsets]]:
@@ -116,26 +161,14 @@ def _locate(file: BinaryIO, span: Span) -> tuple[int, int]:
     return max(start, span.start), span.end
 
 
-def _header(source: Source, start: int, end: int) -> list[str]:
+def _header(source: Source, start: int, end: int, dialect: Dialect) -> list[str]:
     if end - start > MAX_HEADER_BYTES:
         raise BadHeader(field=source.field, reason=f"the first line is longer than {MAX_HEADER_BYTES} bytes")
     source.file.seek(start)
-    raw = source.file.read(end - start)
-    text = _decode(raw.removeprefix(codecs.BOM_UTF8), start, source.field).removesuffix("\r")
+    text = _decode(source.file.read(end - start), start, source.field).removesuffix("\r")
     if "\r" in text:
         raise BadHeader(field=source.field, reason="its lines end with a lone carriage return; end them with \\n")
-    names = [name.strip() for name in next(csv.reader(io.StringIO(text, newline="")), [])]
-    if names and all(_is_digits(name) for name in names):
-        raise NoHeader(field=source.field, line=text[: cells.SHOWN_CHARS])
-    return cells.check_names(names, source.field)
-
-
-def _is_digits(name: str) -> bool:
-    try:
-        float(name)
-    except ValueError:
-        return False
-    return True
+    return next(iter(dialect.split(text)), [])
 
 
 def _decode(raw: bytes, start: int, field: str) -> str:

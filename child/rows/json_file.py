@@ -35,7 +35,7 @@ def scan(source: Source, per_chunk: int) -> Table:
 
 
 def read(source: Source, span: Span, layout: Layout) -> Rows:
-    """(span.rows, columns). Raises MalformedJson, BadRecord, RaggedRow, NotNumeric."""
+    """(span.rows, features). Raises MalformedJson, BadRecord, RaggedRow, NotNumeric."""
     start, end = _locate(source, span)
     source.file.seek(start)
     raw = source.file.read(end - start)
@@ -44,25 +44,23 @@ def read(source: Source, span: Span, layout: Layout) -> Rows:
         raise MalformedJson(field=source.field, reason=f"{len(rows)} rows instead of {span.rows} at byte {start}")
     records = layout.detail["rows"] == "records"
     _check_alike(rows, span.first, source.field, records=records)
-    if records:
-        rows = _lists(rows, span.first, layout.columns, source.field)
-    return cells.numbers(rows, span.first, layout.columns, source.field, plain=cells.is_plain(raw))
+    picked = (_lists if records else cells.pick)(rows, span.first, layout, source.field)
+    return cells.numbers(picked, span.first, layout.features, source.field, plain=cells.is_plain(raw))
 
 
 def _header(source: Source, first_row: Place, columns: Place | None) -> tuple[list[str] | None, int, str]:
     """Columns, their number, and what rows are: `records` or `lists`."""
     first = _value_at(source, first_row)
     if isinstance(first, dict):
-        names = cells.check_names([str(name) for name in first], source.field)
-        return names, len(names), "records"
+        return list(first), len(first), "records"
     if columns is None:
         return None, len(first), "lists"
     names = _value_at(source, columns)
-    if not all(isinstance(name, str) for name in names):
+    if not all(isinstance(name, str | int | float) for name in names):
         raise BadHeader(field=source.field, reason='"columns" must be a list of names')
     if len(names) != len(first):
         raise RaggedRow(field=source.field, row=0, found=len(first), expected=len(names))
-    return cells.check_names(names, source.field), len(names), "lists"
+    return list(map(str, names)), len(names), "lists"
 
 
 def _value_at(source: Source, place: Place) -> Any:
@@ -93,12 +91,14 @@ def _check_alike(rows: list[Any], first: int, field: str, *, records: bool) -> N
             raise BadRecord(field=field, row=first + index, reason=f"it is not {expected}")
 
 
-def _lists(rows: list[dict[str, Any]], first: int, columns: list[str], field: str) -> list[list[Any]]:
-    """Records as lists, in the order of columns."""
-    expected = set(columns)
-    for index, row in enumerate(rows):
-        if row.keys() != expected:
-            missing, extra = sorted(expected - row.keys())[:10], sorted(row.keys() - expected)[:10]
-            reason = f"missing: {', '.join(missing) or '-'}; not in the first row: {', '.join(extra) or '-'}"
-            raise BadRecord(field=field, row=first + index, reason=reason)
-    return [[row[name] for name in columns] for row in rows]
+def _lists(rows: list[dict[str, Any]], first: int, layout: Layout, field: str) -> list[list[Any]]:
+    """Of records the cells of the layout's features: what else is in them does not matter."""
+    wanted = layout.features
+    try:
+        return [[row[name] for name in wanted] for row in rows]
+    except KeyError:
+        index = next(index for index, row in enumerate(rows) if not row.keys() >= set(wanted))
+        missing = [name for name in wanted if name not in rows[index]][:10]
+        extra = sorted(rows[index].keys() - set(layout.columns))[:10]
+        reason = f"missing: {', '.join(missing)}; not in the first row: {', '.join(extra) or '-'}"
+        raise BadRecord(field=field, row=first + index, reason=reason) from None

@@ -3,6 +3,7 @@
 Does not parse files: see the formats beside it.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -10,11 +11,15 @@ import numpy as np
 
 from child import names
 from child.parts import Source
+from child.rows import cells
+from child.rows.matching import fold, match
 from child.rows.readers import read_rows
 from child.rows.table import Rows, Table
-from jobs.errors import FeatureCount, FeatureNames, InfiniteValue, MissingValue
+from jobs import warnings
+from jobs.errors import BadHeader, FeatureCount, FeatureNames, InfiniteValue, MissingValue, NoHeader
 from jobs.records import Layout
 from jobs.spans import Span
+from jobs.warnings import JobWarning, warning
 
 SHOWN_NAMES = 10
 LARGEST = np.finfo(np.float32).max
@@ -34,21 +39,21 @@ class Wanted(Protocol):
     def takes_missing(self) -> bool: ...
 
 
-def lay_out(table: Table, model: Wanted, field: str) -> Layout:
-    """How the data's columns meet the model's features.
+def lay_out(table: Table, model: Wanted, field: str, unknown_columns: str = "ignore") -> Layout:
+    """How the data's columns meet the model's features; names are shown as the data has them.
 
-    With names on both sides they must be the same set, in any order, and are shown as the data has them. Otherwise the
-    number must match, and the names are those of the side that has some, or f0, f1, ... Raises FeatureNames,
-    FeatureCount, NamesTooLarge and BadNames.
+    With names on both sides each feature is looked for (see `matching`), and columns beside them are ignored with a
+    warning, or refused where `unknown_columns` says so. Otherwise the number must match, and the names are those of
+    the side that has some, or f0, f1, ... Raises FeatureNames, FeatureCount, NoHeader, BadHeader, NamesTooLarge and
+    BadNames.
     """
     names.check(field, table.columns or ())
-    if model.features and table.columns:
-        columns, order = table.columns, _order(table.columns, model.features, field)
-    elif table.width != model.n_features:
-        raise FeatureCount(field=field, found=table.width, expected=model.n_features)
+    columns, said = table.columns, list(table.warnings)
+    if model.features and columns:
+        order, guesses = _by_name(table, columns, model.features, field, refuse=unknown_columns == "refuse")
     else:
-        columns = table.columns or model.features or [f"f{index}" for index in range(table.width)]
-        order = list(range(table.width))
+        order, guesses = _by_place(table, model, field)
+        columns = columns or model.features or [f"f{index}" for index in range(table.width)]
     features = [columns[place] for place in order]
     return Layout(
         format=table.format,
@@ -56,19 +61,15 @@ def lay_out(table: Table, model: Wanted, field: str) -> Layout:
         features=features,
         order=None if features == columns else order,
         detail=table.detail,
+        warnings=warnings.merged(said, guesses),
     )
 
 
 def read_in_order(source: Source, span: Span, layout: Layout, model: Wanted) -> Rows:
     """The span's rows in the model's order, checked. Raises as `read_rows` and `check_values`."""
-    rows = arrange(read_rows(source, span, layout), layout)
+    rows = read_rows(source, span, layout)
     check_values(rows, span.first, layout, model, source.field)
     return rows
-
-
-def arrange(rows: Rows, layout: Layout) -> Rows:
-    """The same rows with their columns in the model's order."""
-    return rows if layout.order is None else np.ascontiguousarray(rows[:, layout.order])
 
 
 def check_values(rows: Rows, first: int, layout: Layout, model: Wanted, field: str) -> None:
@@ -89,15 +90,69 @@ def _first(where: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> tuple[int,
     return (row, column) if where[row, column] else None
 
 
-def _order(columns: Sequence[str], features: Sequence[str], field: str) -> list[int]:
-    """The place among the columns of each feature. LightGBM writes the spaces in names as underscores."""
-    for written in (columns, [name.replace(" ", "_") for name in columns]):
-        place = {name: index for index, name in enumerate(written)}
-        if place.keys() == set(features) and len(place) == len(columns):
-            return [place[name] for name in features]
-    missing = [name for name in features if name not in set(columns)]
-    unknown = [name for name in columns if name not in set(features)]
-    raise FeatureNames(field=field, missing=_some(missing), unknown=_some(unknown))
+def _by_name(
+    table: Table, columns: list[str], features: Sequence[str], field: str, *, refuse: bool
+) -> tuple[list[int], list[JobWarning]]:
+    """The column of each feature, and what is said of it."""
+    found = match(columns, features)
+    if found.repeated:
+        raise BadHeader(field=field, reason=f"more than one column is named {_some(list(map(repr, found.repeated)))}")
+    order = [place for place in found.places if place is not None]
+    taken = set(order)
+    unknown = [name or f"(column {place + 1})" for place, name in enumerate(columns) if place not in taken]
+    if len(order) < len(features) or (refuse and unknown):
+        if table.first_line and not order and all(map(cells.is_number, columns)):
+            raise NoHeader(field=field, line=",".join(columns)[: cells.SHOWN_CHARS])
+        missing = [name for name, place in zip(features, found.places, strict=True) if place is None]
+        raise FeatureNames(field=field, missing=_some(missing), unknown=_some(unknown))
+    said = []
+    if found.guessed:
+        pairs = _some([f"{column!r} for {feature!r}" for column, feature in found.guessed])
+        said.append(
+            warning("names_folded", f"{field}: columns were taken for features of nearly the same name: {pairs}.")
+        )
+    if unknown:
+        ignored = f"{field}: columns that the model does not know were ignored: {_some(unknown)}."
+        said.append(warning("columns_ignored", ignored))
+    return order, said
+
+
+def _by_place(table: Table, model: Wanted, field: str) -> tuple[list[int], list[JobWarning]]:
+    """As many columns as features, in their order; a column without a name before them is pandas's index."""
+    columns, order, said = table.columns or [], list(range(table.width)), []
+    if columns and not columns[0] and table.width == model.n_features + 1:
+        order = order[1:]
+        said.append(
+            warning("columns_ignored", f"{field}: the first column, which has no name, was taken for an index.")
+        )
+    if len(order) != model.n_features:
+        raise FeatureCount(field=field, found=table.width, expected=model.n_features)
+    named = [columns[place] for place in order] if columns else []
+    doubt = _doubt(named, field) if table.first_line else None
+    check_names(named, field)
+    return order, [*said, *([doubt] if doubt else [])]
+
+
+def _doubt(columns: Sequence[str], field: str) -> JobWarning | None:
+    """A header that may be a row: the model has no names to compare it with. Raises NoHeader where it must be one."""
+    numbers = [name for name in columns if name.strip() and cells.is_number(name)]
+    if not numbers or [fold(name) for name in columns] == [str(place) for place in range(len(columns))]:
+        return None
+    if all(map(cells.is_number, columns)):
+        raise NoHeader(field=field, line=",".join(columns)[: cells.SHOWN_CHARS])
+    text = f"{field}: the first line was taken for names, though some of them are numbers: {_some(numbers)}."
+    return warning("doubtful_header", text)
+
+
+def check_names(columns: Sequence[str], field: str) -> None:
+    """Where only places count. Raises BadHeader for empty and for repeated names."""
+    for position, name in enumerate(columns):
+        if not name:
+            reason = f"column {position + 1} has no name (was it written with its index? pandas: to_csv(index=False))"
+            raise BadHeader(field=field, reason=reason)
+    repeated = sorted(name for name, count in Counter(columns).items() if count > 1)
+    if repeated:
+        raise BadHeader(field=field, reason=f"more than one column is named {_some(list(map(repr, repeated)))}")
 
 
 def _some(names: Sequence[str]) -> str:

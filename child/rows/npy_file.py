@@ -1,6 +1,7 @@
 """NPY: only the header is read, the spans are arithmetic. Used in children.
 
-Two dimensions, C order, booleans, integers or floats of any byte order. Never unpickles.
+Two dimensions, row by row or column by column (which `np.save(frame.to_numpy())` mostly writes), booleans, integers or
+floats of any byte order. Never unpickles.
 """
 
 from typing import Any
@@ -19,20 +20,29 @@ from jobs.spans import Span, Spans
 
 
 def scan(source: Source, per_chunk: int) -> Table:
-    """No names, and spans; the detail holds the dtype. Raises BadNpy."""
-    rows, width, dtype = _header(source)
+    """No names, and spans; the detail holds the dtype, and the rows of an array that is stored column by column.
+
+    Of such an array each chunk's span is all of it: its rows are a strip of every column. Raises BadNpy.
+    """
+    rows, width, by_column, dtype = _header(source)
     offset = source.file.tell()
-    row_bytes = width * dtype.itemsize
-    end = offset + rows * row_bytes
+    end = offset + rows * width * dtype.itemsize
     if end > source.size:
         raise BadNpy(field=source.field, reason=f"the file is truncated: {source.size} bytes instead of {end}")
-    spans = _spans(rows, per_chunk, offset, row_bytes)
-    return Table(format=DataFormat.NPY, columns=None, width=width, spans=spans, detail={"dtype": dtype.str})
+    detail: dict[str, Any] = {"dtype": dtype.str}
+    if by_column:
+        detail["column_rows"] = rows
+        spans = _spans(rows, per_chunk, offset, end, 0)
+    else:
+        spans = _spans(rows, per_chunk, offset, end, width * dtype.itemsize)
+    return Table(format=DataFormat.NPY, columns=None, width=width, spans=spans, detail=detail)
 
 
 def read(source: Source, span: Span, layout: Layout) -> Rows:
     """(span.rows, columns). Raises BadNpy when the file ends early."""
     dtype = np.dtype(layout.detail["dtype"])
+    if column_rows := layout.detail.get("column_rows"):
+        return _read_columns(source, span, layout, dtype, column_rows)
     width = len(layout.columns)
     row_bytes = width * dtype.itemsize
     source.file.seek(span.start + (span.first - span.span_first) * row_bytes)
@@ -42,8 +52,20 @@ def read(source: Source, span: Span, layout: Layout) -> Rows:
     return np.frombuffer(raw, dtype).reshape(span.rows, width).astype(np.float64)
 
 
-def _header(source: Source) -> tuple[int, int, np.dtype[Any]]:
-    """Rows, columns and dtype; leaves the file at the first row."""
+def _read_columns(source: Source, span: Span, layout: Layout, dtype: np.dtype[Any], column_rows: int) -> Rows:
+    """The same of an array that is stored column by column."""
+    rows = np.empty((span.rows, len(layout.columns)))
+    offset, length = span.start + span.first * dtype.itemsize, span.rows * dtype.itemsize
+    strips = source.strips(offset, length, column_rows * dtype.itemsize, rows.shape[1])
+    for column, raw in enumerate(strips):
+        if len(raw) != length:
+            raise BadNpy(field=source.field, reason="the file is truncated")
+        rows[:, column] = np.frombuffer(raw, dtype)
+    return rows
+
+
+def _header(source: Source) -> tuple[int, int, bool, np.dtype[Any]]:
+    """Rows, columns, whether it is stored column by column, and dtype; leaves the file at the first number."""
     source.file.seek(0)
     try:
         version = npy.read_magic(source.file)
@@ -54,19 +76,19 @@ def _header(source: Source) -> tuple[int, int, np.dtype[Any]]:
     if len(shape) != 2 or shape[0] < 0 or shape[1] < 1:  # noqa: PLR2004
         reason = f"the array has shape {shape}; it must be (rows, columns) (numpy: x.reshape(len(x), -1))"
         raise BadNpy(field=source.field, reason=reason)
-    if fortran and min(shape) > 1:
-        reason = "the array is stored column by column; save it with np.save(path, np.ascontiguousarray(x))"
-        raise BadNpy(field=source.field, reason=reason)
     if dtype.kind not in "biuf" or dtype.itemsize > np.dtype(np.float64).itemsize:
         reason = f"its type is {dtype}; it must be bool, int or float of at most 64 bits (numpy: x.astype(float))"
         raise BadNpy(field=source.field, reason=reason)
-    return shape[0], shape[1], dtype
+    return shape[0], shape[1], fortran and min(shape) > 1, dtype
 
 
-def _spans(rows: int, per_chunk: int, offset: int, row_bytes: int) -> Spans:
+def _spans(rows: int, per_chunk: int, offset: int, end: int, row_bytes: int) -> Spans:
+    """Without `row_bytes` each is all of the array."""
     cutter = Cutter(per_chunk)
     if rows > planner.MAX_CHUNKS * per_chunk:
         cutter.rows = rows  # too many, and named so, without listing them
-    else:
-        cutter.add(range(offset, offset + rows * row_bytes, row_bytes))
-    return cutter.spans(offset + rows * row_bytes)
+        return cutter.spans(end)
+    if not row_bytes:
+        return Spans.at(rows, per_chunk, [(offset, end)] * -(-rows // per_chunk))
+    cutter.add(range(offset, end, row_bytes))
+    return cutter.spans(end)

@@ -49,5 +49,5 @@ def open_table(source: Source, per_chunk: int) -> Table:
 
 
 def read_rows(source: Source, span: Span, layout: Layout) -> Rows:
-    """The span's rows, (span.rows, columns) in the data's order of columns. Raises a Problem for the first bad row."""
+    """The span's rows, (span.rows, features) in the layout's order. Raises a Problem for the first bad row."""
     return READERS[layout.format].read(source, span, layout)

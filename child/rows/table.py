@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from jobs.formats import DataFormat
 from jobs.spans import Spans
+from jobs.warnings import JobWarning
 
 Rows = npt.NDArray[np.float64]
 """(rows, columns); NaN is a missing value."""
@@ -23,6 +24,10 @@ class Table:
     spans: Spans
     detail: dict[str, Any] = field(default_factory=dict)
     """What reading a span needs beside: see `Layout.detail`."""
+    first_line: bool = False
+    """The columns are the text of a file's first line, which may be a row if the file has no header."""
+    warnings: list[JobWarning] = field(default_factory=list)
+    """What was decided by the file's look."""
 
     @property
     def rows(self) -> int:

@@ -48,7 +48,7 @@ and send as many cells in each row."""
 
 
 class NotNumeric(Problem):
-    """{field}: row {row}, column {column}: {value} is not a number. Encode text columns before submitting."""
+    """{field}: row {row}, column {column}: {value} is not a number. {hint}"""
 
     code, status = "not_numeric", 422
 

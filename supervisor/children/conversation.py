@@ -20,7 +20,7 @@ async def serve_reads(pipe: Pipe, parts: Parts) -> FromChild | None:
         message = await pipe.receive()
         if not isinstance(message, Read):
             return message
-        await pipe.send(Data(await read_part(parts, message.part, message.offset, message.length)))
+        await pipe.send(Data(await read_part(parts, message)))
 
 
 async def results(child: Child, parts: Parts) -> AsyncIterator[Plan | Values | LastWord]:

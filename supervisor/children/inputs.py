@@ -9,13 +9,13 @@ from bisect import bisect_right
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from itertools import accumulate
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import msgspec
 
 from jobs import errors
 from jobs.blobs import BlobStore
-from jobs.protocol import PIECE_BYTES
+from jobs.protocol import PIECE_BYTES, Read
 from jobs.queue import Queue
 from jobs.records import Blob, Chunk, Input
 from jobs.trusted_models import trusted_models
@@ -35,6 +35,15 @@ class Part(Protocol):
     async def read(self, offset: int, length: int) -> bytes: ...
 
 
+@runtime_checkable
+class Stripped(Protocol):
+    """A part of which only short ranges may be wanted."""
+
+    async def read_strips(self, offset: int, length: int, step: int, count: int) -> bytes:
+        """`count` strips of `length` bytes, `step` apart, that all lie within the part."""
+        ...
+
+
 class UploadPart(msgspec.Struct, frozen=True):
     """An upload in the blob store, up to byte `size`."""
 
@@ -48,6 +57,9 @@ class UploadPart(msgspec.Struct, frozen=True):
 
     async def read(self, offset: int, length: int) -> bytes:
         return await self.blobs.read(self.blob, offset, min(length, self.size - offset))
+
+    async def read_strips(self, offset: int, length: int, step: int, count: int) -> bytes:
+        return await self.blobs.read_strips(self.blob, offset, length, step, count)
 
 
 class FilePart(msgspec.Struct, frozen=True):
@@ -113,6 +125,12 @@ class RetriedPart(msgspec.Struct, frozen=True):
     async def read(self, offset: int, length: int) -> bytes:
         return await self.retry(lambda: self.part.read(offset, length))
 
+    async def read_strips(self, offset: int, length: int, step: int, count: int) -> bytes:
+        if not isinstance(self.part, Stripped):
+            return b""
+        part = self.part
+        return await self.retry(lambda: part.read_strips(offset, length, step, count))
+
 
 Parts = Mapping[str, Part]
 OF_THE_ROWS = frozenset({"data", "expected"})
@@ -128,12 +146,17 @@ def sizes(parts: Parts) -> dict[str, int]:
     return {name: part.size for name, part in parts.items()}
 
 
-async def read_part(parts: Parts, name: str, offset: int, length: int) -> bytes:
+async def read_part(parts: Parts, asked: Read) -> bytes:
     """What a child asked for; an unknown part, or what lies outside of a part, has no bytes."""
-    part = parts.get(name)
-    if part is None or not 0 <= offset < part.size or length <= 0:
+    part = parts.get(asked.part)
+    if part is None or not 0 <= asked.offset < part.size or asked.length <= 0:
         return b""
-    return await part.read(offset, min(length, PIECE_BYTES))
+    if asked.count == 1:
+        return await part.read(asked.offset, min(asked.length, PIECE_BYTES))
+    end = asked.offset + (asked.count - 1) * asked.step + asked.length
+    if not isinstance(part, Stripped) or end > part.size or asked.count * asked.length > PIECE_BYTES:
+        return b""
+    return await part.read_strips(asked.offset, asked.length, asked.step, asked.count)
 
 
 def job_parts(blobs: BlobStore, inputs: Mapping[str, Input], trusted_dir: Path | None, chunk: Chunk) -> dict[str, Part]:

@@ -78,9 +78,12 @@ class Supervisor:
                 continue
             heard.reads += 1
             heard.longest_read = max(heard.longest_read, message.length)
-            content = self.parts[message.part]
-            file.write(protocol.encode(Data(content[message.offset : message.offset + message.length])))
+            file.write(protocol.encode(Data(self._strips(message))))
             file.flush()
+
+    def _strips(self, asked: Read) -> bytes:
+        starts = [asked.offset + strip * asked.step for strip in range(asked.count)]
+        return b"".join(self.parts[asked.part][start : start + asked.length] for start in starts)
 
     def load(self, *, into: Path | None = None, ensemble: Path | None = None, **options: Any) -> Heard:
         request = Load(

@@ -79,6 +79,19 @@ async def test_uploads_are_read_back_at_any_offset(bench: Bench, blobs: BlobStor
         await blobs.read(blob, 0, 1)
 
 
+async def test_strips_of_an_upload(blobs: BlobStore) -> None:
+    writer = BlobWriter(blobs)
+    await writer.write(CONTENT)
+    blob = await writer.finish()
+    for offset, length, step, count in ((5, 3, 8_001, 64), (PIECE_BYTES - 5, 10, PIECE_BYTES, 2), (7, 1, 0, 1)):
+        starts = range(offset, offset + count * step, step) if step else [offset]
+        expected = b"".join(CONTENT[start : start + length] for start in starts)
+        assert await blobs.read_strips(blob, offset, length, step, count) == expected
+    await writer.discard()
+    with pytest.raises(BlobGone):
+        await blobs.read_strips(blob, 0, 1, 1, 2)
+
+
 async def test_an_empty_upload(blobs: BlobStore) -> None:
     blob = await BlobWriter(blobs).finish()
     assert (blob.size, await blobs.read(blob, 0, 10)) == (0, b"")

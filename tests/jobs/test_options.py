@@ -16,6 +16,7 @@ DEFAULTS = {
     "seed": 0,
     "max_evals": None,
     "may_shrink": False,
+    "unknown_columns": "ignore",
     "dry_run": False,
     "nsamples": None,
 }

@@ -4,6 +4,7 @@ import contextlib
 import csv
 import io
 import json
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -12,14 +13,23 @@ from hypothesis import strategies as st
 
 from child.parts import Source
 from child.rows import csv_file, json_brackets
+from child.rows.layout import lay_out
 from child.rows.readers import READERS, open_table, read_rows
 from jobs import errors, planner
 from jobs.formats import DataFormat
 from jobs.protocol import PIECE_BYTES
-from jobs.records import Layout
 from tests.child.support import csv_bytes, halves, json_bytes, npy, records_bytes
 
 COLUMNS = ["a", "b", "c"]
+
+
+class Nameless(NamedTuple):
+    """A model that knows its features by their places only."""
+
+    n_features: int
+    name: str = "Model"
+    features: list[str] | None = None
+    takes_missing: bool = True
 
 
 def source(raw: bytes) -> Source:
@@ -30,8 +40,7 @@ def read_all(raw: bytes, per_chunk: int = 10**9, halve: bool = False) -> np.ndar
     """Every span read for itself; with `halve`, by its two halves, as after a lack of memory."""
     src = source(raw)
     table = open_table(src, per_chunk)
-    columns = table.columns or [f"f{index}" for index in range(table.width)]
-    layout = Layout(format=table.format, columns=columns, features=columns, detail=table.detail)
+    layout = lay_out(table, Nameless(table.width), "data")
     spans = list(table.spans)
     if halve:
         spans = [half for span in spans for half in halves(span)]
@@ -42,6 +51,7 @@ def read_all(raw: bytes, per_chunk: int = 10**9, halve: bool = False) -> np.ndar
 
 FORMATS = {
     "npy": npy,
+    "npy by column": lambda rows: npy(np.asfortranarray(rows)),
     "csv": lambda rows: csv_bytes(COLUMNS, rows),
     "json": lambda rows: json_bytes(COLUMNS, rows),
     "records": lambda rows: records_bytes(COLUMNS, rows),
@@ -173,7 +183,8 @@ BAD = [
     (b",a\n0,1\n", errors.BadHeader),
     (b"a,b\r1,2\r3,4", errors.BadHeader),
     (b'{"columns": ["a", ""], "data": [[1, 2]]}', errors.BadHeader),
-    (b'{"columns": ["a", 3], "data": [[1, 2]]}', errors.BadHeader),
+    (b'{"columns": ["a", [3]], "data": [[1, 2]]}', errors.BadHeader),
+    (b"1,,True\n3,4,5\n", errors.NoHeader),
     (b"a,b\n1\n", errors.RaggedRow),
     (b"a,b\n1,2,3\n", errors.RaggedRow),
     (b"[[1, 2], [3]]", errors.RaggedRow),
@@ -208,7 +219,7 @@ BAD = [
     (b'{"columns": ["\xff"], "data": [[1]]}', errors.NotUtf8),
     (npy(np.zeros(3)), errors.BadNpy),
     (npy(np.zeros((2, 2, 2))), errors.BadNpy),
-    (npy(np.asfortranarray(np.zeros((3, 2)))), errors.BadNpy),
+    (npy(np.asfortranarray(np.zeros((3, 2))))[:-1], errors.BadNpy),
     (npy(np.zeros((3, 2), complex)), errors.BadNpy),
     (npy(np.zeros((3, 2), object)), errors.BadNpy),
     (npy(np.zeros((3, 2)))[:-1], errors.BadNpy),

@@ -1,0 +1,147 @@
+"""Over HTTP: one table as people and libraries write it, the same values each time, and each guess told."""
+
+import io
+import json
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import xgboost
+
+from tests.service.conftest import Service, npy
+
+FRAME = pd.DataFrame(
+    {
+        "age": [79, 63, 54, 37, 40],
+        "income": [40913.44, 48117.42, 48566.97, 54867.61, 51931.93],
+        "owner": [False, True, True, True, False],
+        "score": [1.08, -0.289, 0.083, -0.85, -0.511],
+    }
+)
+RNG = np.random.default_rng(5)
+ROWS = pd.DataFrame(
+    {
+        "age": RNG.integers(20, 90, 300),
+        "income": RNG.normal(48_000, 9_000, 300),
+        "owner": RNG.random(300) > 0.5,
+        "score": RNG.normal(size=300),
+    }
+)
+TARGET = ROWS.age + ROWS.income / 1000 + 5 * ROWS.owner - ROWS.score
+
+
+def trained(columns: list[str] | None = None) -> xgboost.Booster:
+    rows = xgboost.DMatrix(ROWS.to_numpy(float), TARGET, feature_names=columns)
+    return xgboost.train({"nthread": 1, "max_depth": 3}, rows, 20)
+
+
+NAMED, NAMELESS = trained(list(FRAME)), trained()
+RIGHT = NAMED.predict(xgboost.DMatrix(FRAME.astype(float)), pred_contribs=True)
+
+
+def text(**options: Any) -> str:
+    return str(FRAME.to_csv(index=False, **options))
+
+
+def with_columns(**more: list[Any]) -> str:
+    return str(FRAME.assign(**more).to_csv(index=False))
+
+
+SAME: dict[str, tuple[str | bytes, set[str]]] = {
+    # what it is: (the file, the codes of its warnings)
+    "plain": (text(), set()),
+    "a byte order mark": (text().encode("utf-8-sig"), set()),
+    "semicolons": (text(sep=";"), {"csv_dialect"}),
+    "tabs": (text(sep="\t"), {"csv_dialect"}),
+    "bars": (text(sep="|"), {"csv_dialect"}),
+    "a decimal comma": (text(sep=";", decimal=","), {"csv_dialect"}),
+    "a decimal comma and tabs, quoted": (text(sep="\t", decimal=",", quoting=1), {"csv_dialect"}),
+    "a comment": ("# exported; by 'us'\n#\n" + text(), {"comment_lines"}),
+    "a commented header": ("# " + text().replace("True", "1").replace("False", "0"), {"commented_header"}),
+    "columns that are no features": (with_columns(customer=list("abcde"), target=[1] * 5), {"columns_ignored"}),
+    "an index": (str(FRAME.to_csv()), {"columns_ignored"}),
+    "blanks around names": (text(header=[" age", "income\t", "\u00a0owner", "score "]), {"names_folded"}),
+    "another order": (str(FRAME[["score", "owner", "age", "income"]].to_csv(index=False)), set()),
+    "column by column": (npy(FRAME.to_numpy(float)), set()),
+    "row by row": (npy(np.ascontiguousarray(FRAME.to_numpy(float))), set()),
+}
+
+
+def explain(service: Service, data: str | bytes, model: xgboost.Booster = NAMED, **options: Any) -> Any:
+    files = {"model": bytes(model.save_raw("json")), "data": data}
+    headers = {"Prefer": "wait=50", "Accept": "application/x-npy"}
+    return service.http.post("/analyze", files=files, data={"options": json.dumps(options)}, headers=headers)
+
+
+def warned(service: Service, answer: Any) -> dict[str, str]:
+    job = service.job(answer.headers["Location"].removeprefix("/jobs/"))
+    return {found["code"]: found["message"] for found in job["warnings"]}
+
+
+def values(answer: Any) -> np.ndarray:
+    assert answer.status_code == 200, answer.text
+    return np.load(io.BytesIO(answer.content))
+
+
+@pytest.mark.parametrize("batch_size", [500, 2])
+@pytest.mark.parametrize("name", SAME)
+def test_the_same_table(service: Service, name: str, batch_size: int) -> None:
+    data, codes = SAME[name]
+    answer = explain(service, data, batch_size=batch_size)
+    np.testing.assert_allclose(values(answer), RIGHT[:, :-1], rtol=1e-5, atol=1e-5)
+    assert set(warned(service, answer)) == codes
+
+
+REFUSED = {
+    # what it is: (the file, the code, the way out)
+    "no header": (text(header=False), "no_header", "column names"),
+    "thousands": (text().replace("40913.44", '"40,913.44"'), "not_numeric", "thousands"),
+    "a decimal comma among commas": (text().replace("40913.44", '"40913,44"'), "not_numeric", "decimal"),
+    "a point among decimal commas": (
+        text(sep=";", decimal=",") + "1;2.5;True;0,5\n",
+        "not_numeric",
+        "decimals have commas",
+    ),
+    "carriage returns": (text().replace("\n", "\r"), "bad_header", "carriage return"),
+    "a column twice": (text(header=["age", "age", "owner", "score"]), "bad_header", "more than one column"),
+    "one row": (npy(FRAME.to_numpy(float)[0]), "bad_npy", "reshape"),
+    "records": (npy(FRAME.to_records(index=False)), "bad_npy", "astype"),
+    "UTF-16": (text().encode("utf-16"), "unsupported_media_type", "UTF-8"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_refused_with_the_way_out(service: Service, name: str) -> None:
+    data, code, way_out = REFUSED[name]
+    problem = explain(service, data).json()
+    assert (problem["code"], way_out in problem["detail"]) == (code, True), problem
+
+
+def test_unknown_columns_are_named_or_refused(service: Service) -> None:
+    data = with_columns(customer=list("abcde"), target=[1] * 5)
+    said = warned(service, explain(service, data))["columns_ignored"]
+    assert "customer" in said
+    assert "target" in said
+    refused = explain(service, data, unknown_columns="refuse").json()
+    assert (refused["code"], "customer, target" in refused["detail"]) == ("feature_names", True), refused
+
+
+@pytest.mark.parametrize(("header", "code"), [(range(4), None), (["1.5", "2", "3", "4"], "no_header")])
+def test_numbers_for_names_are_judged_by_the_model(service: Service, header: Any, code: str | None) -> None:
+    """A model without names: 0, 1, 2, ... is what pandas calls columns without names, any other numbers are a row."""
+    answer = explain(service, text(header=list(map(str, header))), NAMELESS)
+    if code:
+        assert answer.json()["code"] == code
+    else:
+        np.testing.assert_allclose(values(answer), RIGHT[:, :-1], rtol=1e-5, atol=1e-5)
+    by_year = trained(["2019", "2020", "2021", "2022"])
+    answer = explain(service, text(header=["2019.0", " 2020", "2021", "2022"]), by_year)
+    np.testing.assert_allclose(values(answer), RIGHT[:, :-1], rtol=1e-5, atol=1e-5)
+
+
+def test_names_come_back_as_they_were_sent(service: Service) -> None:
+    sent = [" age", "income\t", "\u00a0owner", "score"]
+    answer = explain(service, text(header=sent))
+    result = service.http.get(f"{answer.headers['Location']}/result").json()
+    assert result["features"] == sent
