@@ -169,7 +169,7 @@ def _brief(info: ModelInfo | None) -> ModelInfo | None:
         return None
     features = info.features if sum(map(len, info.features or ())) <= LISTED_CHARACTERS else None
     outputs = info.outputs if sum(map(len, info.outputs)) <= LISTED_CHARACTERS else []
-    return msgspec.structs.replace(info, features=features, outputs=outputs)
+    return msgspec.structs.replace(info, features=features, columns=None, outputs=outputs)
 
 
 def _document(model: RegisteredModel, info: ModelInfo | None, caller: str) -> ModelDetails:

@@ -38,7 +38,7 @@ class Table(NamedTuple):
             job_id=job.job_id,
             explainer=job.model.explainer,
             engine=job.model.engine,
-            features=job.layout.features,
+            features=job.model.values_of(job.layout),
             outputs=job.model.outputs,
             base_values=job.model.base_values,
             interactions=job.options.interactions,

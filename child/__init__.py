@@ -6,9 +6,11 @@
 - `template`: a model becomes what chunks need (`prepared`). `chunk`: one of them, `opening` the data before the first.
 - `expected`: the caller's own predictions against the model's output; `likely_causes`: why they differ.
 - `pipe`: the socket. `parts`: a job's parts as files. `failure`: from an exception to a message.
+- `refused`: which row a model does not take. `finite`: numbers that are none.
 - `memory`: the account that a child gives of itself.
 - `rows/`: data files: one format a file, cut into byte ranges, read back into numbers in the model's order.
 - `models/`: model files: one family a file, every index checked before native code follows it.
+- `pipelines/`: pipelines, taken apart: what their columns are made of, and the way back.
 - `explainers/`: which explainer, and the values, by `shaptrees` or `shap`; `additivity`: checked against the model.
 - `summary`: the global picture out of the chunks' partials.
 """

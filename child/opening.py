@@ -74,7 +74,7 @@ def forecast(opened: Opened, request: Open, prepared: Prepared, seen_bytes: int)
     return {
         "dry_run": True,
         "rows": rows,
-        "features": len(opened.layout.features),
+        "features": len(info.values_of(opened.layout)),
         "outputs": len(info.outputs),
         "explainer": info.explainer,
         "engine": info.engine,

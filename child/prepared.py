@@ -7,7 +7,7 @@ import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from child import finite, memory
+from child import finite, memory, refused
 from child.models.model import Rows
 from child.parts import Source
 from child.rows import layout
@@ -30,6 +30,8 @@ class Prepared:
     model: layout.Wanted
     explainer: "Explainer"
     info: ModelInfo
+    width: int
+    """The most columns that a row has on its way to values: see `explainers.steps`."""
     doubt: str = ""
     """See `Model.doubt`."""
 
@@ -46,7 +48,7 @@ class Prepared:
     def rows_per_block(self) -> int:
         """Rows that are explained at once."""
         interactions = self.options.interactions
-        return planner.rows_per_block(self.model.n_features, len(self.info.outputs), interactions=interactions)
+        return planner.rows_per_block(self.width, len(self.info.outputs), interactions=interactions)
 
     def read(self, source: Source, span: Span, found: Layout) -> Rows:
         """The span's rows in the model's order, checked."""
@@ -64,8 +66,11 @@ class Prepared:
 
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            values = self.explainer.explain(rows, first)
-            finite.check(values, self.info.name, first, self.info.features)
+            try:
+                values = self.explainer.explain(rows, first)
+            except (ValueError, TypeError) as error:
+                raise refused.named(self.predict, rows, first, self.model, error) from error
+            finite.check(values, self.info.name, first, self.info.columns or self.info.features)
             miss = additivity.largest_miss(self.explainer, rows, values)
         if self.options.check_additivity and not miss.ok:
             raise AdditivityFailed(largest_error=miss.error, tolerance=miss.tolerance)

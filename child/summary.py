@@ -73,7 +73,8 @@ def summarize(partials: Iterable[Partial], model: ModelInfo, layout: Layout) -> 
     additivity, warnings. `mean_abs_shap` is a list in the order of features; of lists, one value an output, for several
     outputs.
     """
-    shape = (len(layout.features), len(model.outputs))
+    features = model.values_of(layout)
+    shape = (len(features), len(model.outputs))
     rows, absolute, signed = 0, np.zeros(shape), np.zeros(shape)
     worst: Partial | None = None
     odd = warnings.merged(model.warnings, layout.warnings)
@@ -87,7 +88,7 @@ def summarize(partials: Iterable[Partial], model: ModelInfo, layout: Layout) -> 
     mean_abs, mean = absolute / max(1, rows), signed / max(1, rows)
     return {
         "rows": rows,
-        "features": layout.features,
+        "features": features,
         "outputs": model.outputs,
         "base_values": model.base_values,
         "explains": model.explains,
@@ -95,7 +96,7 @@ def summarize(partials: Iterable[Partial], model: ModelInfo, layout: Layout) -> 
         "engine": model.engine,
         "reason": model.reason,
         "mean_abs_shap": (mean_abs[:, 0] if shape[1] == 1 else mean_abs).tolist(),
-        "top_features": _top(layout.features, mean_abs.sum(axis=1), mean.sum(axis=1)),
+        "top_features": _top(features, mean_abs.sum(axis=1), mean.sum(axis=1)),
         "additivity": _additivity(worst),
         "warnings": msgspec.to_builtins(odd),
     }

@@ -7,7 +7,8 @@ ends the process with PipeClosed, as there is nobody left to tell.
 import socket
 from itertools import starmap
 
-from child import failure, finite, memory, models, names
+from child import failure, finite, memory, models, names, refused
+from child.explainers import steps
 from child.explainers.choose import choose, may_be_lean
 from child.explainers.kinds import Kind
 from child.explainers.subject import Subject
@@ -98,9 +99,12 @@ def _load(request: Load, parts: Parts) -> Prepared | None:
     if kind.stack == "full":
         subject = subject.without_trees()
         return _build(subject, kind, reason, parts)
-    found = subject.trees
+    core = subject.core
+    found = core.trees
     assert isinstance(found, Ensemble)
-    conversion.compare(found, model)
+    conversion.compare(found, core.model)
+    if core is not subject:  # its rows go through steps that need their library
+        return _build(subject, kind, reason, parts)
     if not request.into:
         return _from_ensemble(request, parts, found)
     ensemble_file.write(found, request.into)
@@ -114,8 +118,8 @@ def _subject(request: Load, parts: Parts, found: Model | Ensemble) -> Subject:
 def _build(subject: Subject, kind: Kind, reason: str, parts: Parts) -> Prepared:
     model = subject.about
     names.check("model", model.features or ())
-    explainer = kind.code.build(subject, _background(parts, model, subject.options))
-    names.check("model", explainer.output.names)
+    explainer, columns, width = _explainer(subject, kind, _background(parts, model, subject.options))
+    names.check("model", [*explainer.output.names, *(columns or ())])
     info = ModelInfo(
         family=model.family,
         name=model.name,
@@ -127,9 +131,22 @@ def _build(subject: Subject, kind: Kind, reason: str, parts: Parts) -> Prepared:
         engine=explainer.engine,
         reason=reason,
         explains=explainer.explains,
+        columns=columns,
         warnings=warnings.merged(starmap(warnings.warning, (*model.warnings, *explainer.warnings))),
     )
-    return Prepared(options=subject.options, model=model, explainer=explainer, info=info, doubt=model.doubt)
+    return Prepared(
+        options=subject.options, model=model, explainer=explainer, info=info, width=width, doubt=model.doubt
+    )
+
+
+def _explainer(subject: Subject, kind: Kind, background: Rows | None) -> steps.Built:
+    try:
+        return steps.build(kind, subject, background)
+    except (ValueError, TypeError) as error:
+        if background is None or not subject.is_loaded:
+            raise
+        ask = next(iter(subject.model.outputs.values())).call
+        raise refused.named(ask, background, 0, subject.model, error, field="background") from error
 
 
 def _background(parts: Parts, model: layout.Wanted, options: Options) -> Rows | None:

@@ -9,6 +9,7 @@ EXPLAINERS: tuple[ExplainerName, ...] = get_args(ExplainerName)
 """What `explainer` may be. All but `auto` have a row in `child.explainers.kinds`, and all are named in README.md."""
 ModelOutput = Literal["auto", "raw", "probability"]
 UnknownColumns = Literal["ignore", "refuse"]
+FeaturesOf = Literal["auto", "input", "transformed"]
 Positive = Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
 
 
@@ -22,6 +23,9 @@ class Options(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=T
     model_output: ModelOutput = "auto"
     """What is explained. `auto`: the margin of boosted trees and linear models, the probability of forests and of
     any other classifier that gives one. `probability`: class probabilities. `raw`: the margin where there is one."""
+    features: FeaturesOf = "auto"
+    """Of a pipeline that ends with trees or a linear model: values of the table's columns (`input`), or of those that
+    its steps make (`transformed`). `auto`: of the table's, and of the mixed ones where steps mix columns."""
     batch_size: Positive | Literal["auto"] | None = None
     """The most rows in a chunk; without it, the service's SHAP_BATCH_SIZE."""
     unknown_columns: UnknownColumns = "ignore"

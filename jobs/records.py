@@ -104,7 +104,13 @@ class ModelInfo(msgspec.Struct, kw_only=True, frozen=True):
     """Why this explainer, in a sentence."""
     explains: str
     """What the values add up to: `margin`, `probability`, `prediction`, ..."""
+    columns: list[str] | None = None
+    """What the values are of where that is not the features: a pipeline's steps may mix them."""
     warnings: JobWarnings = []
+
+    def values_of(self, layout: "Layout") -> list[str]:
+        """What the values are of, in their order: the features, as the data names them, or columns of its own."""
+        return layout.features if self.columns is None else self.columns
 
 
 class About(msgspec.Struct, kw_only=True, frozen=True):
@@ -124,7 +130,7 @@ class About(msgspec.Struct, kw_only=True, frozen=True):
         return cls(
             family=model.family,
             name=model.name,
-            features=len(layout.features),
+            features=len(model.values_of(layout)),
             outputs=len(model.outputs),
             explainer=model.explainer,
             engine=model.engine,
@@ -213,7 +219,7 @@ class Job(msgspec.Struct, kw_only=True):
 
 def row_shape(layout: Layout, model: ModelInfo, options: Options) -> tuple[int, ...]:
     """The shape of one row's values: (F,), (F, K), (F, F) or (F, F, K); one output has no axis of its own."""
-    features, outputs = len(layout.features), len(model.outputs)
+    features, outputs = len(model.values_of(layout)), len(model.outputs)
     matrix = (features, features) if options.interactions else (features,)
     return matrix if outputs == 1 else (*matrix, outputs)
 

@@ -4,6 +4,7 @@ Used in templates, which build an explainer once, and in children, which call it
 
 - `kinds`: a row an explainer. To add one is to add a row, its file, and its name in `jobs.options`.
 - `subject`: what is to be explained. `choose`: by which explainer, and why. `explainer`: what each of them does.
+- `steps`: a pipeline, explained at its last step by any of them.
 - `trees`: our own engine, in lean processes too. `catboost_native`, `linear`, `permutation` and `kernel` go through
   libraries, imported when they are needed. `sampling`: what the last two share.
 - `additivity`: every chunk's values, compared with the model's own output.

@@ -3,7 +3,7 @@
 The first one against which nothing stands, in the order of `kinds`. Does not build it.
 """
 
-from child.explainers import kinds
+from child.explainers import kinds, steps
 from child.explainers.kinds import Kind
 from child.explainers.subject import Subject
 from child.stack import NeedsFullStack
@@ -17,10 +17,10 @@ def choose(subject: Subject) -> tuple[Kind, str]:
     Raises UnsupportedCombination, BackgroundRequired, and NeedsFullStack where the model itself would have to be asked.
     """
     options, obstacles = subject.options, list[str]()
-    for kind in _candidates(options, subject.about.family):
+    for kind in _candidates(options, subject.core.about.family):
         if kind.stack == "full" and not subject.is_loaded:
             raise NeedsFullStack(obstacles[0] if obstacles else f"the job asked for explainer={options.explainer}")
-        obstacle = kind.code.obstacle(subject)
+        obstacle = _obstacle(kind, subject)
         if obstacle is None:
             return _chosen(kind, subject, obstacles)
         obstacles.append(obstacle)
@@ -44,10 +44,17 @@ def _candidates(options: Options, family: str | None = None) -> list[Kind]:
     ]
 
 
+def _obstacle(kind: Kind, subject: Subject) -> str | None:
+    """What stands against this kind: for what it would explain, or for the way back to the table's columns."""
+    seen = steps.seen_by(kind, subject)
+    return kind.code.obstacle(seen) or (steps.obstacle(subject) if seen is not subject else None)
+
+
 def _chosen(kind: Kind, subject: Subject, obstacles: list[str]) -> tuple[Kind, str]:
-    model = subject.about.name
+    seen = steps.seen_by(kind, subject)
+    model = seen.about.name
     if kind.needs_background and not subject.has_background:
         raise BackgroundRequired(explainer=kind.name, model=model)
     if subject.options.explainer != "auto" or not kind.reason:
         return kind, "The job asked for it."
-    return kind, kind.reason(model, "".join(obstacles[:1]))
+    return kind, kind.reason(model, "".join(obstacles[:1])) + (steps.reason(subject) if seen is not subject else "")

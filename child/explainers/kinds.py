@@ -48,6 +48,8 @@ class Kind:
     """What it needs: `lean` explains arrays of trees, `full` a loaded model."""
     needs_background: bool = False
     gives_interactions: bool = False
+    at_last_step: bool = False
+    """Whether it explains the last step of a pipeline, and its values are brought back: see `steps`."""
 
     @property
     def code(self) -> Code:
@@ -61,6 +63,7 @@ KINDS = (
         reason=trees.reason,
         stack="lean",
         gives_interactions=True,
+        at_last_step=True,
     ),
     Kind(
         name="tree",
@@ -68,12 +71,14 @@ KINDS = (
         reason=lambda model, _: f"{model} is made of trees, which CatBoost itself explains exactly.",
         family="catboost",
         gives_interactions=True,
+        at_last_step=True,
     ),
     Kind(
         name="linear",
         module="child.explainers.linear",
         reason=lambda model, _: f"{model} is linear, which is explained exactly and fast.",
         needs_background=True,
+        at_last_step=True,
     ),
     Kind(
         name="permutation",

@@ -31,6 +31,16 @@ class Subject:
         assert isinstance(self.found, Model)
         return self.found
 
+    @property
+    def core(self) -> "Subject":
+        """What predicts: the last step of a pipeline that was taken apart, else all of it."""
+        return self._last_step or self
+
+    @cached_property
+    def _last_step(self) -> "Subject | None":
+        last = self.model.last if self.is_loaded else None
+        return replace(self, found=last.model) if last else None
+
     @cached_property
     def trees(self) -> Ensemble | str:
         """The model's arrays; or why it has none, to follow "as"."""

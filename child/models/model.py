@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from child.pipelines.columns import Column
 from shaptrees.arrays import Trees
 from shaptrees.codes import coded
 
@@ -28,6 +29,12 @@ class Output:
         if count == len(self.names):
             return self
         return Output(call=lambda rows: self.call(rows)[:, :count], names=self.names[:count])
+
+    def last(self, count: int) -> "Output":
+        """The last outputs alone: of two classes the one that the other follows from."""
+        if count == len(self.names):
+            return self
+        return Output(call=lambda rows: self.call(rows)[:, -count:], names=self.names[-count:])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +61,19 @@ class Model:
     """What its own arithmetic may be off by, relative to the magnitudes that it adds up: see `conversion`."""
     warnings: tuple[tuple[str, str], ...] = ()
     """What is odd about its file but no error: a code, and a sentence that says what it means for the values."""
+    last: "LastStep | None" = None
+    """Of a pipeline, where it was taken apart."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LastStep:
+    """The estimator that a pipeline ends with, and what it predicts from."""
+
+    model: Model
+    columns: Sequence[Column]
+    transform: Callable[[Rows], Rows]
+    """Rows of the table, (rows, features), to those of the last step, (rows, columns). Raises ValueError and TypeError
+    for rows that a step refuses."""
 
 
 def as_columns(values: Any) -> Rows:

@@ -67,6 +67,12 @@ class MissingValue(Problem):
     code, status = "missing_value", 422
 
 
+class RowRefused(Problem):
+    """{field}: row {row} is refused by {model}: {reason}. Send values such as it was trained on."""
+
+    code, status = "row_refused", 422
+
+
 class BadRecord(Problem):
     """{field}: row {row} does not have the columns of the first row: {reason}. Send all rows with the same names."""
 

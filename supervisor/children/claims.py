@@ -63,6 +63,7 @@ def _is_deeper(found: Any, levels: int) -> bool:
 def _model(model: ModelInfo) -> None:
     _texts(model)
     fits = model.features is None or len(model.features) == model.n_features
+    fits = fits and len(model.columns or ()) <= MOST_FEATURES
     if not (0 <= model.n_features <= MOST_FEATURES and fits and 0 < len(model.outputs) == len(model.base_values)):
         raise BadFrame("a model whose numbers do not go together")
 

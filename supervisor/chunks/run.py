@@ -116,6 +116,6 @@ class Run:
     def _fits(self, partial: Partial | None) -> bool:
         if partial is None or not (self.model and self.layout):
             return False
-        features, outputs = len(self.layout.features), len(self.model.outputs)
+        features, outputs = len(self.model.values_of(self.layout)), len(self.model.outputs)
         sums = [partial.abs_sum, partial.value_sum]
         return all(len(sum_) == features and all(len(row) == outputs for row in sum_) for sum_ in sums)

@@ -125,7 +125,7 @@ def explained(
     assert not [message for message in heard.messages if isinstance(message, Failed)], heard.messages
     heard.one(Done)
     plan = heard.one(Plan)
-    width = len(plan.layout.features)
+    width = len(supervisor.info.values_of(plan.layout))
     inner = (width, width) if options.get("interactions") else (width,)
     return heard.values().reshape(plan.spans.rows, *inner, -1), heard, supervisor.info
 

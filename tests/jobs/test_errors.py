@@ -55,6 +55,7 @@ STATUSES = {
         "not_numeric",
         "not_utf8",
         "ragged_row",
+        "row_refused",
         "too_many_chunks",
         "unreadable_model",
         "unsupported_combination",

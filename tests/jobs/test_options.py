@@ -11,6 +11,7 @@ DEFAULTS = {
     "explainer": "auto",
     "interactions": False,
     "model_output": "auto",
+    "features": "auto",
     "batch_size": None,
     "check_additivity": True,
     "seed": 0,
@@ -39,6 +40,7 @@ def test_what_was_not_asked_for_is_not_written() -> None:
         {"batch_size": "auto"},
         {"max_evals": 1, "nsamples": 1},
         {"explainer": "permutation", "model_output": "raw"},
+        {"features": "transformed"},
     ],
 )
 def test_what_is_taken(asked: dict[str, Any]) -> None:
@@ -56,6 +58,7 @@ def test_what_is_taken(asked: dict[str, Any]) -> None:
         {"nsamples": 0},
         {"explainer": "deep"},
         {"model_output": "log"},
+        {"features": "all"},
         {"interaction": True},
     ],
 )

@@ -157,9 +157,10 @@ def test_a_pipeline_that_picks_columns_by_name(samples):
     columns = ColumnTransformer([("some", StandardScaler(), ["col1", "col3"])], remainder="passthrough")
     pipeline = make_pipeline(columns, LogisticRegression()).fit(frame, samples.two)
     rows = csv_bytes(samples.columns[::-1], samples.x[:4, ::-1])
-    values, _, info = explained(skops_bytes(pipeline), rows, csv_bytes(samples.columns, samples.x[:9]), max_evals=11)
-    own = pipeline.predict_proba(frame[:4])
+    values, _, info = explained(skops_bytes(pipeline), rows, csv_bytes(samples.columns, samples.x[:9]))
+    own = pipeline.decision_function(frame[:4])[:, None]
     np.testing.assert_allclose(values.sum(axis=1) + info.base_values, own, rtol=0, atol=1e-6)
+    assert info.explainer == "linear"
 
 
 def test_interactions_are_for_trees(samples, forest):

@@ -34,15 +34,15 @@ def test_a_familys_own_row_takes_the_place_of_the_one_for_any():
 def test_the_first_without_an_obstacle_is_taken_and_told_what_stood_against_the_first(monkeypatch):
     def row(name, obstacle, reason):
         code = SimpleNamespace(obstacle=lambda subject: obstacle)
-        return SimpleNamespace(
-            name=name, code=code, reason=reason, stack="full", needs_background=False, gives_interactions=False
-        )
+        flags = dict.fromkeys(("needs_background", "gives_interactions", "at_last_step"), False)
+        return SimpleNamespace(name=name, code=code, reason=reason, stack="full", **flags)
 
     rows = [row("tree", "a", str), row("linear", "b", str), row("permutation", None, "{0} not {1}".format)]
     monkeypatch.setattr(kinds, "of_family", lambda family: rows)
     subject = SimpleNamespace(
         options=Options(), about=SimpleNamespace(name="M", family=None), is_loaded=True, has_background=False
     )
+    subject.core = subject
     assert choose.choose(subject) == (rows[2], "M not a")
 
 
