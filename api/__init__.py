@@ -15,7 +15,7 @@ The house from the front door inwards:
 - `results`: values in the format of `negotiation`, cut by `result_table`, written by `result_writers`, `streaming`
   those of jobs that still run; and the summary.
 - `models`: models that are uploaded once; `model_lookup`: which one a job names.
-- `health`: livez, readyz, health; `admin`: memory and queue; `metrics`: the same for Prometheus.
+- `health`: livez, readyz, health; `admin`: memory and queue, `machines`: live; `metrics`: the same for Prometheus.
 - `events`: a job's progress as server-sent events; `chunks`: how each chunk stands.
 - `page`: the web page and its files; `sessions`: a token as a browser's cookie.
 """

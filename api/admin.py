@@ -10,7 +10,7 @@ gc_counts, max_rows_per_batch; the first, fourth and fifth are this process's ow
     last_failures               the last attempts that did not succeed, newest first
     redis                       {used_memory_bytes, maxmemory_bytes, policy}
     history                     the last hour, oldest first: {supervisor, at_ms, in_use_bytes, family_bytes,
-                                reserved_bytes, children_bytes, children, largest_share_percent}
+                                reserved_bytes, children_bytes, children, largest_share_percent, waiting_jobs}
 
 Does not measure supervisors or children: they report themselves.
 """
@@ -29,7 +29,7 @@ from starlette.responses import Response
 from api.auth import Realm
 from api.health import redis_memory
 from api.representation import without_traceback
-from api.resources import resources
+from api.resources import Resources, resources
 from api.responses import JsonResponse
 from api.routes import Answer, Routes
 from jobs import heartbeats, history, overview
@@ -87,30 +87,32 @@ class Memory(msgspec.Struct, kw_only=True):
 @routes.get("/admin/memory", "getMemory", "The memory of every process", Answer("Memory.", Memory), link="memory")
 async def memory(request: Request) -> Response:
     """As the head of this module says."""
-    house = resources(request)
+    return JsonResponse(await now(resources(request)))
+
+
+async def now(house: Resources, *, hour: bool = True) -> Memory:
+    """The document; without the hour its history is empty."""
     snapshots = await heartbeats.snapshots(house.redis)
     outcomes = await overview.outcomes(house.redis)
-    names = [str(snapshot["name"]) for snapshot in snapshots]
+    names = [str(snapshot["name"]) for snapshot in snapshots if hour]
     histories = {name: await history.read(house.redis, name) for name in names}
     first = snapshots[0] if snapshots else {"limit_bytes": house.settings.memory_limit_bytes}
     own = WebProcess(pid=os.getpid(), rss_bytes=rss_bytes())
-    return JsonResponse(
-        Memory(
-            success=True,
-            memory_usage_mb=round(own.rss_bytes / MIB, 2),
-            optimized_worker_applied=any(snapshot.get("aggressive_memory_management") for snapshot in snapshots),
-            gc_enabled=gc.isenabled(),
-            gc_counts=list(gc.get_count()),
-            max_rows_per_batch=house.settings.shap_batch_size,
-            limit_bytes=first.get("limit_bytes"),
-            budget_bytes=first.get("budget_bytes"),
-            web=own,
-            supervisors=snapshots,
-            kills={outcome.value: outcomes.get(outcome.value, 0) for outcome in KILLS},
-            last_failures=[_failure(failure) for failure in await overview.failures(house.redis)],
-            redis=RedisMemory(**await redis_memory(house.redis)),
-            history=history.merged(histories),
-        )
+    return Memory(
+        success=True,
+        memory_usage_mb=round(own.rss_bytes / MIB, 2),
+        optimized_worker_applied=any(snapshot.get("aggressive_memory_management") for snapshot in snapshots),
+        gc_enabled=gc.isenabled(),
+        gc_counts=list(gc.get_count()),
+        max_rows_per_batch=house.settings.shap_batch_size,
+        limit_bytes=first.get("limit_bytes"),
+        budget_bytes=first.get("budget_bytes"),
+        web=own,
+        supervisors=snapshots,
+        kills={outcome.value: outcomes.get(outcome.value, 0) for outcome in KILLS},
+        last_failures=[_failure(failure) for failure in await overview.failures(house.redis)],
+        redis=RedisMemory(**await redis_memory(house.redis)),
+        history=history.merged(histories),
     )
 
 

@@ -13,7 +13,7 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api import admin, analyze, chunks, events, health, jobs, metrics, models, openapi, results, sessions
+from api import admin, analyze, chunks, events, health, jobs, machines, metrics, models, openapi, results, sessions
 from api.access_log import AccessLog
 from api.admission import STORED_SHARE, Admission
 from api.cors import Cors
@@ -72,6 +72,7 @@ OPERATIONS: list[Operation] = [
     *results.routes,
     *models.routes,
     *admin.routes,
+    *machines.routes,
     *metrics.routes,
     *openapi.routes,
 ]
@@ -90,6 +91,7 @@ def create_app(settings: Settings, redis: RedisClient | None = None) -> Starlett
         lifespan=_lifespan(settings, redis),
     )
     app.state.leaving = False  # true from the first signal to stop: see `__main__`
+    app.state.machines = None  # made by the first who follows them
     app.state.openapi = cache(partial(openapi.document, OPERATIONS))
     app.router.redirect_slashes = False  # a redirected upload would be sent twice
     return app

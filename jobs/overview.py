@@ -1,4 +1,5 @@
-"""What operators see: waiting jobs, leases and their owners, supervisors, how attempts ended. Used in the web process.
+"""What operators see: waiting jobs, leases and their owners, supervisors, how attempts ended. Used in the web process; how
+many jobs wait, by supervisors too, who keep an hour of it.
 
 Looks and changes nothing. All ages are by Redis's clock. `of_queue` answers
 
@@ -58,6 +59,11 @@ async def of_queue(redis: RedisClient) -> dict[str, Any]:
         "leases_total": leases_total,
         "supervisors": [_supervisor(heard, leased, now) for heard, leased in zip(supervisors, lists, strict=True)],
     }
+
+
+async def waiting(redis: RedisClient) -> int:
+    """How many jobs have pending chunks, in two round trips."""
+    return sum((await _turns(redis)).values())
 
 
 async def of_callers(redis: RedisClient) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ import time
 import psutil
 import structlog
 
-from jobs import history
+from jobs import history, overview
 from jobs.connection import RedisClient
 from jobs.heartbeats import Heartbeats
 from jobs.queue import Queue
@@ -64,5 +64,6 @@ class Heartbeat:
         predecessor.heard(before, time.monotonic())
         if predecessor.name_conflict and predecessor.name_conflict != known:
             log.error("name_taken", supervisor=self._queue.supervisor, other=predecessor.name_conflict)
-        await history.record(self._redis, self._queue.supervisor, self._beats, point(pool))
+        now = {**point(pool), "waiting_jobs": await overview.waiting(self._redis)}
+        await history.record(self._redis, self._queue.supervisor, self._beats, now)
         self._beats += 1

@@ -10,5 +10,7 @@ What runs in the browser, from the door inwards:
   tab has sent, to try it again; `jobs.js`: the list.
 - `job.js`: one job, live, with `strip.js`: its chunks, and `death.js`: how an attempt ended and what would have been
   enough; `results.js`: what a finished one has found, with `charts.js`: its pictures, and `sample.js`: its rows.
+- `machines.js`: supervisors and children, for the operator, with `hour.js`: what was; `docs.js`: the HTTP interface, to
+  read, with `attempt.js`: to try.
 - `vega.js` is Vega's own bundle, which `setup.py` puts here where the build has it; loaded only where charts are.
 """

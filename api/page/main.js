@@ -4,8 +4,10 @@ import { announce, fault, h, loading, show } from "./dom.js";
 import { may, signIn, start } from "./session.js";
 
 const VIEWS = [
+  [/^\/docs$/, "Docs", () => import("./docs.js")],
   [/^#\/jobs$/, "Jobs", () => import("./jobs.js")],
   [/^#\/jobs\/([\w-]+)$/, "Job", () => import("./job.js")],
+  [/^#\/machines$/, "Machines", () => import("./machines.js"), "admin"],
   [/^(#\/?)?$/, "Start", () => import("./start.js")],
 ];
 const place = document.getElementById("main");

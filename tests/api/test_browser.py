@@ -191,6 +191,23 @@ def test_the_list_filters_finds_and_cancels(
     expect(page.locator(f"tr:has(#of-{slow}) .badge")).to_have_text("cancelled")
 
 
+def test_the_machines_are_for_the_operator_and_live(visit: Any, service: Service, dead: str) -> None:
+    page = visit(ALICE, path="/#/machines")
+    expect(page.locator("main")).to_contain_text("sign in with ADMIN_TOKEN")
+    page = visit(path="/#/machines")
+    expect(page.locator(".machine")).to_contain_text("Budget for children")
+    expect(page.locator(".figures").first).to_contain_text("chunks at work")  # which only an event tells
+    expect(page.get_by_role("img", name="Jobs waiting")).to_be_visible()
+
+
+def test_the_interface_can_be_tried(visit: Any, finished: str) -> None:
+    page = visit(path="/docs")
+    page.click("summary:has-text('/jobs/{job_id}/summary')")
+    page.locator("details[open] input").fill(finished)
+    page.click("details[open] button:has-text('Send GET')")
+    expect(page.locator("details[open] pre")).to_contain_text('"mean_abs_shap"')
+
+
 def test_halvings_are_seen(visit: Any, finished: str) -> None:
     chunks = [
         {"chunk": f"{first}-{last}", "first": first, "last": last, "state": state, "attempts": 0, "crashes": 0}
@@ -214,7 +231,7 @@ def test_everybody_can_use_it(visit: Any, width: int, dark: bool, finished: str,
         (f"#/jobs/{finished}", ".results section"),
         (f"#/jobs/{dead}", ".death"),
     ):
-        page.evaluate(f"location.hash = {path!r}")
+        page.evaluate(f"location.href = {'/' + path.lstrip('/')!r}")
         page.wait_for_selector(seen)
         assert page.evaluate("document.documentElement.scrollWidth") <= width, path
         found = Axe().run(page).response["violations"]

@@ -124,6 +124,7 @@ def everything(client: TestClient, player: Player) -> None:
         client.put(f"/models/{name}", content=MODEL)
     for path in ("/models", "/models/m", "/readyz", "/health", "/admin/memory", "/admin/queue", "/metrics"):
         assert client.get(path).status_code == 200
+    assert client.head("/admin/events").status_code == 200, "which would go on for ever"
     assert client.delete("/models/m").status_code == 204
 
 

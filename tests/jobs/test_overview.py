@@ -67,6 +67,7 @@ async def test_jobs_that_an_older_version_has_queued_are_seen(bench: Bench) -> N
     await bench.redis.delete(keys.TURNS)
     found = await seen(bench)
     assert ([job["job_id"] for job in found["jobs"]], found["jobs_total"]) == ([job_id], 1)
+    assert await overview.waiting(bench.redis) == 1
 
 
 async def test_a_job_waits_since_it_was_last_served_and_not_while_it_is(bench: Bench) -> None:

@@ -6,7 +6,7 @@ from typing import Any, cast
 import pytest
 import structlog
 
-from jobs import keys
+from jobs import history, keys
 from jobs.heartbeats import Heartbeats
 from jobs.settings import MIB
 from supervisor.children.budget import Budget
@@ -124,6 +124,14 @@ def test_a_point_of_the_history_sums_up_the_children(service: Service) -> None:
         "children": 2,
         "largest_share_percent": 75,
     }
+
+
+async def test_the_history_has_how_many_jobs_wait(service: Service) -> None:
+    beating = Beating(service)
+    for ready in (0, 1):
+        await beating.beat()
+        assert (await history.read(service.redis, "sup"))[-1]["waiting_jobs"] == ready
+        await service.redis.lpush(keys.READY, "job")
 
 
 async def test_another_one_under_our_name_is_named_once(service: Service) -> None:
