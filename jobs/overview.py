@@ -1,5 +1,5 @@
-"""What operators see: waiting jobs, leases and their owners, supervisors, how attempts ended. Used in the web process; how
-many jobs wait, by supervisors too, who keep an hour of it.
+"""What operators see: waiting jobs, leases and their owners, supervisors, how attempts ended. Used in the web process;
+supervisors count the jobs that wait.
 
 Looks and changes nothing. All ages are by Redis's clock. `of_queue` answers
 
