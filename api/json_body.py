@@ -17,7 +17,7 @@ from jobs.errors import InvalidParameter, MalformedJson, TooLarge, UnexpectedPar
 
 MEDIA_TYPE = "application/json"
 MAX_BYTES = 8 * 1024 * 1024
-ROWS = 'an object with "columns" and "data", or a list of rows'
+ROWS = 'an object with "columns" and "data" or any other that pandas writes, or a list of rows'
 MODEL = "the object that XGBoost saves as JSON; send other models as multipart/form-data"
 EXPECTED = "a list of the caller's own predictions for the first rows, or an object that holds it"
 _SHAPES = {

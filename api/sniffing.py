@@ -10,7 +10,16 @@ import msgspec
 
 from api import npy
 from jobs.errors import BadNpy, EmptyPart, MalformedJson, PickleRefused, TooLarge, UnsupportedMediaType
-from jobs.formats import DATA_FORMATS, MODEL_FORMATS, SNIFF_BYTES, DataFormat, ModelFormat, sniff_data, sniff_model
+from jobs.formats import (
+    DATA_FORMATS,
+    MODEL_FORMATS,
+    SNIFF_BYTES,
+    DataFormat,
+    ModelFormat,
+    are_json_lines,
+    sniff_data,
+    sniff_model,
+)
 from jobs.protocol import PIECE_BYTES
 
 MAX_EXPECTED_BYTES = 1024 * 1024
@@ -120,11 +129,12 @@ def _check_json(raw: bytes, field: str) -> None:
     try:
         msgspec.json.decode(raw, type=msgspec.Raw)
     except (msgspec.DecodeError, RecursionError):
-        _check_json_carefully(raw, field)
+        for text in raw.splitlines() if are_json_lines(raw) else [raw]:
+            _check_json_carefully(text, field)
 
 
 def _check_json_carefully(raw: bytes, field: str) -> None:
     try:
-        json.loads(raw.decode("utf-8-sig"))
+        json.loads(raw.decode("utf-8-sig") or "null")
     except (ValueError, RecursionError) as error:
         raise MalformedJson(field=field, reason=str(error)) from None

@@ -51,14 +51,14 @@ def open_data(source: Source, request: Open, prepared: Prepared, own: Source | N
     free = isinstance(request.batch_size, str)
     most = MOST_ROWS if isinstance(request.batch_size, str) else request.batch_size
     per_chunk = planner.rows_that_fit(most, request.cap_bytes, prepared.needs_bytes)
-    table = open_table(source, per_chunk)
+    table = open_table(source, per_chunk, prepared.model.features)
     found = layout.lay_out(table, prepared.model, source.field, prepared.options.unknown_columns)
     if own:
         expected.check(own, source, table, found, prepared)
     rows_per_s = _pace(source, table.spans[0], found, prepared) if free or request.dry_run else None
     if free and rows_per_s:
         per_chunk = min(per_chunk, planner.rows_worth_a_child(table.rows, rows_per_s, request.slots))
-        table = open_table(source, per_chunk)
+        table = open_table(source, per_chunk, prepared.model.features)
     return Opened(table=table, layout=found, per_chunk=per_chunk, rows_per_s=rows_per_s)
 
 

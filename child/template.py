@@ -153,6 +153,6 @@ def _background(parts: Parts, model: layout.Wanted, options: Options) -> Rows | 
     if not parts.has_background:
         return None
     source = parts.source("background")
-    table = open_table(source, WHOLE)
+    table = open_table(source, WHOLE, model.features)
     found = layout.lay_out(table, model, source.field, options.unknown_columns)
     return layout.read_in_order(source, table.spans[0], found, model)

@@ -45,6 +45,14 @@ def _is_json(head: bytes) -> bool:
     return head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] in (b"{", b"[")
 
 
+def are_json_lines(head: bytes) -> bool:
+    """Whether JSON is a record or a list on each line (NDJSON), by its first two lines."""
+    lines = head.removeprefix(b"\xef\xbb\xbf").lstrip().split(b"\n", 2)
+    first, second = (line.strip() for line in [*lines, b""][:2])
+    ends = {b"{": b"}", b"[": b"]"}.get(first[:1])
+    return bool(ends) and first.endswith(ends or b"-") and second[:1] == first[:1]
+
+
 def _is_text(head: bytes) -> bool:
     return not _no_table(head)
 

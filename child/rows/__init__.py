@@ -3,7 +3,8 @@
 Memory: a piece and the spans, however large the file. Does not read whole uploads.
 
 - `readers`: a row a format; `open_table` finds the rows, `read_rows` reads one span. `table`: what both are about.
-- `csv_file`, `npy_file`, and `json_file` with its `json_brackets`, `json_outline` and `json_text`: one format each.
+- `csv_file`, `npy_file`, and `json_file` with its `json_brackets`, `json_outline`, `json_members` and
+  `json_text`: one format each.
 - `predictions`: a small file of numbers, read whole, to compare the model with.
 - `dialect`: what separates the cells of a CSV file, by its look.
 - `cells`: what a cell means as a number. `cutter`: rows into spans, while they are found.

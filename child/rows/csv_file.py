@@ -5,7 +5,7 @@ Blank lines are no rows. Does not cover what separates cells (see `dialect`), wh
 """
 
 import codecs
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, BinaryIO
 
 import msgspec
@@ -29,7 +29,7 @@ NEWLINE, RETURN, QUOTE = b'\n\r"'
 Offsets = npt.NDArray[np.int64]
 
 
-def scan(source: Source, per_chunk: int) -> Table:
+def scan(source: Source, per_chunk: int, _: Sequence[str] | None = None) -> Table:
     """Columns and spans; the detail says how cells are separated. Raises NotUtf8, BadHeader, NoRows."""
     source.file.seek(0)
     head = source.file.read(PIECE_BYTES)
@@ -45,7 +45,7 @@ def scan(source: Source, per_chunk: int) -> Table:
     else:
         columns = found.split(_decode(commented.encode("latin-1"), 0, source.field))[0]
     cutter = Cutter(per_chunk)
-    for starts, _ in lines(source.file, begin, source.size):
+    for starts, __ in lines(source.file, begin, source.size):
         cutter.add(starts)
     return Table(
         format=DataFormat.CSV,

@@ -36,3 +36,11 @@ class Cutter:
         if chunks > planner.MAX_CHUNKS:
             raise TooManyChunks(rows=self.rows, batch_size=self._per_chunk, chunks=chunks, limit=planner.MAX_CHUNKS)
         return Spans.at(self.rows, self._per_chunk, pairwise(chain(self._starts, [end])))
+
+
+def shared(rows: int, per_chunk: int, start: int, end: int) -> Spans:
+    """The spans of chunks whose rows lie all over the same bytes. Raises TooManyChunks."""
+    chunks = -(-rows // per_chunk)
+    if chunks > planner.MAX_CHUNKS:
+        raise TooManyChunks(rows=rows, batch_size=per_chunk, chunks=chunks, limit=planner.MAX_CHUNKS)
+    return Spans.at(rows, per_chunk, [(start, end)] * chunks)

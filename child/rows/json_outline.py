@@ -9,15 +9,17 @@ import re
 from child.rows import cells
 from child.rows.cutter import Cutter
 from child.rows.json_brackets import LIST, MAX_GAP_BYTES, Bracket, malformed
+from child.rows.json_members import Members, Place
 from child.rows.json_text import parse
 from jobs.errors import NoTable
 
+ROWS = (b"data", b"instances", b"dataframe_records", b"inputs")
+"""Members that hold rows: pandas's, and those of MLServer and MLflow."""
+WRAPPERS = (b"dataframe_split", b"inputs")
+"""Members that hold a document like the outermost."""
 _KEY = re.compile(rb'("(?:[^"\\]|\\.)*+")\s*:\s*\Z', re.DOTALL)
 _BETWEEN = re.compile(rb"\s*,\s*\Z")
 _BOM = b"\xef\xbb\xbf"
-
-Place = tuple[int, int]
-"""The bytes of a list or an object: its opening bracket, and one after its closing one."""
 
 
 class RowList:
@@ -68,63 +70,89 @@ class RowList:
 
 
 class Outline:
-    """The document's outermost level: a list of rows, or an object with such a list as its `data`."""
+    """The document's outermost level: a list of rows, an object with such a list (see ROWS), or an object whose members
+    are the rows or the columns.
+    """
 
     def __init__(self, field: str, per_chunk: int) -> None:
         self.rows: RowList | None = None
         self.columns: Place | None = None
+        """The list of names beside the rows."""
+        self.members = Members(Cutter(per_chunk))
         self._field, self._per_chunk = field, per_chunk
-        self._skeleton = b""  # an object with each list or object in it replaced by 0
+        self._objects: list[bytes] = []  # those that are open, with each list or object in them replaced by 0
+        self._began = False
         self._key = b""
 
     def take(self, bracket: Bracket) -> None:
         """The next bracket. Raises MalformedJson with the byte, and NoTable."""
+        level = len(self._objects)
         if self.rows and self.rows.is_open:
             self.rows.take(bracket)
-        elif bracket.depth == 0:
-            self._outermost(bracket)
-        elif bracket.depth == 1:
-            self._member(bracket)
+        elif bracket.depth == level:
+            self._member(bracket) if level else self._outermost(bracket)
+        elif bracket.depth == level - 1:
+            self._keep(bracket.gap + b"}")
+            self._check_object(self._objects.pop())
+        else:
+            self.members.nested()
 
-    def check_whole(self) -> RowList:
-        """The rows; and what the brackets alone do not show. Raises MalformedJson, NotUtf8, NoTable."""
-        if self._skeleton:
-            parse(self._skeleton, self._field, 0)
-        if not self.rows:
+    def check_whole(self) -> None:
+        """Raises NoTable where there are neither rows nor columns."""
+        if not self.rows and not self.members.count:
             raise NoTable(field=self._field, reason='there is no list of rows named "data"')
-        return self.rows
 
     def _outermost(self, bracket: Bracket) -> None:
-        if not bracket.opens:
-            self._keep(bracket.gap + b"}")
-            return
-        if self._skeleton or self.rows or bracket.gap.removeprefix(_BOM).strip():
+        if self._began or bracket.gap.removeprefix(_BOM).strip():
             raise malformed(self._field, "extra text", bracket.at)
+        self._began = True
         if bracket.kind == LIST:
             self._begin_rows(depth=1)
         else:
-            self._skeleton = b"{"
+            self._objects.append(b"{")
 
     def _member(self, bracket: Bracket) -> None:
-        """A list or an object that is a value of the outermost object."""
+        """A list or an object that is a value of the innermost object which is looked into."""
         if not bracket.opens:
-            if self._key == b"columns" and self.columns:
-                self.columns = (self.columns[0], bracket.at + 1)
+            self._end_member(bracket)
             return
         self._keep(bracket.gap + b"0")
         key = _KEY.search(bracket.gap)
         self._key = key[1][1:-1] if key else b""
-        if self._key == b"columns" and bracket.kind == LIST:
+        if bracket.kind == LIST:
+            self._begin_list(bracket)
+        elif self._key in WRAPPERS:
+            self._objects.append(b"{")
+        else:
+            self.members.begin(key[1] if key else b'""', bracket)
+
+    def _begin_list(self, bracket: Bracket) -> None:
+        if self._key == b"columns":
             self.columns = (bracket.at, 0)
-        if self._key == b"data" and bracket.kind == LIST:
+        elif self._key in ROWS:
             if self.rows:
                 raise malformed(self._field, 'a second "data"', bracket.at)
-            self._begin_rows(depth=2)
+            self._begin_rows(depth=len(self._objects) + 1)
+            return
+        self.members.begin(b'"%b"' % self._key, bracket)
+
+    def _end_member(self, bracket: Bracket) -> None:
+        if self._key == b"columns" and self.columns and not self.columns[1]:
+            self.columns = (self.columns[0], bracket.at + 1)
+        self.members.end(bracket)
 
     def _begin_rows(self, depth: int) -> None:
         self.rows = RowList(Cutter(self._per_chunk), depth, self._field)
 
     def _keep(self, text: bytes) -> None:
-        self._skeleton += text
-        if len(self._skeleton) > MAX_GAP_BYTES:
+        """What stands between the members, which no row is. It is checked where it is not too much for that."""
+        if self.members.count <= Members.MOST:
+            self._objects[-1] += text
+        if len(self._objects[-1]) > MAX_GAP_BYTES:
             raise malformed(self._field, "too much beside the rows", 0)
+
+    def _check_object(self, skeleton: bytes) -> None:
+        if self.members.count <= Members.MOST:
+            found = parse(skeleton, self._field, 0)
+            if self.members.scalars is None:
+                self.members.scalars = len(found) - self.members.count

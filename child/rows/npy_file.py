@@ -4,13 +4,14 @@ Two dimensions, row by row or column by column (which `np.save(frame.to_numpy())
 floats of any byte order. Never unpickles.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.lib import format as npy
 
 from child.parts import Source
-from child.rows.cutter import Cutter
+from child.rows.cutter import Cutter, shared
 from child.rows.table import Rows, Table
 from jobs import planner
 from jobs.errors import BadNpy
@@ -19,7 +20,7 @@ from jobs.records import Layout
 from jobs.spans import Span, Spans
 
 
-def scan(source: Source, per_chunk: int) -> Table:
+def scan(source: Source, per_chunk: int, _: Sequence[str] | None = None) -> Table:
     """No names, and spans; the detail holds the dtype, and the rows of an array that is stored column by column.
 
     Of such an array each chunk's span is all of it: its rows are a strip of every column. Raises BadNpy.
@@ -32,7 +33,7 @@ def scan(source: Source, per_chunk: int) -> Table:
     detail: dict[str, Any] = {"dtype": dtype.str}
     if by_column:
         detail["column_rows"] = rows
-        spans = _spans(rows, per_chunk, offset, end, 0)
+        spans = shared(rows, per_chunk, offset, end)
     else:
         spans = _spans(rows, per_chunk, offset, end, width * dtype.itemsize)
     return Table(format=DataFormat.NPY, columns=None, width=width, spans=spans, detail=detail)
@@ -83,12 +84,9 @@ def _header(source: Source) -> tuple[int, int, bool, np.dtype[Any]]:
 
 
 def _spans(rows: int, per_chunk: int, offset: int, end: int, row_bytes: int) -> Spans:
-    """Without `row_bytes` each is all of the array."""
     cutter = Cutter(per_chunk)
     if rows > planner.MAX_CHUNKS * per_chunk:
         cutter.rows = rows  # too many, and named so, without listing them
-        return cutter.spans(end)
-    if not row_bytes:
-        return Spans.at(rows, per_chunk, [(offset, end)] * -(-rows // per_chunk))
-    cutter.add(range(offset, end, row_bytes))
+    else:
+        cutter.add(range(offset, end, row_bytes))
     return cutter.spans(end)

@@ -3,7 +3,7 @@
 A format is a row in `jobs.formats`, one here, and a file. Does not know any model: see `layout`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from child.parts import Source
@@ -18,7 +18,7 @@ from jobs.spans import Span
 class Reader(NamedTuple):
     """What a format's file offers."""
 
-    scan: Callable[[Source, int], Table]
+    scan: Callable[[Source, int, Sequence[str] | None], Table]
     """See `open_table`."""
     read: Callable[[Source, Span, Layout], Rows]
     """See `read_rows`."""
@@ -31,8 +31,9 @@ READERS: dict[str, Reader] = {
 }
 
 
-def open_table(source: Source, per_chunk: int) -> Table:
-    """Find the rows and cut them into spans of `per_chunk` rows, in one pass and without keeping any.
+def open_table(source: Source, per_chunk: int, features: Sequence[str] | None = None) -> Table:
+    """Find the rows and cut them into spans of `per_chunk` rows, in one pass and without keeping any. The model's
+    `features` decide what could be rows or columns alike.
 
     Raises a Problem that names what is wrong; what is wrong inside a row comes out when its span is read.
     """
@@ -42,7 +43,7 @@ def open_table(source: Source, per_chunk: int) -> Table:
         raise NoRows(field=source.field)
     if not isinstance(found, DataFormat):
         raise UnsupportedMediaType(field=source.field, found=found, supported=DATA_FORMATS)
-    table = READERS[found].scan(source, per_chunk)
+    table = READERS[found].scan(source, per_chunk, features)
     if not table.spans:
         raise NoRows(field=source.field)
     return table

@@ -7,12 +7,13 @@ import json
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from child.parts import Source
-from child.rows import csv_file, json_brackets
+from child.rows import csv_file, json_brackets, json_members
 from child.rows.layout import lay_out
 from child.rows.readers import READERS, open_table, read_rows
 from jobs import errors, planner
@@ -56,6 +57,13 @@ FORMATS = {
     "json": lambda rows: json_bytes(COLUMNS, rows),
     "records": lambda rows: records_bytes(COLUMNS, rows),
     "lists": lambda rows: json.dumps(rows.tolist(), indent=1).encode(),
+    "lines": lambda rows: b"\n".join(
+        json.dumps(dict(zip(COLUMNS, row, strict=True))).encode() for row in rows.tolist()
+    ),
+    "lists in lines": lambda rows: b"\r\n".join(json.dumps(row).encode() for row in rows.tolist()),
+    "index": lambda rows: json.dumps(pd.DataFrame(rows, columns=COLUMNS).to_dict("index")).encode(),
+    "columns": lambda rows: json.dumps(pd.DataFrame(rows, columns=COLUMNS).to_dict()).encode(),
+    "lists of columns": lambda rows: json.dumps(pd.DataFrame(rows, columns=COLUMNS).to_dict("list")).encode(),
 }
 
 
@@ -200,6 +208,16 @@ BAD = [
     (b"[1, 2]", errors.Problem),
     (b"[[1], 2]", errors.NoTable),
     (b'{"rows": [[1]]}', errors.NoTable),
+    (b'{"a": [1], "b": {"0": 1}}', errors.NoTable),
+    (b'{"a": [1], "b": 2}', errors.NoTable),
+    (b'{"a": [1, 2], "b": [1]}', errors.BadRecord),
+    (b'{"a": {"x": 1}, "b": {"y": 1}}', errors.BadRecord),
+    (b'{"a": ["red"]}', errors.NotNumeric),
+    (b'{"0": {"a": 1}, "1": {"b": 1}}', errors.BadRecord),
+    (b'{"a": []}', errors.NoRows),
+    (b'{"a": 1}\n{"a": 2} x\n', errors.MalformedJson),
+    (b'{"a": 1}\n{"b": 2}\n', errors.BadRecord),
+    (b'{"inputs": 5}', errors.NoTable),
     (b'{"a": 1}', errors.NoTable),
     (b"[[1] [2]]", errors.MalformedJson),
     (b"[[1],, [2]]", errors.MalformedJson),
@@ -232,6 +250,21 @@ BAD = [
 def test_what_is_wrong_is_named(raw, problem):
     with pytest.raises(problem):
         read_all(raw, 2)
+
+
+def test_rows_or_columns_show_in_the_models_names():
+    frame = pd.DataFrame([[1.0, 2.0], [3.0, 4.0]], columns=["a", "b"], index=["x", "y"])
+    for orient in ("index", "columns"):
+        src = source(frame.to_json(orient=orient).encode())
+        assert open_table(src, 5, ["b", "a"]).columns == ["a", "b"]
+
+
+def test_columns_one_after_the_other_have_a_limit(monkeypatch):
+    raw = b'{"a": [1, 2], "b": [3, 4]}'
+    monkeypatch.setattr(json_members, "MAX_BYTES", len(raw))
+    np.testing.assert_array_equal(read_all(raw, 1), [[1, 3], [2, 4]])
+    with pytest.raises(errors.TooLarge, match="records"):
+        read_all(raw + b" ")
 
 
 def test_rows_are_counted_over_the_whole_data():
