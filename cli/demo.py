@@ -45,19 +45,20 @@ def demo() -> None:
                 stack = running.enter_context(Stack(os.environ, private=True))
                 note(stack.url)
             client = running.enter_context(connect(stack.url))
-            job, seconds = _explain(stack, client, directory)
+            job, first = _explain(stack, client, directory, "Uploading, explaining and downloading over HTTP")
+            _, again = _explain(stack, client, directory, "The same once more, now that all processes are warm")
             summary = client.summary(job["job_id"])
         with _step("Computing the same values with shap in one process") as note:
             compared = _compute("compare", directory)
             note(f"shap {compared['shap']}")
-    _report(job, summary, compared, seconds)
+    _report(job, summary, compared, (first, again))
 
 
-def _explain(stack: Stack, client: Client, directory: Path) -> tuple[Document, float]:
+def _explain(stack: Stack, client: Client, directory: Path, title: str) -> tuple[Document, float]:
     """Submit the files over HTTP, follow the job, fetch its values."""
     started = time.monotonic()
     files = {"model": directory / "model.skops", "data": directory / "data.csv"}
-    with _step("Uploading, explaining and downloading over HTTP", spinner=False) as note, ProgressBar() as progress:
+    with _step(title, spinner=False) as note, ProgressBar() as progress:
         job_id = Analysis(files, None, {"batch_size": ROWS_PER_CHUNK}).submit(client)
         job = wait_for_end(
             client, job_id, timeout_s=None, show=progress.show, meanwhile=lambda: stack.tend(progress.say)
@@ -88,9 +89,9 @@ def _step(title: str, *, spinner: bool = True) -> Iterator[Callable[[str], None]
     out.print(Text.assemble(("✓ ", "green"), (seconds, "dim"), "  ", title, (f"  {' '.join(notes)}", "dim")))
 
 
-def _report(job: Document, summary: Document, compared: Document, seconds: float) -> None:
+def _report(job: Document, summary: Document, compared: Document, seconds: tuple[float, float]) -> None:
     """The table, what it cost, and whether it is right."""
-    difference = compared["difference"]
+    difference, (first, again) = compared["difference"], seconds
     right = difference <= AGREEMENT
     verdict = Text(f"{difference:.1e} at most" if difference else "none", style="green" if right else "red")
     out.print()
@@ -99,11 +100,16 @@ def _report(job: Document, summary: Document, compared: Document, seconds: float
         ("difference from shap", verdict),
         ("additivity", f"off by {summary['additivity']['largest_error']:.1e} at most"),
         ("peak memory", memory_share(job)),
-        ("seconds", f"{seconds:.2f} from upload to the last value"),
-        ("shap alone", f"{compared['seconds']:.2f} s, and {compared['start']:.2f} s to start and import it"),
+        ("the first run", f"{first:.2f} s from upload to the last value, with the first start of its processes"),
+        ("shap's first", f"{compared['start'] + compared['seconds']:.2f} s, with the start of Python and its import"),
+        ("a warm run", f"{again:.2f} s from upload to the last value"),
+        ("shap's values", f"{compared['seconds']:.2f} s, in a process that has all loaded"),
         ("engine", job["engine"]),
     ]
     out.print(facts(pairs))
-    out.print("\nEverything is stopped again. `make up` keeps a service running on http://127.0.0.1:8000")
+    out.print(
+        "\nEverything is stopped again. `make up` keeps a service running; open http://127.0.0.1:8000 in a browser,"
+    )
+    out.print("drop a model and a table there, and watch.")
     if not right:
         raise JobFailed(f"The values differ from shap's by {difference:.2g}.")

@@ -1,5 +1,6 @@
 """`submit`, `status`, `wait`, `result` and `cancel`: one job of a service that runs. In the command's own process."""
 
+import dataclasses
 import json
 import sys
 from pathlib import Path
@@ -7,23 +8,27 @@ from typing import Any
 
 import click
 
-from cli.analysis import analysis, analysis_options
+from cli.analysis import Analysis, analysis, analysis_options
 from cli.client import Client, Document
 from cli.output import FORMATS, fetch, json_option, output_option
 from cli.polling import require_finished, wait_for_end
 from cli.printable import TerminalSink
 from cli.progress import ProgressBar
 from cli.service_url import connect, url_option
-from cli.tables import job_facts, out
+from cli.tables import forecast_facts, job_facts, out
 
 
 @click.command()
 @analysis_options
+@click.option("--dry-run", is_flag=True, help="Compute nothing: print what it would take.")
 @click.option("--wait", "wait_too", is_flag=True, help="Then wait for its end, as `wait` does.")
 @url_option
-def submit(wait_too: bool, url: str | None, **asked: Any) -> None:
+def submit(dry_run: bool, wait_too: bool, url: str | None, **asked: Any) -> None:
     """Submit a job to the service; prints its id."""
     with connect(url) as client:
+        if dry_run:
+            out.print(forecast_facts(_forecast(client, analysis(**asked))))
+            return
         job_id = analysis(**asked).submit(client)
         click.echo(job_id)
         if wait_too:
@@ -73,6 +78,14 @@ def cancel(job_id: str, url: str | None) -> None:
     """Cancel a job that has not ended."""
     with connect(url) as client:
         click.echo(client.cancel(job_id).get("status", "cancelled"))
+
+
+def _forecast(client: Client, wanted: Analysis) -> Document:
+    """What the service says that a job would take."""
+    job_id = dataclasses.replace(wanted, options={**wanted.options, "dry_run": True}).submit(client)
+    job = wait_for_end(client, job_id, timeout_s=None, show=lambda _: None)
+    require_finished(job)
+    return {**client.summary(job_id), "warnings": job.get("warnings")}
 
 
 def _wait(client: Client, job_id: str, timeout_s: float | None, *, as_json: bool) -> None:

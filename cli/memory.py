@@ -19,7 +19,9 @@ from cli.service_url import connect, url_option
 from cli.tables import in_mb, out
 
 REFRESH_S = 1.0
-BAR_CELLS = 30
+WIDEST_BAR, NARROWEST_BAR = 30, 8
+BESIDE_THE_BAR = 68
+"""Cells for a row's name, its sizes and its note, which breaks where it must."""
 CHART = " ▁▂▃▄▅▆▇█"
 CHART_POINTS = 60
 LAST_FAILURES = 5
@@ -57,8 +59,9 @@ def picture(state: Document) -> RenderableType:
 
 def _supervisor(snapshot: Document, state: Document) -> RenderableType:
     table = Table(box=None, show_header=False, pad_edge=False)
-    for style in ("dim", "", "", "dim"):
-        table.add_column(style=style)
+    for style in ("dim", "", ""):
+        table.add_column(style=style, no_wrap=True)
+    table.add_column(style="dim", overflow="fold")
     limit, in_use = snapshot["limit_bytes"], snapshot.get("in_use_bytes") or snapshot["rss_bytes"]
     note = "nearly full: nothing new starts" if snapshot.get("nearly_full") else snapshot["limit_source"]
     table.add_row("machine", _bar(in_use, limit), _of(in_use, limit), note)
@@ -72,7 +75,7 @@ def _supervisor(snapshot: Document, state: Document) -> RenderableType:
         table.add_row("template", "", in_mb(template.get("growth_bytes")), Text(printable(_template_note(template))))
     for child in snapshot["children"]:
         grown, cap = child["growth_bytes"], child["cap_bytes"]
-        note = f"pid {child['pid']}, job {child['job_id']}, chunk {child['chunk']}, {child['age_s']:.1f} s"
+        note = f"pid {child['pid']}, {child['age_s']:.1f} s, {child['chunk']} of {child['job_id']}"
         table.add_row("child", _bar(grown, cap), _of(grown, cap), Text(printable(note)))
     title = Text(printable(f"{snapshot['name']}{' (draining)' if snapshot['draining'] else ''}"), style="bold")
     return Group(title, table, _chart(snapshot, state["history"]))
@@ -93,8 +96,9 @@ def _chart(snapshot: Document, history: list[Document]) -> Text:
 
 def _bar(size: int, whole: int) -> Text:
     share = min(1.0, size / whole) if whole else 0.0
-    filled = round(BAR_CELLS * share)
-    return Text("█" * filled, style="red" if share > FULL else "green").append("░" * (BAR_CELLS - filled), style="dim")
+    cells = max(NARROWEST_BAR, min(WIDEST_BAR, out.width - BESIDE_THE_BAR))
+    filled = round(cells * share)
+    return Text("█" * filled, style="red" if share > FULL else "green").append("░" * (cells - filled), style="dim")
 
 
 def _of(size: int, whole: int) -> str:

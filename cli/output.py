@@ -10,7 +10,8 @@ from typing import IO, Any
 
 import click
 
-from cli.client import Client
+from cli.client import Client, Document
+from cli.tables import in_mb
 
 FORMATS = {".npy": "application/x-npy", ".csv": "text/csv", ".json": "application/json"}
 
@@ -31,6 +32,14 @@ class OutputPath(click.ParamType[Path]):
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the service's own document.")
 output_option = click.option("--output", type=OutputPath(), help="File for the values.")
+
+
+def written(output: Path, job: Document) -> str:
+    """What a file of values holds now, in a line."""
+    axes = [f"{job['rows']:,} rows", f"{job['features']:,} features"]
+    axes += [axes[1]] if (job.get("options") or {}).get("interactions") else []
+    axes += [f"{job['outputs']:,} outputs"] if (job.get("outputs") or 1) > 1 else []
+    return f"Wrote the values of {' x '.join(axes)} to {output} ({in_mb(output.stat().st_size)})."
 
 
 def fetch(client: Client, job_id: str, output: Path | None, *, rows: str | None = None) -> int:

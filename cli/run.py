@@ -14,7 +14,7 @@ import click
 from cli.analysis import Analysis, analysis, analysis_options
 from cli.client import Client, Document
 from cli.failures import Failure
-from cli.output import fetch, output_option
+from cli.output import fetch, output_option, written
 from cli.polling import require_finished, wait_for_end
 from cli.progress import ProgressBar
 from cli.service_url import connect, url_option
@@ -45,7 +45,7 @@ def run(output: Path | None, timeout_s: float | None, as_json: bool, url: str | 
         with leaving_on_signals(), ProgressBar() as progress, _service(url, progress) as (client, tend):
             waiting = partial(wait_for_end, client, timeout_s=timeout_s, show=progress.show, meanwhile=tend)
             job = _explain(client, wanted, waiting, output, report)
-            summary = None if as_json or output else client.summary(job["job_id"])
+            summary = None if as_json else client.summary(job["job_id"])
     except Failure as failure:
         report["error"] = report["error"] or {"code": failure.code, "message": failure.message}
         raise
@@ -54,6 +54,8 @@ def run(output: Path | None, timeout_s: float | None, as_json: bool, url: str | 
             click.echo(json.dumps(report))
     if summary:
         out.print(job_report(job, summary))
+        if output:
+            click.echo(written(output, job))
 
 
 def _explain(

@@ -24,7 +24,9 @@ def up() -> None:
     started again.
     """
     with noting_signals() as stop, Stack(os.environ, private=False, stopping=lambda: stop.asked) as stack:
-        click.echo(f"shap-supervisor is ready at {stack.url} (stop it with Ctrl-C)", err=True)
+        click.echo(
+            f"shap-supervisor is ready at {stack.url}, also as a page in a browser (stop it with Ctrl-C)", err=True
+        )
         while not stop.asked:
             stack.tend(lambda line: click.echo(f"shap-supervisor: {line}", err=True))
             time.sleep(TEND_S)

@@ -73,6 +73,24 @@ def job_facts(job: Document) -> Table:
     )
 
 
+def forecast_facts(forecast: Document) -> Table:
+    """What `submit --dry-run` shows."""
+    return facts(
+        [
+            ("rows", f"{forecast['rows']:,}"),
+            ("features", f"{forecast['features']:,}"),
+            ("outputs", f"{forecast['outputs']:,}"),
+            ("explainer", forecast["explainer"]),
+            ("engine", forecast["engine"]),
+            ("reason", forecast["reason"]),
+            ("chunks", f"{forecast['chunks']:,} of up to {forecast['rows_per_chunk']:,} rows"),
+            ("memory", f"{in_mb(forecast['bytes_per_chunk'])} in one child, of {in_mb(forecast['room_bytes'])}"),
+            ("seconds", f"about {forecast['seconds']:.2f}"),
+            *warnings(forecast),
+        ]
+    )
+
+
 def warnings(job: Document) -> list[tuple[str, Any]]:
     """What is odd but no error, one a line."""
     return [("warning", f"{found['message']} [{found['code']}]") for found in job.get("warnings") or []]

@@ -114,10 +114,27 @@ def test_cancelling_an_ended_job_says_how_it_ended(command, stack, job_id):
     assert command("cancel", job_id, "--url", stack.url).stdout.strip() == "finished"
 
 
+NARROW = {"COLUMNS": "80"}
+
+
+def fits(text):
+    return max(map(len, text.splitlines())) <= 80 and "…" not in text
+
+
 def test_info_shows_the_health(command, stack):
-    ended = command("info", "--url", stack.url)
+    ended = command("info", "--url", stack.url, env=NARROW)
     assert ended.returncode == 0
     assert "pass" in ended.stdout
+    assert "pending chunks 0" in ended.stdout
+    assert fits(ended.stdout)
+
+
+def test_a_dry_run_says_what_it_would_take(command, stack, files):
+    asked = ("submit", "--model", files / "model.json", "--data", files / "rows.csv", "--url", stack.url, "--dry-run")
+    ended = command(*asked, "--batch-size", 7)
+    assert ended.returncode == 0, ended.stderr
+    assert "6 of up to 7 rows" in ended.stdout
+    assert "is made of trees" in ended.stdout
 
 
 def test_doctor_finds_nothing_wrong_here(command):
@@ -144,7 +161,8 @@ def test_version(command):
 
 
 def test_memory_shows_processes_and_caps(command, stack, job_id):
-    ended = command("memory", "--once", "--url", stack.url)
+    ended = command("memory", "--once", "--url", stack.url, env=NARROW)
+    assert fits(ended.stdout)
     assert ended.returncode == 0, ended.stderr
     for words in ("machine", "budget", "supervisor", "forkserver", "kills"):
         assert words in ended.stdout
