@@ -21,6 +21,13 @@ class TopFeature(msgspec.Struct, kw_only=True):
     mean_shap: float | None
 
 
+class Interactions(msgspec.Struct, kw_only=True):
+    """Mean |interaction value| of the features that matter most: (features, features, outputs)."""
+
+    features: list[str]
+    mean_abs: list[list[list[float | None]]]
+
+
 class Additivity(msgspec.Struct, kw_only=True):
     """How far base value plus values miss the model's own output in the worst row, and how far they may."""
 
@@ -43,6 +50,8 @@ class Summary(msgspec.Struct, kw_only=True):
     mean_abs_shap: Shaped
     top_features: list[TopFeature]
     additivity: Additivity | None
+    interactions: Interactions | msgspec.UnsetType | None = msgspec.UNSET
+    """None without interactions, or where there are too many pairs; older summaries do not say."""
     warnings: list[JobWarning] | msgspec.UnsetType = msgspec.UNSET
     """What is odd but no error; older summaries do not say."""
 

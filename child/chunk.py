@@ -5,16 +5,18 @@ there is nobody left to tell.
 """
 
 import socket
+from collections.abc import Sequence
 
 import numpy as np
 
-from child import failure, memory, opening, summary
+from child import failure, memory, opening, sample, summary
 from child.models.model import Rows
 from child.parts import Parts, Source
 from child.pipe import Pipe, PipeClosed
 from child.prepared import Prepared
 from jobs.protocol import PIECE_BYTES, Close, Done, Explain, MemoryReport, Open, Plan, Values
 from jobs.records import Layout
+from jobs.sample import drawn
 from jobs.spans import Span
 
 
@@ -37,7 +39,8 @@ def _do(pipe: Pipe, prepared: Prepared | None, start: int) -> Done:
             return _open(pipe, request, prepared, start)
         case Explain() as request if prepared:
             source = Parts(pipe, request.sizes).source("data")
-            return _explain(pipe, source, request.span, request.layout, prepared)
+            wanted = _sampled(request.span, request.rows, request.sample_rows, prepared)
+            return _explain(pipe, source, request.span, request.layout, prepared, wanted=wanted)
         case Close() as request:
             return _close(pipe, request)
         case request:
@@ -55,21 +58,31 @@ def _open(pipe: Pipe, request: Open, prepared: Prepared, start: int) -> Done:
     pipe.send(Plan(layout=found, spans=table.spans))
     if len(table.spans) > 1:
         return Done(memory=MemoryReport())
-    done = _explain(pipe, source, table.spans[0], found, prepared)
+    wanted = _sampled(table.spans[0], table.rows, request.sample_rows, prepared)
+    done = _explain(pipe, source, table.spans[0], found, prepared, wanted=wanted)
     if done.partial:
         done.summary = summary.summarize([done.partial], prepared.info, found)
     return done
 
 
-def _explain(pipe: Pipe, source: Source, span: Span, found: Layout, prepared: Prepared) -> Done:
+def _sampled(span: Span, total: int, most: int, prepared: Prepared) -> list[int]:
+    """The numbers of the span's rows that are kept to be shown."""
+    return drawn(span.first, span.last, total=total, most=most, seed=prepared.options.seed)
+
+
+def _explain(
+    pipe: Pipe, source: Source, span: Span, found: Layout, prepared: Prepared, *, wanted: Sequence[int]
+) -> Done:
     """Block by block, so that a chunk's values are never there all at once."""
     rows = prepared.read(source, span, found)
-    per_block, parts = prepared.rows_per_block, []
+    per_block, parts, kept = prepared.rows_per_block, [], []
     for start in range(0, len(rows), per_block):
-        values, miss = prepared.explain(rows[start : start + per_block], span.first + start)
+        block = rows[start : start + per_block]
+        values, miss = prepared.explain(block, span.first + start)
         _send_values(pipe, values)
         parts.append(summary.partial(values, miss.error, miss.tolerance))
-    return Done(memory=MemoryReport(), partial=summary.merged(parts))
+        kept.append(sample.of_block(prepared, block, values, span.first + start, wanted))
+    return Done(memory=MemoryReport(), partial=summary.merged(parts), sample=sample.merged(kept))
 
 
 def _close(pipe: Pipe, request: Close) -> Done:

@@ -11,7 +11,7 @@ import numpy as np
 
 from child.models.model import Rows
 from jobs import protocol, warnings
-from jobs.records import Layout, ModelInfo, Partial
+from jobs.records import MOST_PAIRS, Layout, ModelInfo, Partial
 
 TOP_FEATURES = 20
 NOT_ADDITIVE = warnings.warning(
@@ -33,6 +33,7 @@ def partial(values: Rows, error: float, tolerance: float) -> Partial:
         largest_error=error,
         tolerance=tolerance,
         warnings=[NOT_ADDITIVE] if is_off else [],
+        pair_sum=_pairs(values),
     )
 
 
@@ -48,7 +49,15 @@ def merged(parts: list[Partial]) -> Partial:
         largest_error=worst.largest_error,
         tolerance=worst.tolerance,
         warnings=warnings.merged(*(part.warnings for part in parts)),
+        pair_sum=np.sum([np.frombuffer(part.pair_sum, "<f8") for part in parts], axis=0).tobytes(),
     )
+
+
+def _pairs(values: Rows) -> bytes:
+    """See `Partial.pair_sum`."""
+    if values.ndim < 4 or values[0].size > MOST_PAIRS:  # noqa: PLR2004
+        return b""
+    return np.ascontiguousarray(np.abs(values).sum(axis=0), dtype="<f8").tobytes()
 
 
 def _share(part: Partial) -> float:
@@ -70,18 +79,20 @@ def read_partials(file: BinaryIO) -> Iterator[Partial]:
 
 def summarize(partials: Iterable[Partial], model: ModelInfo, layout: Layout) -> dict[str, Any]:
     """rows, features, outputs, base_values, explains, explainer, engine, reason, mean_abs_shap, top_features,
-    additivity, warnings. `mean_abs_shap` is a list in the order of features; of lists, one value an output, for several
-    outputs.
+    interactions, additivity, warnings. `mean_abs_shap` is a list in the order of features; of lists, one value an
+    output, for several outputs.
     """
     features = model.values_of(layout)
     shape = (len(features), len(model.outputs))
-    rows, absolute, signed = 0, np.zeros(shape), np.zeros(shape)
+    rows, absolute, signed, pairs = 0, np.zeros(shape), np.zeros(shape), np.zeros(0)
     worst: Partial | None = None
     odd = warnings.merged(model.warnings, layout.warnings)
     for part in partials:
         rows += part.rows
         absolute += np.asarray(part.abs_sum)
         signed += np.asarray(part.value_sum)
+        if part.pair_sum:
+            pairs = np.frombuffer(part.pair_sum, "<f8") + (pairs if len(pairs) else 0)
         odd = warnings.merged(odd, part.warnings)
         if worst is None or _share(part) > _share(worst):
             worst = part
@@ -97,6 +108,7 @@ def summarize(partials: Iterable[Partial], model: ModelInfo, layout: Layout) -> 
         "reason": model.reason,
         "mean_abs_shap": (mean_abs[:, 0] if shape[1] == 1 else mean_abs).tolist(),
         "top_features": _top(features, mean_abs.sum(axis=1), mean.sum(axis=1)),
+        "interactions": _interactions(features, mean_abs.sum(axis=1), pairs / max(1, rows)),
         "additivity": _additivity(worst),
         "warnings": msgspec.to_builtins(odd),
     }
@@ -109,6 +121,15 @@ def _top(features: list[str], mean_abs: Rows, mean: Rows) -> list[dict[str, Any]
         {"feature": features[index], "mean_abs_shap": float(mean_abs[index]), "mean_shap": float(mean[index])}
         for index in order
     ]
+
+
+def _interactions(features: list[str], mean_abs: Rows, pairs: Rows) -> dict[str, Any] | None:
+    """The mean |interaction| of the top features, (features, features, outputs); None where it is not known."""
+    if not len(pairs):
+        return None
+    matrix = pairs.reshape(len(features), len(features), -1)
+    order = np.argsort(-mean_abs, kind="stable")[:TOP_FEATURES]
+    return {"features": [features[index] for index in order], "mean_abs": matrix[np.ix_(order, order)].tolist()}
 
 
 def _additivity(worst: Partial | None) -> dict[str, Any] | None:

@@ -161,7 +161,7 @@ class Audit:
     def _bury(self, job_id: str) -> None:
         """A failed job in the place of what cannot be read. What else there is of it, the next look takes away."""
         caller = self._field(job_id, "caller").decode(errors="replace")
-        parts = [keys.chunks, keys.pending, keys.attempts, keys.values, keys.results, keys.partials]
+        parts = [keys.chunks, keys.pending, keys.attempts, keys.values, keys.results, keys.partials, keys.sample]
         now = self._redis.time()[0]
         with self._redis.pipeline(transaction=True) as pipe:
             pipe.unlink(keys.job(job_id), *(part(job_id) for part in parts))

@@ -30,6 +30,7 @@
     shap:job:<id>:values            hash    "<chunk>:<token>:<piece>" -> bytes of float64
     shap:job:<id>:results           zset    "<chunk>:<token>" of the committed values, by first row
     shap:job:<id>:partials          hash    chunk id -> what the summary needs of it (a frame)
+    shap:job:<id>:sample            hash    chunk id -> its rows of the sample (MessagePack), see `sample.SampledRows`
 
 While a job lives none of its keys expires; when it ends all get a TTL and its uploads are deleted. An upload that was
 never submitted expires by itself. The unnamed caller's name is empty: its keys are those without a name, as versions
@@ -85,6 +86,10 @@ def partials(job_id: str) -> str:
     return f"{job(job_id)}:partials"
 
 
+def sample(job_id: str) -> str:
+    return f"{job(job_id)}:sample"
+
+
 def blob(blob_id: str) -> str:
     return f"{BLOB_PREFIX}{blob_id}"
 
@@ -131,4 +136,5 @@ def of_job(job_id: str) -> list[str]:
         JOBS,
         OUTCOMES,
         FAILURES,
+        sample(job_id),
     ]

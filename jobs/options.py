@@ -33,7 +33,7 @@ class Options(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=T
     check_additivity: bool = True
     """Fail the job when base value plus SHAP values miss the model's own output. Without it the miss is reported."""
     seed: Annotated[int, msgspec.Meta(ge=0, le=2**32 - 1)] = 0
-    """For the sampling explainers (permutation, kernel)."""
+    """For the sampling explainers (permutation, kernel), and for the rows that are kept to be shown."""
     max_evals: Positive | None = None
     """Permutation: model evaluations a row; default 500, or one whole permutation where that needs more."""
     may_shrink: bool = False

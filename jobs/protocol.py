@@ -13,6 +13,7 @@ from msgspec import Meta
 
 from jobs.options import Options
 from jobs.records import Layout, ModelInfo, Partial
+from jobs.sample import SampledRows
 from jobs.spans import Span, Spans
 
 LENGTH = struct.Struct(">I")
@@ -77,6 +78,8 @@ class Open(msgspec.Struct, tag=True, kw_only=True):
     """Children that work at once."""
     dry_run: bool = False
     """Only say what it would take: Done with a forecast for a summary, and no Plan."""
+    sample_rows: int = 0
+    """The most rows of the job that are kept to be shown: see `jobs.sample`."""
 
 
 class Explain(msgspec.Struct, tag=True, kw_only=True):
@@ -85,6 +88,10 @@ class Explain(msgspec.Struct, tag=True, kw_only=True):
     sizes: dict[str, int]
     layout: Layout
     span: Span
+    rows: int = 0
+    """Of the whole job."""
+    sample_rows: int = 0
+    """See `Open`."""
 
 
 class Close(msgspec.Struct, tag=True, kw_only=True):
@@ -146,10 +153,13 @@ class Values(msgspec.Struct, tag=True):
 
 
 class Done(msgspec.Struct, tag=True, kw_only=True):
-    """The attempt succeeded. A chunk carries its partial, the closing child (or a one-chunk job) the summary."""
+    """The attempt succeeded. A chunk carries its partial and its rows of the sample, the closing child (or a one-chunk
+    job) the summary.
+    """
 
     memory: MemoryReport
     partial: Partial | None = None
+    sample: SampledRows | None = None
     summary: dict[str, Any] | None = None
 
 

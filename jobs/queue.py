@@ -32,6 +32,7 @@ from jobs.records import (
     json_text,
     row_bytes,
 )
+from jobs.sample import SampledRows
 from jobs.scripts import bare, source
 from jobs.spans import Span, Spans
 
@@ -173,7 +174,12 @@ class Queue:
         raise StorageFull
 
     async def finish(
-        self, lease: Lease, attempt: Attempt, partial: Partial | None, summary: dict[str, Any] | None
+        self,
+        lease: Lease,
+        attempt: Attempt,
+        partial: Partial | None,
+        summary: dict[str, Any] | None,
+        sample: SampledRows | None = None,
     ) -> bool:
         """Commit a chunk that succeeded; with a summary the job is finished."""
         found = await self._run(
@@ -186,6 +192,7 @@ class Queue:
             b"" if partial is None else encode_frame(partial),
             "" if summary is None else json_text(summary),
             json_text(warnings.of_summary(summary)),
+            b"" if sample is None else msgspec.msgpack.encode(sample),
         )
         if not found:
             return False

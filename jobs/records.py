@@ -154,6 +154,10 @@ class Layout(msgspec.Struct, kw_only=True, frozen=True):
     warnings: JobWarnings = []
 
 
+MOST_PAIRS = 40_000
+"""Interactions of a row that are summed up: features times features times outputs."""
+
+
 class Partial(msgspec.Struct, kw_only=True):
     """What the summary needs of one chunk."""
 
@@ -167,6 +171,9 @@ class Partial(msgspec.Struct, kw_only=True):
     tolerance: float
     """What was allowed for it."""
     warnings: JobWarnings = []
+    pair_sum: bytes = b""
+    """float64 (features, features, outputs): the sum of |interaction value| over the rows. Empty where there are no
+    interactions, or more than MOST_PAIRS of them."""
 
 
 class JobError(msgspec.Struct, kw_only=True, omit_defaults=True):

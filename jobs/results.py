@@ -5,9 +5,13 @@ Does not write them: see `queue`; nor where they lie: see `blobs`.
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 
+import msgspec
+
 from jobs import errors, keys
 from jobs.blobs import BlobStore
 from jobs.connection import RedisClient
+from jobs.errors import UnreadableRecord
+from jobs.sample import SampledRows
 from jobs.scripts import source
 
 READ_AHEAD = 64
@@ -25,6 +29,11 @@ class Results:
 
     async def exist(self, job_id: str) -> bool:
         return bool(await self._redis.exists(keys.results(job_id)))
+
+    async def sample(self, job_id: str) -> list[SampledRows]:
+        """Of the chunks that are committed, in the order of the rows; none where nothing is kept, or not any more."""
+        raw = await self._redis.hvals(keys.sample(job_id))
+        return sorted((_decode_sample(frame) for frame in raw), key=lambda found: found.rows[0])
 
     async def forget(self, job_id: str) -> None:
         """Only for a job that has ended: see `Store.forget_values`."""
@@ -76,6 +85,14 @@ class Results:
             offset, number = offset + len(piece), number + 1
             if wanted:
                 yield wanted
+
+
+def _decode_sample(raw: bytes) -> SampledRows:
+    """Raises UnreadableRecord."""
+    try:
+        return msgspec.msgpack.decode(raw, type=SampledRows)
+    except (msgspec.MsgspecError, ValueError) as error:
+        raise UnreadableRecord(what="a sample", reason=str(error)) from None
 
 
 def _chunk_of(entry: bytes) -> tuple[int, int, int]:

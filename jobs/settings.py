@@ -55,6 +55,8 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True):
     """How long a supervisor that was told to stop lets its children finish."""
     supervisor_name: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9._-]{1,100}$")] | None = None
     """None: made from the host's name and the process id."""
+    sample_rows: Quota = 1000
+    """The most rows of a job that are kept with their values, to be shown."""
     blob_url: str | None = None
     """None: uploads and results lie in Redis."""
     job_ttl_s: Count = 86_400

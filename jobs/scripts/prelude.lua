@@ -4,7 +4,7 @@
 local K = {
   job = KEYS[1], chunks = KEYS[2], pending = KEYS[3], attempts = KEYS[4], values = KEYS[5], results = KEYS[6],
   partials = KEYS[7], ready = KEYS[8], leases = KEYS[9], token = KEYS[10], jobs = KEYS[11], outcomes = KEYS[12],
-  failures = KEYS[13],
+  failures = KEYS[13], sample = KEYS[14],
 }
 local JOB_ID = ARGV[1]
 local KEPT_FAILURES, KEPT_ATTEMPTS, EXPIRED_AT_ONCE = 50, 10000, 1000
@@ -22,7 +22,7 @@ end
 -- From here on the script is about this job.
 local function work_on(job_id)
   JOB_ID, K.job = job_id, JOB_PREFIX .. job_id
-  for _, part in ipairs({'chunks', 'pending', 'attempts', 'values', 'results', 'partials'}) do
+  for _, part in ipairs({'chunks', 'pending', 'attempts', 'values', 'results', 'partials', 'sample'}) do
     K[part] = K.job .. ':' .. part
   end
 end
@@ -130,17 +130,19 @@ local function count(name, jobs, bytes)
 end
 
 -- `charged` of a living job are its bytes so far. A job that an older version wrote has none, and is not counted.
-local function charge(rows)
+local function charge(rows, sample_bytes)
   local charged, row_bytes = unpack(redis.call('HMGET', K.job, 'charged', 'row_bytes'))
   if not charged or not row_bytes then return end
-  redis.call('HSET', K.job, 'charged', charged + rows * row_bytes)
-  count(caller(), 0, rows * row_bytes)
+  local bytes = rows * row_bytes + sample_bytes
+  redis.call('HSET', K.job, 'charged', charged + bytes)
+  count(caller(), 0, bytes)
 end
 
--- Of what it has computed; and `charged`, unless an older version wrote it.
+-- Of what it has computed, and of its sample; and `charged`, unless an older version wrote it.
 local function values_bytes()
-  local rows, row_bytes, charged = unpack(redis.call('HMGET', K.job, 'rows_done', 'row_bytes', 'charged'))
-  return (rows or 0) * (row_bytes or 0), charged
+  local rows, row_bytes, sample_bytes, charged =
+    unpack(redis.call('HMGET', K.job, 'rows_done', 'row_bytes', 'sample_bytes', 'charged'))
+  return (rows or 0) * (row_bytes or 0) + (sample_bytes or 0), charged
 end
 
 -- A job that ends: its uploads are gone, and its values too, unless they are kept until their TTL is over.
@@ -284,8 +286,8 @@ local function end_job(state, ttl)
     let_go(blob)
   end
   redis.call('UNLINK', K.partials)
-  if state ~= 'finished' then redis.call('UNLINK', K.values, K.results) end
-  for _, key in ipairs({K.chunks, K.attempts, K.values, K.results}) do redis.call('EXPIRE', key, ttl) end
+  if state ~= 'finished' then redis.call('UNLINK', K.values, K.results, K.sample) end
+  for _, key in ipairs({K.chunks, K.attempts, K.values, K.results, K.sample}) do redis.call('EXPIRE', key, ttl) end
   redis.call('EXPIRE', K.job, 2 * ttl)  -- outlives its result, to say "expired" rather than "unknown"
   redis.pcall('PUBLISH', ENDED_CHANNEL, JOB_ID)  -- a user without this channel must end jobs, too: waiters also look
   return true

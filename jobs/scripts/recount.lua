@@ -21,7 +21,7 @@ for id in pairs(ids) do
   if state and tonumber(charged) and next(JOB_NEXT[state] or {}) then jobs, bytes = jobs + 1, bytes + charged end
   for _, blob in ipairs(decoded(uses) or {}) do blobs[blob] = true end
 end
-for _, raw in ipairs(redis.call('HVALS', own(KEYS[14], name))) do
+for _, raw in ipairs(redis.call('HVALS', own(KEYS[15], name))) do
   local record = decoded(raw)
   if record and record.blob then blobs[record.blob.id] = true end
 end

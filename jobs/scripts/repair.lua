@@ -8,7 +8,7 @@
 local ttl, apply, seen = tonumber(ARGV[2]), ARGV[3] == 'apply', cjson.decode(ARGV[4])
 local state = redis.call('HGET', K.job, 'state')
 local READY = own(K.ready, caller())
-local PARTS = {K.chunks, K.pending, K.attempts, K.values, K.results, K.partials}
+local PARTS = {K.chunks, K.pending, K.attempts, K.values, K.results, K.partials, K.sample}
 local found, chunks = {}, {}
 
 local function repair(code, detail, ...)
@@ -56,11 +56,11 @@ local function check_ended()
       if apply then bury_chunks() end
     end
   end
-  local surplus = state == 'finished' and {K.pending, K.partials} or {K.pending, K.partials, K.values, K.results}
+  local surplus = state == 'finished' and {K.pending, K.partials} or {K.pending, K.partials, K.values, K.results, K.sample}
   for _, key in ipairs(surplus) do
     if redis.call('EXISTS', key) == 1 then repair('surplus', key, 'UNLINK', key) end
   end
-  for _, key in ipairs({K.chunks, K.attempts, K.values, K.results}) do
+  for _, key in ipairs({K.chunks, K.attempts, K.values, K.results, K.sample}) do
     if redis.call('TTL', key) == -1 then repair('no_ttl', key, 'EXPIRE', key, ttl) end
   end
   if redis.call('TTL', K.job) == -1 then repair('no_ttl', K.job, 'EXPIRE', K.job, 2 * ttl) end
@@ -120,7 +120,10 @@ local function check_counts()
   if redis.call('HEXISTS', K.job, 'rows') == 0 then return end
   local counters = {rows_done = rows, chunks_done = done, chunks = parts}
   if redis.call('HEXISTS', K.job, 'charged') == 1 then
-    counters.charged = uploaded() + rows * (redis.call('HGET', K.job, 'row_bytes') or 0)
+    local sampled = 0
+    for _, id in ipairs(redis.call('HKEYS', K.sample)) do sampled = sampled + redis.call('HSTRLEN', K.sample, id) end
+    counters.sample_bytes = sampled
+    counters.charged = uploaded() + rows * (redis.call('HGET', K.job, 'row_bytes') or 0) + sampled
   end
   for name, value in pairs(counters) do
     local kept = tonumber(redis.call('HGET', K.job, name) or 0)

@@ -6,7 +6,7 @@
 --       the blobs' keys, then the record's fields and values
 -- returns {"created", id} | {"exists", id} | {"mismatch", id} | {"gone", blob key} | {"jobs", ""} | {"bytes", ""}: the
 -- quota that is used up
-local idempotency, fingerprint, ttl = KEYS[14], ARGV[2], tonumber(ARGV[3])
+local idempotency, fingerprint, ttl = KEYS[15], ARGV[2], tonumber(ARGV[3])
 local name, most_jobs, most_bytes, bytes = ARGV[5], tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
 if redis.call('EXISTS', K.job) == 1 then return {'created', JOB_ID} end  -- sent again, because the reply was lost
 if idempotency then

@@ -51,7 +51,7 @@ class Executor:
             await self._bury(lease, problem)
             return
         assert job
-        run = self.running[lease.token] = Run(lease, job, pool)
+        run = self.running[lease.token] = Run(lease, job, pool, wanted_rows=self._settings.sample_rows)
         timer = Timer(self._settings.chunk_timeout_s, self._link, lambda: run.stop(Outcome.TIMED_OUT))
         try:
             ending = await self._work(run)
@@ -127,9 +127,11 @@ class Executor:
                 model_bytes=run.inherited_bytes,
                 slots=run.pool.plan.slots,
                 dry_run=run.job.options.dry_run,
+                sample_rows=run.sample_rows,
             )
         assert run.layout
-        return Explain(sizes=sizes(parts), layout=run.layout, span=chunk.span)
+        rows = run.job.rows or 0
+        return Explain(sizes=sizes(parts), layout=run.layout, span=chunk.span, rows=rows, sample_rows=run.sample_rows)
 
     async def _converse(self, run: Run, child: Child, parts: Parts, request: Request) -> Ending:
         last: LastWord | None = None
@@ -179,8 +181,9 @@ class Executor:
     async def _finish(self, run: Run, ending: Ending, attempt: Attempt) -> bool:
         if run.plan:
             return await self._commit_plan(run, run.plan, attempt)
-        assert isinstance(ending.message, Done)
-        return await self._queue.finish(run.lease, attempt, ending.message.partial, ending.message.summary)
+        done = ending.message
+        assert isinstance(done, Done)
+        return await self._queue.finish(run.lease, attempt, done.partial, done.summary, done.sample)
 
     async def _settle(self, run: Run, verdict: Verdict, attempt: Attempt, *, narrow: bool) -> bool:
         decision = decide(

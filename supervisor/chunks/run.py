@@ -12,6 +12,7 @@ from jobs.outcomes import Outcome
 from jobs.protocol import Done, Failed, Plan, Ready, Values
 from jobs.queue import Lease
 from jobs.records import Job, Layout, ModelInfo, Partial, row_bytes
+from jobs.sample import SampledRows, drawn, most_rows
 from supervisor.children.limits import oom_kills
 from supervisor.children.pool import ProcessPool
 from supervisor.children.spawner import Child
@@ -24,7 +25,7 @@ MOST_ROWS_A_BYTE = 1_000
 class Run:
     """A leased chunk that is worked on."""
 
-    def __init__(self, lease: Lease, job: Job, pool: ProcessPool) -> None:
+    def __init__(self, lease: Lease, job: Job, pool: ProcessPool, *, wanted_rows: int = 0) -> None:
         self.lease = lease
         self.job = job
         self.pool = pool
@@ -46,6 +47,7 @@ class Run:
         self.value_bytes = 0
         self.data_bytes = 0
         """Of the upload."""
+        self._wanted_rows = wanted_rows
         self._started = time.monotonic()
         self._oom_kills = oom_kills()
 
@@ -85,7 +87,15 @@ class Run:
             return message.summary is not None
         if chunk.kind == "open":
             return bool(self.plan and self.plan.spans)
-        return self._fits(message.partial) and self.value_bytes == self.announced_bytes
+        whole = self._fits(message.partial) and self.value_bytes == self.announced_bytes
+        return whole and self._has_sampled(message.sample)
+
+    @property
+    def sample_rows(self) -> int:
+        """The most rows of the job that are kept to be shown."""
+        if not self.model:
+            return 0
+        return most_rows(self._wanted_rows, self.model.n_features, len(self.model.outputs))
 
     @property
     def announced_bytes(self) -> int:
@@ -113,9 +123,20 @@ class Run:
         inside = plan.spans.rows <= MOST_ROWS_A_BYTE * self.data_bytes and max(places, default=0) <= self.data_bytes
         return inside and len(plan.layout.features) == self.model.n_features
 
+    def _has_sampled(self, sample: SampledRows | None) -> bool:
+        """Whether it has kept its rows of the job's sample, and no others; or none at all."""
+        if sample is None or not (self.model and self.layout):
+            return sample is None
+        span, seed = self.lease.chunk.span, self.job.options.seed
+        total = self.job.rows or span.rows  # not yet known of a job that is opened and explained at once
+        wanted = drawn(span.first, span.last, total=total, most=self.sample_rows, seed=seed)
+        return bool(wanted) and sample.fits(wanted, len(self.layout.features), len(self.model.outputs))
+
     def _fits(self, partial: Partial | None) -> bool:
         if partial is None or not (self.model and self.layout):
             return False
         features, outputs = len(self.model.values_of(self.layout)), len(self.model.outputs)
         sums = [partial.abs_sum, partial.value_sum]
+        if len(partial.pair_sum) not in (0, 8 * features * features * outputs):
+            return False
         return all(len(sum_) == features and all(len(row) == outputs for row in sum_) for sum_ in sums)

@@ -8,9 +8,11 @@ DUMP = """
 local found = {}
 for _, key in ipairs(redis.call('KEYS', 'shap:*')) do
   local kind, body = redis.call('TYPE', key).ok, nil
-  if kind == 'hash' and string.sub(key, -9) == ':partials' then  -- binary
+  if kind == 'hash' and (string.sub(key, -9) == ':partials' or string.sub(key, -7) == ':sample') then  -- binary
     body = {}
-    for _, field in ipairs(redis.call('HKEYS', key)) do body[#body + 1] = field; body[#body + 1] = '' end
+    for _, field in ipairs(redis.call('HKEYS', key)) do
+      body[#body + 1] = field; body[#body + 1] = tostring(redis.call('HSTRLEN', key, field))
+    end
   elseif kind == 'hash' then body = redis.call('HGETALL', key)
   elseif kind == 'list' then body = redis.call('LRANGE', key, 0, -1)
   elseif kind == 'zset' then body = redis.call('ZRANGE', key, 0, -1)
@@ -21,7 +23,7 @@ end
 return cjson.encode(found)
 """
 ENDED = {"finished", "failed", "cancelled"}
-OF_JOB = ("chunks", "pending", "attempts", "values", "results", "partials")
+OF_JOB = ("chunks", "pending", "attempts", "values", "results", "partials", "sample")
 
 
 class Picture:
@@ -135,6 +137,9 @@ def _check_rows(picture: Picture, job_id: str, fields: dict[str, str], chunks: d
     assert int(fields.get("chunks_done", 0)) == len(done)
     assert int(fields.get("rows_done", 0)) == sum(chunk["last"] - chunk["first"] + 1 for chunk in done)
     assert set(picture.hashes.get(f"job:{job_id}:partials", {})) == set(committed)
+    sample = picture.hashes.get(f"job:{job_id}:sample", {})
+    assert set(sample) <= set(committed)
+    assert int(fields.get("sample_bytes", 0)) == sum(map(int, sample.values()))
     held = {f"{chunk['id']}:{chunk['token']}" for chunk in chunks.values() if chunk["state"] == "leased"}
     _check_values(picture, job_id, set(results), held)
 
@@ -187,6 +192,7 @@ def _check_ended(picture: Picture, job_id: str, fields: dict[str, str]) -> None:
             assert sum(chunk["last"] - chunk["first"] + 1 for chunk in rows) == int(fields["rows"])
             _check_values(picture, job_id, set(results), set())
     else:
+        assert f"job:{job_id}:sample" not in picture.ttls
         assert ("error" in fields) == (fields["state"] == "failed")
         assert f"job:{job_id}:values" not in picture.ttls
 
@@ -257,8 +263,9 @@ def _uploaded(fields: dict[str, str]) -> int:
 
 
 def _values(fields: dict[str, str]) -> int:
-    """Of the chunks that are done."""
-    return int(fields.get("rows_done", 0)) * int(fields.get("row_bytes", 0))
+    """Of the chunks that are done, and of the sample."""
+    of_rows = int(fields.get("rows_done", 0)) * int(fields.get("row_bytes", 0))
+    return of_rows + int(fields.get("sample_bytes", 0))
 
 
 def _models(picture: Picture, name: str) -> int:

@@ -34,7 +34,7 @@ from supervisor.chunks.judge import Verdict
 from supervisor.chunks.leases import HeldLeases
 from supervisor.chunks.rescue import adopt, give_back, rescue
 from tests.jobs.invariants import DUMP, Picture, check
-from tests.jobs.steps import LAYOUT, MODEL, PARTIAL, repeated
+from tests.jobs.steps import LAYOUT, MODEL, PARTIAL, repeated, sample
 
 MAX_ATTEMPTS = 3
 NAMES = ("one", "two")
@@ -210,8 +210,9 @@ class Machine(RuleBasedStateMachine):
         if partial:
             self.call(lease, lambda: incarnation.queue.put_values(lease, 0, b"x"))
         attempt, summary = _attempt(lease, Outcome.SUCCEEDED), {"a": 1} if summed else None
+        kept = sample(lease.chunk.first) if partial and lease.chunk.first % 2 == 0 else None
         for _ in range(times):
-            self.call(lease, lambda: incarnation.queue.finish(lease, attempt, partial, summary))
+            self.call(lease, lambda: incarnation.queue.finish(lease, attempt, partial, summary, kept))
         incarnation.held_leases.release(lease, begun=True)
 
     @precondition(lambda self: self.leases)

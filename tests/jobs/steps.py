@@ -6,6 +6,7 @@ from jobs.outcomes import Attempt, Evidence, Outcome
 from jobs.protocol import encode
 from jobs.queue import Lease
 from jobs.records import Layout, ModelInfo, Partial
+from jobs.sample import SampledRows
 from jobs.spans import Span
 from tests.jobs.conftest import Bench
 
@@ -26,6 +27,10 @@ PARTIAL = Partial(rows=1, abs_sum=[[1.0]], value_sum=[[1.0]], largest_error=0.0,
 
 
 FRAME = encode(PARTIAL)
+
+
+def sample(first: int) -> SampledRows:
+    return SampledRows(rows=[first], data=[["a"]], values=bytes(8), predictions=bytes(8))
 
 
 def attempt(chunk: str, outcome: Outcome = Outcome.SUCCEEDED, peak: int = 0) -> Attempt:

@@ -20,6 +20,7 @@ DEFAULTS = {
     "lease_s": 15.0,
     "drain_grace_s": 25.0,
     "supervisor_name": None,
+    "sample_rows": 1000,
     "blob_url": None,
     "job_ttl_s": 86400,
     "max_upload_mb": 1024,

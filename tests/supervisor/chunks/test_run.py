@@ -9,6 +9,7 @@ from jobs.outcomes import Outcome
 from jobs.protocol import Done, Failed, MemoryReport, Plan
 from jobs.queue import Lease
 from jobs.records import OPEN, Chunk, Job, Partial
+from jobs.sample import Cell, SampledRows
 from jobs.spans import Spans
 from jobs.states import JobState
 from supervisor.children.watch import Sample
@@ -38,6 +39,28 @@ def run_of(chunk: Chunk = ROWS, *, dry_run: bool = False) -> Run:
     job = Job(job_id="j", state=JobState.STARTED, created_at=0.0, options=options, inputs={}, blobs=[])
     job.model, job.layout = MODEL, LAYOUT
     return Run(Lease(job_id="j", chunk=chunk), job, cast("Any", None))
+
+
+def test_a_sample_is_the_chunks_own_rows_whole_or_none() -> None:
+    """Rows 2 to 4 of 3: the job was opened and explained at once, so that its rows are those of the chunk."""
+    features, outputs = len(LAYOUT.features), len(MODEL.outputs)
+    run = run_of(Chunk(id="0-2", kind="rows", first=0, last=2))
+    run._wanted_rows = 9
+    run.value_bytes = run.announced_bytes
+
+    def done(rows: list[int], *, extra: bytes = b"") -> Done:
+        cells = len(rows) * outputs * 8
+        data: list[list[Cell]] = [["x"] * features for _ in rows]
+        values = bytes(cells * features) + extra
+        sample = SampledRows(rows=rows, data=data, values=values, predictions=bytes(cells))
+        return Done(memory=MemoryReport(), partial=PARTIAL, sample=sample)
+
+    assert run.is_complete(done([0, 1, 2]))
+    assert run.is_complete(Done(memory=MemoryReport(), partial=PARTIAL))
+    for lie in done([0, 1]), done([0, 1, 3]), done([]), done([0, 1, 2], extra=bytes(8)):
+        assert not run.is_complete(lie)
+    run._wanted_rows = 0
+    assert not run.is_complete(done([0, 1, 2]))
 
 
 def spawned(run: Run) -> Child:

@@ -1,0 +1,49 @@
+"""What is kept of the rows of a chunk that are in the job's sample. Used in children.
+
+Does not draw them: see `jobs.sample`.
+"""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from child.models.model import Rows
+from child.prepared import Prepared
+from jobs.sample import Cell, SampledRows
+
+
+def of_block(prepared: Prepared, rows: Rows, values: Rows, first: int, wanted: Sequence[int]) -> SampledRows:
+    """Those of a block's rows, the first of which is number `first`, that are `wanted`."""
+    numbers = [row for row in wanted if first <= row < first + len(rows)]
+    picked = [row - first for row in numbers]
+    effects = values[picked]
+    if effects.ndim == 4:  # noqa: PLR2004 - interactions add up to effects
+        effects = effects.sum(axis=2)
+    return SampledRows(
+        rows=numbers,
+        data=[[_cell(number) for number in row] for row in rows[picked].tolist()],
+        values=_bytes(effects),
+        predictions=_bytes(prepared.predict(rows[picked])) if picked else b"",
+    )
+
+
+def merged(blocks: Sequence[SampledRows]) -> SampledRows | None:
+    """Of a chunk whose rows were explained in several blocks; None where none of them is in the sample."""
+    found = [block for block in blocks if block.rows]
+    if not found:
+        return None
+    return SampledRows(
+        rows=[row for block in found for row in block.rows],
+        data=[row for block in found for row in block.data],
+        values=b"".join(block.values for block in found),
+        predictions=b"".join(block.predictions for block in found),
+    )
+
+
+def _cell(number: float) -> Cell:
+    return None if math.isnan(number) else number
+
+
+def _bytes(array: Rows) -> bytes:
+    return np.ascontiguousarray(array, dtype="<f8").tobytes()

@@ -1,0 +1,70 @@
+"""What is kept of the sampled rows: the same however the data was cut, and the values that the result has."""
+
+import numpy as np
+import pytest
+
+from child import run
+from jobs.protocol import Done, Explain, Open, Plan
+from jobs.sample import drawn
+from tests.child.support import CAP, Supervisor, halves, npy
+
+
+def open_(supervisor, batch_size, most):
+    request = Open(sizes=supervisor.sizes, batch_size=batch_size, cap_bytes=CAP, sample_rows=most)
+    return supervisor.ask(request, run, supervisor.prepared)[1]
+
+
+def explain(supervisor, layout, span, total, most):
+    request = Explain(sizes=supervisor.sizes, layout=layout, span=span, rows=total, sample_rows=most)
+    return supervisor.ask(request, run, supervisor.prepared)[1].one(Done).sample
+
+
+@pytest.fixture
+def supervisor(samples, boosted):
+    rows = samples.x.copy()
+    rows[:, 3] = np.nan
+    found = Supervisor({"model": bytes(boosted.save_raw("json")), "data": npy(rows)})
+    found.load(seed=3)
+    return found
+
+
+def test_it_holds_rows_as_given_with_their_values(supervisor, samples):
+    heard = open_(supervisor, 1000, 30)
+    sample, values = heard.one(Done).sample, heard.values().reshape(len(samples.x), 5)
+    assert sample.rows == drawn(0, 119, total=120, most=30, seed=3)
+    np.testing.assert_array_equal(np.frombuffer(sample.values).reshape(30, 5), values[sample.rows])
+    sums = values[sample.rows].sum(axis=1) + supervisor.info.base_values[0]
+    np.testing.assert_allclose(np.frombuffer(sample.predictions), sums)
+    assert [row[3] for row in sample.data] == [None] * 30
+    assert [row[2] for row in sample.data] == samples.x[sample.rows, 2].tolist()
+
+
+def test_no_cut_changes_it(supervisor):
+    whole = open_(supervisor, 1000, 30).one(Done).sample
+    plan = open_(supervisor, 7, 30).one(Plan)
+    parts = [explain(supervisor, plan.layout, half, 120, 30) for span in plan.spans for half in halves(span)]
+    found = [part for part in parts if part]
+    assert None in parts, "a chunk without a row of the sample keeps nothing"
+    assert [row for part in found for row in part.rows] == whole.rows
+    assert [row for part in found for row in part.data] == whole.data
+    np.testing.assert_allclose(np.frombuffer(b"".join(part.values for part in found)), np.frombuffer(whole.values))
+    assert open_(supervisor, 1000, 0).one(Done).sample is None
+
+
+def test_interactions_are_added_up_and_their_means_summed(samples, light, monkeypatch):
+    from child import summary
+    from jobs import planner
+
+    monkeypatch.setattr(planner, "BLOCK_BYTES", 8 * 25 * planner.ROWS_PER_PASS)  # two blocks
+    supervisor = Supervisor({"model": light.encode(), "data": npy(samples.x)})
+    supervisor.load(interactions=True)
+    heard = open_(supervisor, 1000, 1000)
+    matrices = heard.values().reshape(120, 5, 5)
+    done = heard.one(Done)
+    np.testing.assert_allclose(np.frombuffer(done.sample.values).reshape(120, 5), matrices.sum(axis=2))
+    means, names = np.abs(matrices).mean(axis=0), done.summary["features"]
+    order = [names.index(name) for name in done.summary["interactions"]["features"]]
+    assert [names[index] for index in order] == [top["feature"] for top in done.summary["top_features"]]
+    np.testing.assert_allclose(np.array(done.summary["interactions"]["mean_abs"])[..., 0], means[np.ix_(order, order)])
+    monkeypatch.setattr(summary, "MOST_PAIRS", 24)
+    assert open_(supervisor, 1000, 0).one(Done).summary["interactions"] is None
