@@ -13,7 +13,22 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api import admin, analyze, chunks, events, health, jobs, machines, metrics, models, openapi, results, sessions
+from api import (
+    admin,
+    analyze,
+    charts,
+    chunks,
+    events,
+    health,
+    jobs,
+    machines,
+    metrics,
+    models,
+    openapi,
+    results,
+    samples,
+    sessions,
+)
 from api.access_log import AccessLog
 from api.admission import STORED_SHARE, Admission
 from api.cors import Cors
@@ -70,6 +85,8 @@ OPERATIONS: list[Operation] = [
     *chunks.routes,
     *events.routes,
     *results.routes,
+    *samples.routes,
+    *charts.routes,
     *models.routes,
     *admin.routes,
     *machines.routes,

@@ -63,6 +63,24 @@ class WholeNumber(Parameter):
 
 
 @dataclass(frozen=True, kw_only=True)
+class MaybeNumber(Parameter):
+    """A number in the query that may be left out."""
+
+    most: int
+
+    @property
+    def schema_type(self) -> Any:
+        return Annotated[int, msgspec.Meta(ge=0, le=self.most)]
+
+    def read(self, request: Request) -> int | None:
+        """Raises InvalidParameter."""
+        if self.name not in request.query_params:
+            return None
+        bounded = WholeNumber(name=self.name, description=self.description, default=0, least=0, most=self.most)
+        return bounded.read(request)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Flag(Parameter):
     """`true` or `1`, `false` or `0` in the query, by default false."""
 

@@ -3,7 +3,8 @@
 Does not make them: see `app`.
 """
 
-from dataclasses import dataclass, replace
+import asyncio
+from dataclasses import dataclass, field, replace
 
 from starlette.requests import Request
 
@@ -31,6 +32,8 @@ class Resources:
     admission: Admission
     tokens: Tokens
     requests: RequestQuota
+    one_sample: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held while a job's sample is in memory."""
 
 
 def logged(caller: Caller) -> dict[str, str]:

@@ -130,6 +130,30 @@ Submit it again, or let the operator raise JOB_TTL_S."""
     code, status = "result_expired", 410
 
 
+class NoSample(Problem):
+    """No rows of this job were kept to be shown: SAMPLE_ROWS is 0, or it ran before they were kept. {way_out}"""
+
+    code, status = "no_sample", 404
+
+
+class UnknownPlot(Problem):
+    """There is no chart {kind}. Ask for one of these: {available}."""
+
+    code, status = "unknown_plot", 404
+
+
+class NotInJob(Problem):
+    """This job has no {what} {asked} to show. It has: {available}."""
+
+    code, status = "not_in_job", 404
+
+
+class NothingToPlot(Problem):
+    """There is nothing to draw: {reason}."""
+
+    code, status = "nothing_to_plot", 422
+
+
 class NotAcceptable(Problem):
     """No format in Accept can be given. Ask for one of these: {available}."""
 

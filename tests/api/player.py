@@ -14,6 +14,7 @@ from jobs.outcomes import Attempt, Evidence, Outcome
 from jobs.protocol import PIECE_BYTES
 from jobs.queue import Decision, Lease, Queue
 from jobs.records import JobError, Layout, ModelInfo, Partial
+from jobs.sample import SampledRows
 from jobs.settings import Settings
 from jobs.spans import Span
 from jobs.store import Store
@@ -120,17 +121,22 @@ class Player:
         outputs: list[str] | None = None,
         per_chunk: int | None = None,
         row_bytes: int = 0,
+        samples: Iterable[SampledRows | None] = (),
+        summary: dict[str, Any] = SUMMARY,
     ) -> None:
-        """One chunk, or several with `per_chunk` (then `row_bytes` tells how the values are divided)."""
+        """One chunk, or several with `per_chunk` (then `row_bytes` tells how the values are divided). `samples`: each
+        chunk's rows of the sample.
+        """
+        kept = iter(samples)
         held = self.plan(job_id, rows=rows, features=features, outputs=outputs, per_chunk=per_chunk or rows)
         if held:
-            self.commit(held, values, SUMMARY)
+            self.commit(held, values, summary, next(kept, None))
             return
         for first in range(0, rows, per_chunk or rows):
             held = self.lease(job_id)
             assert isinstance(values, bytes)
-            self.commit(held, values[first * row_bytes : (held.chunk.last + 1) * row_bytes])
-        self.close(job_id)
+            self.commit(held, values[first * row_bytes : (held.chunk.last + 1) * row_bytes], None, next(kept, None))
+        self.close(job_id, summary)
 
     def plan(
         self, job_id: str, *, rows: int, features: list[str], per_chunk: int, outputs: list[str] | None = None
@@ -159,21 +165,27 @@ class Player:
         found: Lease = self.act(play)
         return found if whole else None
 
-    def commit(self, held: Lease, values: bytes | Iterable[bytes], summary: dict[str, Any] | None = None) -> None:
+    def commit(
+        self,
+        held: Lease,
+        values: bytes | Iterable[bytes],
+        summary: dict[str, Any] | None = None,
+        sample: SampledRows | None = None,
+    ) -> None:
         """A chunk's values, and its end."""
 
         async def play(queue: Queue) -> None:
             for number, piece in enumerate(_pieces(values)):
                 assert await queue.put_values(held, number, piece)
-            assert await queue.finish(held, attempt(held.chunk.id), PARTIAL, summary)
+            assert await queue.finish(held, attempt(held.chunk.id), PARTIAL, summary, sample)
 
         self.act(play)
 
-    def close(self, job_id: str) -> None:
+    def close(self, job_id: str, summary: dict[str, Any] = SUMMARY) -> None:
         """The last chunk."""
         held = self.lease(job_id)
         assert held.chunk.kind == "close"
-        self.act(lambda queue: queue.finish(held, attempt("close"), None, SUMMARY))
+        self.act(lambda queue: queue.finish(held, attempt("close"), None, summary))
 
 
 def _pieces(values: bytes | Iterable[bytes]) -> Iterable[bytes]:

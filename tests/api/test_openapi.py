@@ -15,6 +15,7 @@ from api.app import OPERATIONS, create_app
 from api.summaries import Forecast
 from child.opening import Opened, forecast
 from jobs.records import JobError, Layout
+from jobs.sample import SampledRows
 from jobs.settings import Settings
 from tests.api.conftest import MODEL, MakeClient, files
 from tests.api.contract import CheckedClient, check, document
@@ -146,7 +147,10 @@ def waiting(client: TestClient, player: Player) -> None:
 
 def ended(client: TestClient, player: Player) -> None:
     job_id = client.post("/analyze", files=files(), headers={"Idempotency-Key": "k"}).json()["job_id"]
-    player.finish(job_id, VALUES, rows=2, features=["a", "b"])
+    kept = SampledRows(rows=[0], data=[[1.0, "x"]], values=VALUES[:16], predictions=VALUES[:8])
+    player.finish(job_id, VALUES, rows=2, features=["a", "b"], samples=[kept])
+    for path in ("sample", "plots/waterfall"):
+        assert client.get(f"/jobs/{job_id}/{path}").status_code == 200
     assert client.post("/analyze", files=files(), headers={"Idempotency-Key": "k", "Prefer": "wait=9"}).is_success
     for path in (f"/jobs/{job_id}", f"/job_status/{job_id}", f"/jobs/{job_id}/summary", f"/jobs/{job_id}/events"):
         assert client.get(path).status_code == 200

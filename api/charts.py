@@ -1,0 +1,80 @@
+"""GET /jobs/{id}/plots/{kind}: one chart of a job as a Vega-Lite specification. In the web process."""
+
+import asyncio
+from typing import Any
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api import negotiation, parameters, samples
+from api.auth import Realm
+from api.parameters import MaybeNumber, Parameter, WholeNumber
+from api.resources import Resources, resources
+from api.routes import Answer, Routes
+from jobs.errors import NotAcceptable, NothingToPlot, NotInJob, UnknownPlot
+from jobs.records import Job
+from plots.explained import Asked, Explained, NotThere, Unavailable
+from plots.kinds import KINDS, specification
+
+SPECIFICATIONS = ("application/json", "application/vnd.vegalite.v6+json", "application/vnd.vega.v5+json")
+"""All of them are answered with Vega-Lite."""
+ROW = MaybeNumber(name="row", description="A row of the sample, by its number in the data.", most=10**12)
+FEATURE = Parameter(name="feature", description="A feature, by name or place; by default the most important one.")
+OUTPUT = Parameter(
+    name="output", description="An output, by name or place; by default the second of two, the first of more."
+)
+TOP = WholeNumber(name="top", description="Features at most; others are added up.", default=10, least=1, most=100)
+SHOWN_CHOICES, SHOWN_CHARS = 50, 80
+routes = Routes(Realm.API)
+
+
+@routes.get(
+    "/jobs/{job_id}/plots/{kind}",
+    "getPlot",
+    f"A chart: {', '.join(KINDS)}",
+    Answer("The chart as Vega-Lite.", content=dict.fromkeys(SPECIFICATIONS, dict[str, Any])),
+    parameters=[ROW, FEATURE, OUTPUT, TOP],
+)
+async def plot(request: Request) -> Response:
+    """A chart of what is done so far."""
+    media_type = negotiation.choose(", ".join(request.headers.getlist("accept")), list(SPECIFICATIONS))
+    if media_type is None:
+        raise NotAcceptable(available=", ".join(SPECIFICATIONS))
+    kind = request.path_params["kind"]
+    if kind not in KINDS:
+        raise UnknownPlot(kind=kind[:SHOWN_CHARS], available=", ".join(KINDS))
+    asked, house = read_asked(request), resources(request)
+    job = await house.store.job(parameters.job_id(request))
+    async with house.one_sample:
+        of = await shown(house, job, needs_sample=KINDS[kind].needs_sample)
+        body = await asyncio.to_thread(lambda: msgspec.json.encode(drawn(kind, of, asked)))
+    return Response(body, media_type=media_type)
+
+
+def read_asked(request: Request) -> Asked:
+    """Raises InvalidParameter."""
+    query = request.query_params
+    return Asked(
+        row=ROW.read(request), feature=query.get(FEATURE.name), output=query.get(OUTPUT.name), top=TOP.read(request)
+    )
+
+
+async def shown(house: Resources, job: Job, *, needs_sample: bool) -> Explained:
+    """The job as charts know it. Raises NotReady, NoResult, ResultExpired, NoSample."""
+    samples.check_opened(job)
+    rows = await samples.sampled(house, job) if needs_sample or job.summary is None else []
+    return samples.explained(job, rows)
+
+
+def drawn(kind: str, of: Explained, asked: Asked) -> dict[str, Any]:
+    """The specification. Raises NotInJob, NothingToPlot."""
+    try:
+        return specification(kind, of, asked)
+    except NotThere as missing:
+        listed = ", ".join(str(one)[:SHOWN_CHARS] for one in missing.available[:SHOWN_CHOICES])
+        more = len(missing.available) - SHOWN_CHOICES
+        available = f"{listed} and {more} more" if more > 0 else listed
+        raise NotInJob(what=missing.what, asked=str(missing.asked)[:SHOWN_CHARS], available=available) from None
+    except Unavailable as reason:
+        raise NothingToPlot(reason=str(reason)) from None
