@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -23,7 +24,13 @@ def walk(found: Any) -> Iterator[tuple[str, Any]]:
 
 def marks(chart: dict[str, Any]) -> list[dict[str, Any]]:
     """All data of a chart."""
-    return [row for name, rows in walk(chart) if name == "values" and isinstance(rows, list) for row in rows if row]
+    return [
+        row
+        for name, rows in walk(chart)
+        if name == "values" and isinstance(rows, list)
+        for row in rows
+        if isinstance(row, dict) and row
+    ]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -84,9 +91,12 @@ def test_a_waterfall_leads_from_the_base_to_the_prediction(make: Make) -> None:
     assert bars[-1]["label"] == "Sum of 4 other features"
     assert bars[-1]["start"] == 2.0
     assert bars[0]["end"] == pytest.approx(job.sample.predictions[3 * 3 + 1])
-    assert all(above["start"] == below["end"] for above, below in zip(bars, bars[1:], strict=False))
+    assert all(above["start"] == below["end"] for above, below in pairwise(bars))
     assert sum(bar["value"] for bar in bars) + 2.0 == pytest.approx(bars[0]["end"])
-    assert {f"{job.sample.data[3][1]:.0f} = age", f"{job.sample.data[3][2]} = colour"} <= {b["label"] for b in bars}
+    labels = {point.get("label") for point in marks(specification("waterfall", job, Asked(row=9)))}
+    assert {f"{job.sample.data[3][1]:.0f} = age", f"{job.sample.data[3][2]} = colour", "1 = same"} <= labels
+    missing = {point.get("label") for point in marks(specification("waterfall", job, Asked(row=0)))}
+    assert "missing = age" in missing
 
 
 @pytest.mark.parametrize(
