@@ -111,7 +111,7 @@ def explained(job: Job, found: Sequence[SampledRows]) -> Explained:
 
 def _means(found: Any, features: int, outputs: int) -> list[list[float]] | None:
     """(features, outputs); a summary is a child's word, and None what does not fit its job."""
-    means: list[list[float]] | None = _converted(found, list[float | list[float]])
+    means: list[float | list[float]] | None = _converted(found, list[float | list[float]])
     rows = [mean if isinstance(mean, list) else [mean] for mean in means or []]
     return rows if len(rows) == features and all(len(row) == outputs for row in rows) else None
 

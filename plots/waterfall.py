@@ -35,7 +35,7 @@ def waterfall(of: Explained, asked: Asked) -> Spec:
         of,
         f"Row {number}{of_output(of, output)}",
         f"From E[f(X)] = {base:.4g} to f(x) = {result:.4g} in row {number}. The largest steps: {said}.",
-        {"height": {"step": 28}, "layer": [*_lines(base, result), *_bars(bars, _domain(bars))]},
+        {"height": {"step": 28}, "layer": [*_lines(base, result, _domain(bars)), *_bars(bars, _domain(bars))]},
         subtitle=f"f(x) = {result:.4g}, E[f(X)] = {base:.4g} ({of.explains})",
     )
 
@@ -71,7 +71,7 @@ def _bars(bars: list[Spec], domain: list[float | None]) -> list[Spec]:
     colour = {"condition": {"test": {"field": "value", "lt": 0}, "value": BLUE}, "value": RED}
     start = {"field": "start", "type": "quantitative", "title": None, "scale": {"domain": domain}}
     text = {"text": {"field": "text", "type": "nominal"}, "color": colour}
-    ends = {"x": {"field": "end", "type": "quantitative"}}
+    ends = {"x": {"field": "end", "type": "quantitative", "scale": {"domain": domain}}}
     data = {"values": [{**bar, "start": short(bar["start"]), "end": short(bar["end"])} for bar in bars]}
     return [
         {
@@ -90,13 +90,13 @@ def _bars(bars: list[Spec], domain: list[float | None]) -> list[Spec]:
     ]
 
 
-def _lines(base: float, result: float) -> list[Spec]:
+def _lines(base: float, result: float, domain: list[float | None]) -> list[Spec]:
     """E[f(X)] along the bottom, f(x) along the top."""
     rule = {"type": "rule", "color": INK, "strokeDash": [3, 3]}
     found = []
     bottom, top = ({"expr": "height"}, 30), (0, -8)
     for value, name, (y, dy) in ((base, "E[f(X)]", bottom), (result, "f(x)", top)):
-        at = {"x": {"datum": short(value), "type": "quantitative"}}
+        at = {"x": {"datum": short(value), "type": "quantitative", "scale": {"domain": domain}}}
         mark = {"type": "text", "text": f"{name} = {value:.4g}", "color": INK, "dy": dy}
         found += [
             {"data": {"values": [{}]}, "mark": rule, "encoding": at},

@@ -143,13 +143,13 @@ class UnknownPlot(Problem):
 
 
 class NotInJob(Problem):
-    """This job has no {what} {asked} to show. It has: {available}."""
+    """This job has no {what} {asked} to show. Ask for one of these: {available}."""
 
     code, status = "not_in_job", 404
 
 
 class NothingToPlot(Problem):
-    """There is nothing to draw: {reason}."""
+    """There is nothing to draw: {reason}. Ask for another chart, or the summary."""
 
     code, status = "nothing_to_plot", 422
 

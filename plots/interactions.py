@@ -1,0 +1,48 @@
+"""Which features act together: the matrix of mean |interaction value|. Needs no sample. Pure."""
+
+from plots.explained import Asked, Explained, Unavailable, chosen_output
+from plots.spec import RED, Spec, chart, clipped, distinct, names, of_output, short
+
+PALE = "#fff1f5"
+
+
+def interactions(of: Explained, asked: Asked) -> Spec:
+    """On the diagonal what each feature does alone, beside it each pair's two halves. Raises NotThere, Unavailable."""
+    found = of.interactions
+    if found is None or not found.features:
+        raise Unavailable(
+            "this job has no matrix of interactions; ask for `interactions` in its options (matrices of over 40,000 "
+            "numbers a row are not summed up)"
+        )
+    output, shape = chosen_output(of, asked), range(min(asked.top, len(found.features)))
+    labels = distinct(clipped(found.features[place]) for place in shape)
+    cells = [
+        {"label": labels[one], "other": labels[two], "value": short(found.mean_abs[one][two][output] or 0.0)}
+        for one in shape
+        for two in shape
+    ]
+    pairs = sorted(((found.mean_abs[a][b][output] or 0.0, a, b) for a in shape for b in shape if a < b), reverse=True)
+    best = ", ".join(f"{labels[one]} with {labels[two]} {value:.3g}" for value, one, two in pairs[:3])
+    place = {"x": {"field": "other", "type": "nominal", "sort": labels, "title": None, "axis": {"labelAngle": -40}}}
+    amount = {"field": "value", "type": "quantitative", "title": "mean(|interaction|)"}
+    return chart(
+        of,
+        f"Mean |interaction value|{of_output(of, output)}",
+        f"Mean absolute interaction values of {len(labels)} features over {of.rows} rows. The strongest pairs: {best}.",
+        {
+            "data": {"values": cells},
+            "height": {"step": 34},
+            "encoding": {"y": names(None, labels), **place},
+            "layer": [
+                {
+                    "mark": {"type": "rect", "tooltip": {"content": "data"}},
+                    "encoding": {"color": {**amount, "scale": {"range": [PALE, RED]}}},
+                },
+                {
+                    "mark": {"type": "text", "color": "#222222", "fontSize": 10},
+                    "encoding": {"text": {**amount, "format": ".2~g"}},
+                },
+            ],
+        },
+        subtitle=f"{of.rows:,} rows",
+    )
