@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from plots.explained import Asked, Cell, Explained, chosen_feature, chosen_output
+from plots.partner import coded, sorted_by
 from plots.ranks import is_text, number, quantile
 from plots.spec import CLASSES, Spec, chart, clipped, distinct, names, of_output, order, others, short, shown, split
 
@@ -20,8 +21,8 @@ def cohorts(of: Explained, asked: Asked) -> Spec:
     name = clipped(of.features[feature])
     named = _naming(of.cells(feature))
     members: dict[str, list[int]] = {}
-    for row, cell in enumerate(of.cells(feature)):
-        members.setdefault(named(cell), []).append(row)
+    for row in sorted_by(coded(of.cells(feature))):  # so that cohorts come from low to high
+        members.setdefault(named(of.sample.data[row][feature]), []).append(row)
     first, rest = split(order(of.importance(output)), asked.top)
     groups = [*([feature] for feature in first), *([rest] if rest else [])]
     labels = distinct([*(clipped(of.features[feature]) for feature in first), *([others(len(rest))] if rest else [])])
