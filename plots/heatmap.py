@@ -8,7 +8,6 @@ from plots.spec import (
     DIVERGING,
     INK,
     LABEL_PIXELS,
-    WIDTH,
     Spec,
     chart,
     clipped,
@@ -42,15 +41,13 @@ def heatmap(of: Explained, asked: Asked) -> Spec:
     lines = [{"at": at + 0.5, "value": short(results[row])} for at, row in enumerate(ranked)]
     best = ", ".join(of.features[feature] for feature in first[:5])
     body = {"spacing": 6, "vconcat": [_results(lines, of.base_values[output]), _rects(cells, labels, _end(cells))]}
-    found = chart(
+    return chart(
         of,
         f"SHAP values, row by row{of_output(of, output)}",
         f"SHAP values of {len(ranked)} rows, ordered by f(x), a line for each feature. The most important: {best}.",
         body,
         subtitle=f"{len(ranked):,} of {of.rows:,} rows, ordered by f(x)",
     )
-    del found["width"]  # of each view, not of all
-    return found
 
 
 def _cells(values: list[float], first: list[int], rest: list[int]) -> list[float]:
@@ -68,7 +65,6 @@ def _results(lines: list[Spec], base: float) -> Spec:
     axis: Any = {"field": "value", "type": "quantitative", "title": "f(x)", "scale": {"zero": False}}
     rule = {"type": "rule", "color": INK, "strokeDash": [3, 3]}
     return {
-        "width": WIDTH,
         "height": 50,
         "layer": [
             {
@@ -91,7 +87,6 @@ def _rects(cells: list[Spec], labels: list[str], end: float) -> Spec:
     ]
     rows = len(cells) // len(labels)
     return {
-        "width": WIDTH,
         "height": {"step": 24},
         "data": {"values": cells},
         "mark": "rect",

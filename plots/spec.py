@@ -26,9 +26,8 @@ def chart(of: Explained, title: str, description: str, body: Spec, *, subtitle: 
         "$schema": SCHEMA,
         "title": {"text": title, "subtitle": lines, "anchor": "start", "subtitleColor": INK},
         "description": " ".join([description, of.note]).strip(),
-        "width": WIDTH,
         "config": {
-            "view": {"stroke": None},
+            "view": {"stroke": None, "continuousWidth": WIDTH, "discreteWidth": WIDTH},
             "axis": {"labelLimit": LABEL_PIXELS, "domainColor": INK, "tickColor": INK, "gridOpacity": 0.3},
             "legend": {"labelLimit": LABEL_PIXELS, "titleLimit": LABEL_PIXELS},
         },

@@ -27,7 +27,7 @@ export function charts(place, job, summary, output, ranking) {
     if (kind === "table") return show(figure, ranking);
     const mine = kind;
     show(figure, loading("the chart"));
-    const asked = new URLSearchParams({ output, ...(kind === "dependence" && { feature: summary.features[feature] }) });
+    const asked = new URLSearchParams({ output: summary.outputs[output], ...(kind === "dependence" && { feature: summary.features[feature] }) });
     try {
       const drawn = await chart(`/jobs/${job.job_id}/plots/${kind}?${asked}`);
       if (mine === kind) show(figure, drawn);
@@ -47,7 +47,7 @@ export async function chart(path) {
   const [specification, embed] = await Promise.all([get(path), vega()]);
   const place = h("div.vega", { role: "img", "aria-label": specification.description || "Chart" });
   const { background: _, ...rest } = specification;
-  await embed(place, { ...rest, background: "transparent", width: rest.width ?? "container" }, {
+  await embed(place, { ...rest, background: "transparent", ...(rest.vconcat ? {} : { width: "container" }) }, {
     ast: true, actions: false, renderer: "canvas", defaultStyle: false, tooltip: { disableDefaultStyle: true },
     loader: { load: () => Promise.reject(new Error("A chart loads nothing.")) }, config: looks(),
   });

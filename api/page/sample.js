@@ -15,7 +15,7 @@ export async function sample(place, job, summary, output) {
   try {
     if (known.jobId !== job.job_id) known = { jobId: job.job_id, found: await get(`/jobs/${job.job_id}/sample`) };
   } catch (problem) {
-    show(place, h("h2", {}, "Rows"), h("p.quiet", {}, problem.code === "not_found" ? "This service keeps no sample of rows." : problem.message));
+    show(place, h("h2", {}, "Rows"), h("p.quiet", {}, problem.message));
     return;
   }
   table(place, job, known.found, output);
@@ -77,7 +77,7 @@ function table(place, job, found, output) {
     chosen = at;
     for (const [place, one] of [...region.querySelectorAll("tbody tr")].entries()) mark(one, place, at);
     show(detail, h("h3", {}, `Row ${found.rows[at]}`), loading("its waterfall"));
-    const picture = await chart(`/jobs/${job.job_id}/plots/waterfall?${new URLSearchParams({ row: found.rows[at], output })}`).catch(() => null);
+    const picture = await chart(`/jobs/${job.job_id}/plots/waterfall?${new URLSearchParams({ row: found.rows[at], output: found.outputs[output] })}`).catch(() => null);
     if (chosen === at) show(detail, h("h3", {}, `Row ${found.rows[at]}`), picture || steps(found, at, output));
     detail.scrollIntoView({ block: "nearest", behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth" });
   }
