@@ -45,7 +45,7 @@ class JobSample(msgspec.Struct, kw_only=True):
     rows: list[int]
     """Their numbers in the whole data, from 0 and ascending."""
     data: list[list[float | str | None]]
-    """(rows, features), as they were given; null where a value is missing."""
+    """(rows, features), as they were given; null where a value is missing, and for what a pipeline has mixed."""
     values: list[list[float | list[float]]]
     """SHAP values (rows, features[, outputs]). Of interactions, each feature's sum."""
     predictions: list[float | list[float]]
@@ -95,13 +95,15 @@ def explained(job: Job, found: Sequence[SampledRows]) -> Explained:
     assert job.model
     assert job.layout
     summary: dict[str, Any] = job.summary or {}
+    features, known = job.model.values_of(job.layout), set(job.layout.features)
     return Explained(
-        features=job.layout.features,
+        features=features,
+        derived=[name for name in features if name not in known],
         outputs=job.model.outputs,
         base_values=list(job.model.base_values),
         explains=job.model.explains,
         rows=job.rows_done,
-        mean_abs=_means(summary.get("mean_abs_shap"), len(job.layout.features), len(job.model.outputs)),
+        mean_abs=_means(summary.get("mean_abs_shap"), len(features), len(job.model.outputs)),
         interactions=_converted(summary.get("interactions"), Interactions),
         additivity=_converted(summary.get("additivity"), Additivity),
         sample=_joined(found) if found else None,

@@ -76,12 +76,13 @@ def _explain(
     """Block by block, so that a chunk's values are never there all at once."""
     rows = prepared.read(source, span, found)
     per_block, parts, kept = prepared.rows_per_block, [], []
+    columns = sample.sources(prepared, found)
     for start in range(0, len(rows), per_block):
         block = rows[start : start + per_block]
         values, miss = prepared.explain(block, span.first + start)
         _send_values(pipe, values)
         parts.append(summary.partial(values, miss.error, miss.tolerance))
-        kept.append(sample.of_block(prepared, block, values, span.first + start, wanted))
+        kept.append(sample.of_block(prepared, block, values, span.first + start, wanted=wanted, columns=columns))
     return Done(memory=MemoryReport(), partial=summary.merged(parts), sample=sample.merged(kept))
 
 

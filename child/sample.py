@@ -10,10 +10,22 @@ import numpy as np
 
 from child.models.model import Rows
 from child.prepared import Prepared
+from jobs.records import Layout
 from jobs.sample import Cell, SampledRows
 
+Sources = Sequence[int | None]
+"""Where each column of the values stands in the rows; None for one that is a mixture of theirs."""
 
-def of_block(prepared: Prepared, rows: Rows, values: Rows, first: int, wanted: Sequence[int]) -> SampledRows:
+
+def sources(prepared: Prepared, found: Layout) -> Sources:
+    """For the columns of the job's values."""
+    place = {name: index for index, name in enumerate(found.features)}
+    return [place.get(name) for name in prepared.info.values_of(found)]
+
+
+def of_block(
+    prepared: Prepared, rows: Rows, values: Rows, first: int, *, wanted: Sequence[int], columns: Sources
+) -> SampledRows:
     """Those of a block's rows, the first of which is number `first`, that are `wanted`."""
     numbers = [row for row in wanted if first <= row < first + len(rows)]
     picked = [row - first for row in numbers]
@@ -22,7 +34,7 @@ def of_block(prepared: Prepared, rows: Rows, values: Rows, first: int, wanted: S
         effects = effects.sum(axis=2)
     return SampledRows(
         rows=numbers,
-        data=[[_cell(number) for number in row] for row in rows[picked].tolist()],
+        data=[[None if at is None else _cell(row[at]) for at in columns] for row in rows[picked].tolist()],
         values=_bytes(effects),
         predictions=_bytes(prepared.predict(rows[picked])) if picked else b"",
     )

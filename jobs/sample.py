@@ -26,7 +26,7 @@ class SampledRows(msgspec.Struct, kw_only=True):
     rows: list[int]
     """Their numbers in the whole data, from 0 and ascending."""
     data: list[list[Cell]]
-    """(rows, features), in the order of the features."""
+    """(rows, features), in the order of the values; None also for what is a mixture of the data's columns."""
     values: bytes
     """float64, little-endian: (rows, features, outputs). Of interactions, each feature's sum."""
     predictions: bytes

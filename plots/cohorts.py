@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable
 
-from plots.explained import Asked, Cell, Explained, chosen_feature, chosen_output
+from plots.explained import Asked, Cell, Explained, chosen_column, chosen_output
 from plots.partner import coded, sorted_by
 from plots.ranks import is_text, number, quantile
 from plots.spec import CLASSES, Spec, chart, clipped, distinct, names, of_output, order, others, short, shown, split
@@ -14,10 +14,10 @@ OTHER, MISSING = "other values", "missing"
 
 
 def cohorts(of: Explained, asked: Asked) -> Spec:
-    """The rows parted by one feature's values. Raises NotThere."""
+    """The rows parted by one feature's values. Raises NotThere, Unavailable."""
     assert of.sample
     output = chosen_output(of, asked)
-    feature = chosen_feature(of, asked, output)
+    feature = chosen_column(of, asked, output)
     name = clipped(of.features[feature])
     named = _naming(of.cells(feature))
     members: dict[str, list[int]] = {}

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from plots.explained import Asked, Explained, chosen_feature, chosen_output
+from plots.explained import Asked, Explained, chosen_column, chosen_output
 from plots.partner import coded, correlation, partner
 from plots.ranks import is_text, ranks
 from plots.spec import CLASSES, GREY, INK, LOW_TO_HIGH, Spec, chart, clipped, of_output, short, shown
@@ -11,10 +11,10 @@ MOST_CLASSES = len(CLASSES)
 
 
 def dependence(of: Explained, asked: Asked) -> Spec:
-    """Rows that have no value stand as ticks on the left edge. Raises NotThere."""
+    """Rows that have no value stand as ticks on the left edge. Raises NotThere, Unavailable."""
     assert of.sample
     output = chosen_output(of, asked)
-    feature = chosen_feature(of, asked, output)
+    feature = chosen_column(of, asked, output)
     other = partner(of, feature, output)
     name = clipped(of.features[feature])
     points = _points(of, feature, other, output)

@@ -46,6 +46,8 @@ class Explained(msgspec.Struct, kw_only=True, frozen=True):
     """What the values add up to: `margin`, `probability`, `prediction`, ..."""
     rows: int
     """That are explained."""
+    derived: list[str] = []
+    """Features that are made of others: the sample has no values of their own."""
     mean_abs: list[list[float]] | None = None
     """(features, outputs) over all rows; None while that is not known."""
     interactions: Interactions | None = None
@@ -117,6 +119,14 @@ def chosen_feature(of: Explained, asked: Asked, output: int) -> int:
         importance = of.importance(output)
         return max(range(len(importance)), key=importance.__getitem__)
     return _place("feature", asked.feature, of.features)
+
+
+def chosen_column(of: Explained, asked: Asked, output: int) -> int:
+    """A feature with values of its own. Raises NotThere, Unavailable."""
+    feature = chosen_feature(of, asked, output)
+    if of.features[feature] in of.derived:
+        raise Unavailable(f"{of.features[feature]} is made of other columns and has no values of its own")
+    return feature
 
 
 def chosen_row(of: Explained, asked: Asked) -> int:

@@ -44,8 +44,7 @@ def steps(of: Explained, row: int, values: list[float], base: float, top: int) -
     """A bar each, the topmost first: label, value, and where it begins and ends."""
     assert of.sample
     first, rest = split(order([abs(value) for value in values]), top)
-    cells = of.sample.data[row]
-    texts = [f"{shown(cells[feature])} = {clipped(of.features[feature])}" for feature in first]
+    texts = [_label(of, row, feature) for feature in first]
     found = [(label, values[feature]) for label, feature in zip(distinct(texts), first, strict=True)]
     if rest:
         found.append((others(len(rest)), sum(values[feature] for feature in rest)))
@@ -56,6 +55,13 @@ def steps(of: Explained, row: int, values: list[float], base: float, top: int) -
         )
         at += value
     return bars[::-1]
+
+
+def _label(of: Explained, row: int, feature: int) -> str:
+    """The feature's own value beside its name, where it has one."""
+    assert of.sample
+    name = clipped(of.features[feature])
+    return name if of.features[feature] in of.derived else f"{shown(of.sample.data[row][feature])} = {name}"
 
 
 def _domain(bars: list[Spec]) -> list[float | None]:

@@ -95,7 +95,8 @@ class Run:
         """The most rows of the job that are kept to be shown."""
         if not self.model:
             return 0
-        return most_rows(self._wanted_rows, self.model.n_features, len(self.model.outputs))
+        width = max(self.model.n_features, len(self.model.columns or ()))
+        return most_rows(self._wanted_rows, width, len(self.model.outputs))
 
     @property
     def announced_bytes(self) -> int:
@@ -130,7 +131,7 @@ class Run:
         span, seed = self.lease.chunk.span, self.job.options.seed
         total = self.job.rows or span.rows  # not yet known of a job that is opened and explained at once
         wanted = drawn(span.first, span.last, total=total, most=self.sample_rows, seed=seed)
-        return bool(wanted) and sample.fits(wanted, len(self.layout.features), len(self.model.outputs))
+        return bool(wanted) and sample.fits(wanted, len(self.model.values_of(self.layout)), len(self.model.outputs))
 
     def _fits(self, partial: Partial | None) -> bool:
         if partial is None or not (self.model and self.layout):

@@ -2,11 +2,15 @@
 
 import numpy as np
 import pytest
+from sklearn.compose import ColumnTransformer
+from sklearn.decomposition import PCA
+from sklearn.ensemble import RandomForestRegressor
+from sklearn.pipeline import make_pipeline
 
 from child import run
 from jobs.protocol import Done, Explain, Open, Plan
 from jobs.sample import drawn
-from tests.child.support import CAP, Supervisor, halves, npy
+from tests.child.support import CAP, Supervisor, csv_bytes, halves, npy, skops_bytes
 
 
 def open_(supervisor, batch_size, most):
@@ -68,3 +72,18 @@ def test_interactions_are_added_up_and_their_means_summed(samples, light, monkey
     np.testing.assert_allclose(np.array(done.summary["interactions"]["mean_abs"])[..., 0], means[np.ix_(order, order)])
     monkeypatch.setattr(summary, "MOST_PAIRS", 24)
     assert open_(supervisor, 1000, 0).one(Done).summary["interactions"] is None
+
+
+def test_what_a_pipeline_mixes_has_no_values_of_its_own(samples):
+    """The columns of the data that went into it stay what they were."""
+    mixed = ColumnTransformer([("pca", PCA(2), [0, 1]), ("same", "passthrough", [2])])
+    pipeline = make_pipeline(mixed, RandomForestRegressor(3, random_state=0)).fit(samples.x[:, :3], samples.number)
+    found = Supervisor({"model": skops_bytes(pipeline), "data": csv_bytes(["a", "b", "c"], samples.x[:, :3])})
+    found.load()
+    sample, names = open_(found, 1000, 10).one(Done).sample, found.info.columns
+    assert len(names) == 3
+    cells = dict(zip(names, zip(*sample.data, strict=True), strict=True))
+    assert [name for name, column in cells.items() if set(column) != {None}] == [
+        name for name in names if name in ("a", "b", "c")
+    ]
+    assert len(sample.values) == 8 * 10 * 3

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from plots.explained import Asked, Explained, NotThere, Unavailable
+from plots.explained import Asked, Explained, NotThere, Sample, Unavailable
 from plots.kinds import KINDS, specification
+from plots.partner import partner
 from tests.plots.conftest import AWKWARD, Make
 
 ALLOWED = {"datum.value < 0.5 ? 'Low' : 'High'", "height"}
@@ -109,3 +110,44 @@ def test_what_is_not_there(asked: Asked, what: str, make: Make) -> None:
     assert found.value.what == what
     assert job.sample
     assert found.value.available == {"row": job.sample.rows, "output": job.outputs}[what]
+
+
+def test_what_is_made_of_others_has_no_values_of_its_own(make: Make) -> None:
+    job = make(derived=["age"])
+    labels = {point.get("label") for point in marks(specification("waterfall", job, Asked(row=9)))}
+    assert "age" in labels
+    for kind in ("dependence", "cohorts"):
+        with pytest.raises(Unavailable, match="age is made of other columns"):
+            specification(kind, job, Asked())
+        assert specification(kind, job, Asked(feature="colour"))
+
+
+def test_the_partner_is_what_values_follow_where_the_feature_does_not_vary(make: Make) -> None:
+    """As shap finds it: see `test_like_shap`."""
+    job = make()
+    assert job.sample
+    ages = [cell or 0.0 for cell in job.cells(3)]
+    rows = [job.of_row(row, 0) for row in range(len(job.sample.rows))]
+    values = [value for row, age in zip(rows, ages, strict=True) for value in [*row[:4], age, *row[5:]]]
+    sample = Sample(rows=job.sample.rows, data=job.sample.data, values=values, predictions=job.sample.predictions)
+    assert partner(make(sample=sample), 4, 0) == 3
+    assert partner(make(1, rows=1), 4, 0) is None
+
+
+def test_cohorts_part_the_rows(make: Make) -> None:
+    for feature, names in (("colour", {"red", "blue"}), ("same", {"1"}), ("city", {"Bern"})):
+        bars = marks(specification("cohorts", make(), Asked(feature=feature)))
+        assert {bar["cohort"].split(" (")[0] for bar in bars} == names
+    thirds = marks(specification("cohorts", make(rows=300), Asked(feature="age")))
+    cohorts = list(dict.fromkeys(bar["cohort"] for bar in thirds))
+    assert [cohort.split()[0] for cohort in cohorts][::3] == ["up", "missing"]
+    assert sum(int(cohort.split("(")[1].split()[0]) for cohort in cohorts) == 300
+
+
+def test_a_decision_ends_at_f_of_x_and_draws_no_more_lines_than_can_be_told_apart(make: Make) -> None:
+    job = make(rows=500)
+    points = marks(specification("decision", job, Asked(row=3, top=3)))
+    assert len({point["row"] for point in points}) <= 201
+    ends = [point for point in points if point["label"] == "age"]
+    assert all(point["value"] == pytest.approx(point["result"], abs=1e-5) for point in ends)
+    assert next(point["value"] for point in points if point["label"] == "E[f(X)]") == 2.0
