@@ -9,7 +9,7 @@ The house from the front door inwards:
   who asks, known by `tokens`, counted by `request_quota`; `problems`: every error as RFC 9457; `parameters`: query,
   path and header values; `responses`: JSON answers.
 - `analyze`: POST /analyze. `admission` lets a body in; `multipart_body` and `json_body` read it into a `submission`,
-  one blob a part, whose first bytes are judged by `sniffing` (and `npy`).
+  one blob a part, undone by `unpacking` and judged by its first bytes in `sniffing` (and `npy`).
 - `jobs`: list, status, cancel, as `representation` writes them; `summaries`: what children have stored.
   `subscription` waits for a job's end; `failed`: one without a result, as a problem.
 - `results`: values in the format of `negotiation`, cut by `result_table`, written by `result_writers`, `streaming`

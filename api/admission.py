@@ -146,6 +146,10 @@ class Admission:
         async with self._fullness.expect(announced) as coming, self._turns.take(memory_bytes):
             yield self._body(request, coming, ahead=0 if announced else AHEAD_BYTES)
 
+    async def check_store(self) -> None:
+        """Raises StorageFull when an upload under way has to be cut off."""
+        await self._fullness.check(CUT_SHARE)
+
     async def _body(self, request: Request, coming: Coming, *, ahead: int) -> AsyncIterator[bytes]:
         unchecked = 0
         async for data in patiently(request.stream(), self._silence_s):

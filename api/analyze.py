@@ -18,8 +18,9 @@ from api.resources import Resources, logged, resources
 from api.responses import JsonResponse
 from api.result_writers import Result
 from api.routes import Answer, Routes
-from api.submission import Submission, read_options
+from api.submission import Room, Submission, read_options
 from api.summaries import JobForecast
+from api.unpacking import by_name, unpacked
 from jobs.connection import UNAVAILABLE, OutOfMemoryError
 from jobs.errors import Problem, UnsupportedMediaType
 from jobs.records import Input, Job
@@ -63,7 +64,9 @@ async def analyze(request: Request) -> Response:
     wait_s = parameters.preferred_wait(request) or (DRY_RUN_WAIT_S if dry_run else 0.0)
     media_type = results.negotiate(request) if wait_s else ""
     key = parameters.idempotency_key(request)
-    async with Submission(house.store.blobs) as submission:
+    async with Submission(
+        house.store.blobs, Room(house.settings.max_upload_bytes, house.admission.check_store)
+    ) as submission:
         await _read(request, house, submission)
         job_id = await _submit(house, submission, key, dry_run=dry_run)
     job = await _wait(house, job_id, wait_s)
@@ -75,8 +78,7 @@ async def analyze(request: Request) -> Response:
 async def _read(request: Request, house: Resources, submission: Submission) -> None:
     """Refuses what can be refused before the first byte of the body."""
     encoding = request.headers.get("content-encoding", "identity").strip().lower()
-    if encoding != "identity":
-        raise UnsupportedMediaType(field="The request body", found=f"Content-Encoding {encoding}", supported="identity")
+    unpacker = by_name(encoding, "The request body")
     content_type = request.headers.get("content-type", "").split(";")[0].strip().lower()
     reader = READERS.get(content_type)
     if reader is None:
@@ -87,7 +89,7 @@ async def _read(request: Request, house: Resources, submission: Submission) -> N
     if not 0 < announced < SMALL_BYTES and parameters.idempotency_key(request) is None:
         await house.store.check_quota(announced)
     async with house.admission.admit(request, memory_bytes=reader.memory_bytes(announced)) as body:
-        await reader.read(request, body, submission, limit_bytes)
+        await reader.read(request, unpacked(body, unpacker, house.admission.check_store), submission, limit_bytes)
     submission.check_complete()
 
 

@@ -5,7 +5,7 @@ What is written before a failure is taken back. Used in the web process. Does no
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from types import TracebackType
 from typing import Protocol
@@ -14,6 +14,7 @@ import anyio
 import msgspec
 
 from api.sniffing import DataSniffer, ExpectedSniffer, ModelSniffer, Sniffer
+from api.unpacking import CHECK_BYTES, MAGIC_BYTES, Unpacker, by_content
 from jobs.blobs import BlobStore, BlobWriter
 from jobs.connection import RedisError
 from jobs.errors import InvalidOptions, MalformedJson, MissingPart, ModelChoice, TooLarge, UnexpectedPart
@@ -37,23 +38,65 @@ class Part(Protocol):
 
 
 class FilePart:
-    """A file: looked at while it passes, and held for at most a piece."""
+    """A file: unpacked and looked at while it passes, and held for at most a piece."""
 
-    def __init__(self, name: str, blobs: BlobStore) -> None:
+    def __init__(self, name: str, blobs: BlobStore, room: "Room") -> None:
         self.input: Input | None = None
+        self._name = name
         self._writer = BlobWriter(blobs)
-        self._head: Sniffer = _SNIFFERS.get(name, DataSniffer)(name)
+        self._sniffer: Sniffer = _SNIFFERS.get(name, DataSniffer)(name)
+        self._room = room
+        self._begin = b""
+        self._unpacker: Unpacker | None = None
 
     async def write(self, data: bytes) -> None:
-        self._head.feed(data)
-        await self._writer.write(data)
+        """Raises BadCompression, TooLarge, UnsupportedMediaType, and what its content is refused for."""
+        if self._unpacker is None:
+            self._begin += data
+            if len(self._begin) < MAGIC_BYTES:
+                return
+            data = self._begin
+        await self._unpack(data)
 
     async def finish(self) -> None:
-        self._head.close()
+        if self._unpacker is None:
+            await self._unpack(self._begin)
+        if self._unpacker:
+            self._unpacker.close()
+        self._sniffer.close()
         self.input = Input(blob=await self._writer.finish())
 
     async def discard(self) -> None:
         await self._writer.discard()
+
+    async def _unpack(self, data: bytes) -> None:
+        if self._unpacker is None:
+            self._unpacker, self._begin = by_content(data, self._name), b""
+        for piece in self._unpacker.feed(data):
+            if self._unpacker.packed:
+                await self._room.take(len(piece), self._name)
+            self._sniffer.feed(piece)
+            await self._writer.write(piece)
+
+
+class Room:
+    """What the files of a submission may be together when they are unpacked, and whether the store can hold it."""
+
+    def __init__(self, limit_bytes: int, check_store: Callable[[], Awaitable[None]]) -> None:
+        self._limit_bytes = self._left = limit_bytes
+        self._check_store = check_store
+        self._unchecked = 0
+
+    async def take(self, size: int, field: str) -> None:
+        """Raises TooLarge and StorageFull."""
+        self._left -= size
+        if self._left < 0:
+            way_out = "Submit the rows in several jobs, or let the operator raise MAX_UPLOAD_MB."
+            raise TooLarge(field=f"{field}, unpacked,", limit_bytes=self._limit_bytes, way_out=way_out)
+        self._unchecked += size
+        if self._unchecked >= CHECK_BYTES:
+            self._unchecked = 0
+            await self._check_store()
 
 
 class FieldPart:
@@ -76,9 +119,10 @@ class FieldPart:
 class Submission:
     """Collects one submission. As a context it discards every file again unless it was `handed_over`."""
 
-    def __init__(self, blobs: BlobStore) -> None:
+    def __init__(self, blobs: BlobStore, room: Room) -> None:
         self.handed_over = False
         self._blobs = blobs
+        self._room = room
         self._parts: dict[str, FilePart | FieldPart] = {}
 
     async def __aenter__(self) -> "Submission":
@@ -98,7 +142,7 @@ class Submission:
             raise UnexpectedPart(field=name, reason="was sent twice")
         if {*self._parts, name} >= _EITHER:
             raise ModelChoice(got="both")
-        self._parts[name] = FilePart(name, self._blobs) if name in FILES else FieldPart(name)
+        self._parts[name] = FilePart(name, self._blobs, self._room) if name in FILES else FieldPart(name)
         return self._parts[name]
 
     def check_complete(self) -> None:

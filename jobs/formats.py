@@ -11,10 +11,10 @@ SNIFF_BYTES = 4096
 """How many first bytes are enough to tell."""
 _FOREIGN = (
     (b"PAR1", "a Parquet file (in pandas: read_parquet, then to_csv(index=False))"),
-    (b"\x1f\x8b", "a gzip file (unpack it first)"),
+    (b"\x1f\x8b", "a gzip file in another (unpack it first)"),
     (b"BZh", "a bzip2 file (unpack it first)"),
     (b"\xfd7zXZ", "an xz file (unpack it first)"),
-    (b"\x28\xb5\x2f\xfd", "a Zstandard file (unpack it first)"),
+    (b"\x28\xb5\x2f\xfd", "a Zstandard file in another (unpack it first)"),
     (b"\xd0\xcf\x11\xe0", "an old Excel workbook (save its sheet as CSV)"),
     (b"\x89HDF", "an HDF5 file"),
     (b"%PDF", "a PDF file"),

@@ -15,6 +15,12 @@ class MalformedJson(Problem):
     code, status = "malformed_json", 400
 
 
+class BadCompression(Problem):
+    """{field} cannot be unpacked, {name}: {reason}. Compress it again, or send it as it is."""
+
+    code, status = "bad_compression", 400
+
+
 class EmptyPart(Problem):
     """{field} is empty. Send the file's content."""
 

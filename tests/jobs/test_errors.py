@@ -9,6 +9,7 @@ from jobs.errors import Problem, all_problems
 
 STATUSES = {
     400: {
+        "bad_compression",
         "empty_body",
         "invalid_parameter",
         "malformed_json",

@@ -1,5 +1,6 @@
 """Over HTTP: one table as people and libraries write it, the same values each time, and each guess told."""
 
+import gzip
 import io
 import json
 from typing import Any
@@ -78,6 +79,7 @@ SAME: dict[str, tuple[str | bytes, set[str]]] = {
     "inputs": (json.dumps({"inputs": FRAME.to_dict("list")}), set()),
     "another order": (str(FRAME[["score", "owner", "age", "income"]].to_csv(index=False)), set()),
     "column by column": (npy(FRAME.to_numpy(float)), set()),
+    "gzip": (gzip.compress(text().encode()), set()),
     "row by row": (npy(np.ascontiguousarray(FRAME.to_numpy(float))), set()),
 }
 
