@@ -4,13 +4,14 @@ import { get } from "./http.js";
 
 const KINDS = [["bar", "Bar"], ["beeswarm", "Beeswarm"], ["dependence", "Dependence"], ["heatmap", "Heatmap"],
   ["decision", "Decision"], ["cohorts", "Cohorts"], ["interactions", "Interactions"], ["additivity", "Additivity"]];
+const NARROWEST = 180, BESIDE = 310, NARROW = 560;
 let drawing = null;
 let kind = "beeswarm";
 
 /** Tabs of charts; `ranking` is what is shown instead, where there are none. */
 export function charts(place, job, summary, output, ranking) {
   const figure = h("figure.chart", { tabindex: "0", "aria-label": "Chart" });
-  let feature = 0;
+  let feature = 0, turn = 0;
   const select = h("select", { id: "feature", onchange: () => { feature = Number(select.value); draw(); } },
     byImportance(summary, output).map((at) => h("option", { value: at }, summary.features[at])));
   feature = Number(select.value);
@@ -25,14 +26,13 @@ export function charts(place, job, summary, output, ranking) {
     for (const tab of tabs.children) tab.setAttribute("aria-pressed", String(tab.dataset.kind === kind));
     which.hidden = kind !== "dependence";
     if (kind === "table") return show(figure, ranking);
-    const mine = kind;
-    show(figure, loading("the chart"));
+    const mine = ++turn;
+    if (!figure.childElementCount) show(figure, loading("the chart"));
     const asked = new URLSearchParams({ output: summary.outputs[output], ...(kind === "dependence" && { feature: summary.features[feature] }) });
     try {
-      const drawn = await chart(`/jobs/${job.job_id}/plots/${kind}?${asked}`);
-      if (mine === kind) show(figure, drawn);
+      await chart(`/jobs/${job.job_id}/plots/${kind}?${asked}`, figure, () => mine === turn);
     } catch (problem) {
-      if (mine === kind) show(figure, h("p.quiet", {}, problem.message), ranking);
+      if (mine === turn) show(figure, h("p.quiet", {}, problem.message), ranking);
     }
   }
 }
@@ -42,16 +42,24 @@ function byImportance(summary, output) {
   return summary.features.map((_, at) => at).sort((one, other) => size(other) - size(one));
 }
 
-/** An element with the chart at `path`. Rejects with what the service says against it, or that there is no Vega. */
-export async function chart(path) {
+/** Puts the chart at `path` into `place`, whose width it takes, if it is `wanted` still. Rejects with what the service
+ *  says against it, or that there is no Vega. */
+export async function chart(path, place, wanted = () => true) {
   const [specification, embed] = await Promise.all([get(path), vega()]);
-  const place = h("div.vega", { role: "img", "aria-label": specification.description || "Chart" });
-  const { background: _, ...rest } = specification;
-  await embed(place, { ...rest, background: "transparent", ...(rest.vconcat ? {} : { width: "container" }) }, {
+  if (!wanted()) return;
+  const drawn = h("div.vega", { role: "img", "aria-label": specification.description || "Chart" });
+  show(place, drawn);
+  const shown = { ...specification, background: "transparent", config: merged(specification.config, looks()) };
+  await embed(drawn, { ...shown, ...fitted(specification, place.clientWidth) }, {
     ast: true, actions: false, renderer: "canvas", defaultStyle: false, tooltip: { disableDefaultStyle: true },
-    loader: { load: () => Promise.reject(new Error("A chart loads nothing.")) }, config: looks(),
+    loader: { load: () => Promise.reject(new Error("A chart loads nothing.")) },
   });
-  return place;
+}
+
+/** What makes a chart as wide as its place; of several below each other, what their names and legends leave. */
+function fitted({ vconcat: parts }, width) {
+  return parts ? { vconcat: parts.map((part) => ({ ...part, width: Math.max(NARROWEST, width - (width < NARROW ? BESIDE / 2 : BESIDE)) })) }
+    : { width: "container", autosize: { type: "fit-x", contains: "padding" } };
 }
 
 /** Vega's interpreter (`ast`) evaluates no strings, as the page's policy wants it. */
@@ -62,13 +70,22 @@ function vega() {
   });
 }
 
+/** Ours over the chart's own, part by part. */
+function merged(theirs = {}, ours) {
+  return Object.fromEntries([...new Set([...Object.keys(theirs), ...Object.keys(ours)])].map((name) =>
+    [name, typeof ours[name] === "object" ? { ...theirs[name], ...ours[name] } : ours[name] ?? theirs[name]]));
+}
+
 function looks() {
   const style = getComputedStyle(document.documentElement);
   const [ink, quiet, line] = ["--ink", "--quiet", "--line"].map((name) => style.getPropertyValue(name).trim());
+  const sizes = { labelFontSize: 12, titleFontSize: 12, labelLimit: Math.min(260, innerWidth / 3) };
   return {
     font: getComputedStyle(document.body).fontFamily,
     view: { stroke: null },
-    axis: { labelColor: quiet, titleColor: quiet, domainColor: line, tickColor: line, gridColor: line },
-    legend: { labelColor: quiet, titleColor: quiet }, title: { color: ink }, text: { color: ink }, header: { labelColor: ink, titleColor: quiet },
+    axis: { labelColor: quiet, titleColor: quiet, domainColor: line, tickColor: line, gridColor: line, ...sizes },
+    legend: { labelColor: quiet, titleColor: quiet, ...sizes, ...(innerWidth < NARROW && { orient: "bottom" }) },
+    title: { color: ink, subtitleColor: quiet, fontSize: 14, subtitleFontSize: 12 },
+    text: { color: ink }, header: { labelColor: ink, titleColor: quiet },
   };
 }

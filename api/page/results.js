@@ -18,7 +18,7 @@ export async function results(place, job) {
     return;
   }
   const pictures = h("div"), rows = h("div");
-  let output = summary.outputs.length - 1;
+  let output = summary.outputs.length === 2 ? 1 : 0;  // as the charts have it
   const select = summary.outputs.length > 1 && h("div.tools", {}, h("label", { for: "output" }, "Output"),
     h("select", { id: "output", onchange: (event) => { output = Number(event.target.value); draw(); } },
       summary.outputs.map((name, at) => h("option", { value: at, selected: at === output }, name))));

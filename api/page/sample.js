@@ -33,15 +33,13 @@ function predictionOf(found, row, output) {
 }
 
 function table(place, job, found, output) {
-  const matrix = Array.isArray(found.values[0]?.[0]?.[0]) || (Array.isArray(found.values[0]?.[0]) && found.outputs.length <= 1);
   const features = strongest(found, output);
   let by = { key: "row", down: false }, limit = SHOWN_ROWS, chosen = null;
   const region = h("div.scroll", { tabindex: "0", role: "region", "aria-labelledby": "rows" });
   const detail = h("div.waterfall", { "aria-live": "polite" });
   show(place, h("section", { "aria-labelledby": "rows" }, h("h2", { id: "rows" }, "Rows"),
-    h("p.quiet", {}, `${count(found.rows.length)} of ${count(found.total_rows)} rows, drawn at random. Red pushed the output up, blue down; choose a row to see how.`),
+    h("p.quiet", {}, `${found.rows.length < found.total_rows ? `${count(found.rows.length)} of ${count(found.total_rows)} rows, drawn at random` : `All ${count(found.total_rows)} rows`}. Red pushed the output up, blue down; choose a row to see how.`),
     detail, region));
-  if (matrix) return show(region, h("p.quiet", {}, "Interaction values are matrices: see the charts."));
   draw();
 
   function columns() {
@@ -76,9 +74,10 @@ function table(place, job, found, output) {
   async function choose(at) {
     chosen = at;
     for (const [place, one] of [...region.querySelectorAll("tbody tr")].entries()) mark(one, place, at);
-    show(detail, h("h3", {}, `Row ${found.rows[at]}`), loading("its waterfall"));
-    const picture = await chart(`/jobs/${job.job_id}/plots/waterfall?${new URLSearchParams({ row: found.rows[at], output: found.outputs[output] })}`).catch(() => null);
-    if (chosen === at) show(detail, h("h3", {}, `Row ${found.rows[at]}`), picture || steps(found, at, output));
+    const picture = h("figure.chart", { tabindex: "0", "aria-label": `Row ${found.rows[at]}` }, loading("its waterfall"));
+    show(detail, picture);
+    const asked = new URLSearchParams({ row: found.rows[at], output: found.outputs[output] });
+    await chart(`/jobs/${job.job_id}/plots/waterfall?${asked}`, picture, () => chosen === at).catch(() => show(picture, steps(found, at, output)));
     detail.scrollIntoView({ block: "nearest", behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth" });
   }
 
@@ -114,7 +113,7 @@ function steps(found, at, output) {
     .sort((one, other) => Math.abs(other.shap) - Math.abs(one.shap));
   const rest = all.slice(IN_WATERFALL), largest = Math.abs(all[0]?.shap) || 1;
   const shown = [...all.slice(0, IN_WATERFALL), ...(rest.length ? [{ feature: `${rest.length} others`, given: null, shap: rest.reduce((sum, { shap }) => sum + shap, 0) }] : [])];
-  return h("table.ranking", {}, h("caption", {}, `From ${value(base)} on average to ${value(base + all.reduce((sum, { shap }) => sum + shap, 0))} here`),
+  return h("table.ranking", {}, h("caption", {}, `Row ${found.rows[at]}: from ${value(base)} on average to ${value(base + all.reduce((sum, { shap }) => sum + shap, 0))} here`),
     h("tbody", {}, shown.map(({ feature, given, shap }) => h("tr", {}, h("th", { scope: "row" }, feature, given !== null && h("span.quiet", {}, ` = ${value(given)}`)),
       h(`td.bar.${shap > 0 ? "up" : "down"}`, {}, h("span", { style: { width: `${Math.min(100, (100 * Math.abs(shap)) / largest)}%` } })),
       h("td.number", {}, `${shap > 0 ? "+" : ""}${value(shap)}`)))));

