@@ -9,14 +9,16 @@ from starlette.responses import Response
 
 from api import negotiation, parameters, samples
 from api.auth import Realm
+from api.drawing import can_draw
 from api.parameters import MaybeNumber, Parameter, WholeNumber
 from api.resources import Resources, resources
-from api.routes import Answer, Routes
-from jobs.errors import NotAcceptable, NothingToPlot, NotInJob, UnknownPlot
+from api.routes import BINARY, Answer, Routes
+from jobs.errors import NoDrawing, NotAcceptable, NothingToPlot, NotInJob, UnknownPlot
 from jobs.records import Job
 from plots.explained import Asked, Explained, NotThere, Unavailable
 from plots.kinds import KINDS, specification
 
+DRAWN = {"image/svg+xml": "svg", "image/png": "png"}
 SPECIFICATIONS = ("application/json", "application/vnd.vegalite.v6+json", "application/vnd.vega.v5+json")
 """All of them are answered with Vega-Lite."""
 ROW = MaybeNumber(name="row", description="A row of the sample, by its number in the data.", most=10**12)
@@ -26,6 +28,8 @@ OUTPUT = Parameter(
 )
 TOP = WholeNumber(name="top", description="Features at most; others are added up.", default=10, least=1, most=100)
 SHOWN_CHOICES, SHOWN_CHARS = 50, 80
+ALONE = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"}
+"""Of what a browser may show by itself: it runs nothing and loads nothing."""
 routes = Routes(Realm.API)
 
 
@@ -33,14 +37,15 @@ routes = Routes(Realm.API)
     "/jobs/{job_id}/plots/{kind}",
     "getPlot",
     f"A chart: {', '.join(KINDS)}",
-    Answer("The chart as Vega-Lite.", content=dict.fromkeys(SPECIFICATIONS, dict[str, Any])),
+    Answer(
+        "The chart: as Vega-Lite, or drawn where the service has the extra `charts`.",
+        content={**dict.fromkeys(SPECIFICATIONS, dict[str, Any]), "image/svg+xml": str, "image/png": BINARY},
+    ),
     parameters=[ROW, FEATURE, OUTPUT, TOP],
 )
 async def plot(request: Request) -> Response:
     """A chart of what is done so far."""
-    media_type = negotiation.choose(", ".join(request.headers.getlist("accept")), list(SPECIFICATIONS))
-    if media_type is None:
-        raise NotAcceptable(available=", ".join(SPECIFICATIONS))
+    media_type = _negotiate(request)
     kind = request.path_params["kind"]
     if kind not in KINDS:
         raise UnknownPlot(kind=kind[:SHOWN_CHARS], available=", ".join(KINDS))
@@ -48,8 +53,22 @@ async def plot(request: Request) -> Response:
     job = await house.store.job(parameters.job_id(request))
     async with house.one_sample:
         of = await shown(house, job, needs_sample=KINDS[kind].needs_sample)
-        body = await asyncio.to_thread(lambda: msgspec.json.encode(drawn(kind, of, asked)))
-    return Response(body, media_type=media_type)
+        chart = await asyncio.to_thread(drawn, kind, of, asked)
+        if media_type in SPECIFICATIONS:
+            return Response(await asyncio.to_thread(msgspec.json.encode, chart), media_type=media_type)
+    (picture,) = await house.drawing.draw([(DRAWN[media_type], chart)])
+    return Response(picture, media_type=media_type, headers=ALONE)
+
+
+def _negotiate(request: Request) -> str:
+    """Raises NotAcceptable, and NoDrawing for pictures where nothing draws."""
+    available = [*SPECIFICATIONS, *DRAWN]
+    media_type = negotiation.choose(", ".join(request.headers.getlist("accept")), available)
+    if media_type is None:
+        raise NotAcceptable(available=", ".join(available))
+    if media_type in DRAWN and not can_draw():
+        raise NoDrawing
+    return media_type
 
 
 def read_asked(request: Request) -> Asked:
@@ -72,9 +91,14 @@ def drawn(kind: str, of: Explained, asked: Asked) -> dict[str, Any]:
     try:
         return specification(kind, of, asked)
     except NotThere as missing:
-        listed = ", ".join(str(one)[:SHOWN_CHARS] for one in missing.available[:SHOWN_CHOICES])
-        more = len(missing.available) - SHOWN_CHOICES
-        available = f"{listed} and {more} more" if more > 0 else listed
-        raise NotInJob(what=missing.what, asked=str(missing.asked)[:SHOWN_CHARS], available=available) from None
+        raise not_in_job(missing) from None
     except Unavailable as reason:
         raise NothingToPlot(reason=str(reason)) from None
+
+
+def not_in_job(missing: NotThere) -> NotInJob:
+    """With what there is."""
+    listed = ", ".join(str(one)[:SHOWN_CHARS] for one in missing.available[:SHOWN_CHOICES])
+    more = len(missing.available) - SHOWN_CHOICES
+    available = f"{listed} and {more} more" if more > 0 else listed
+    return NotInJob(what=missing.what, asked=str(missing.asked)[:SHOWN_CHARS], available=available)

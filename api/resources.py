@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from starlette.requests import Request
 
 from api.admission import Admission
+from api.drawing import Drawing
 from api.request_quota import RequestQuota
 from api.subscription import Subscription
 from api.tokens import Tokens
@@ -32,6 +33,7 @@ class Resources:
     admission: Admission
     tokens: Tokens
     requests: RequestQuota
+    drawing: Drawing = field(default_factory=Drawing)
     one_sample: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held while a job's sample is in memory."""
 

@@ -160,6 +160,25 @@ class NothingToPlot(Problem):
     code, status = "nothing_to_plot", 422
 
 
+class NoDrawing(Problem):
+    """Pictures as SVG and PNG are drawn by a package that is not installed here: let the operator install \
+"shap-supervisor[charts]", or ask for application/json, which is the chart as Vega-Lite."""
+
+    code, status = "no_drawing", 501
+
+
+class DrawingFailed(Problem):
+    """The picture could not be drawn: {reason}. Ask for fewer features (`top=`), or for application/json."""
+
+    code, status = "drawing_failed", 507
+
+
+class TooManyDrawings(Problem):
+    """{limit} pictures wait to be drawn already, one is drawn at a time. Try again, or ask for application/json."""
+
+    code, status = "too_many_drawings", 503
+
+
 class NotAcceptable(Problem):
     """No format in Accept can be given. Ask for one of these: {available}."""
 

@@ -94,9 +94,10 @@ def test_parameters_and_bodies() -> None:
 
 
 def test_every_route_answers_what_it_says(
-    client: CheckedClient, make_client: MakeClient, player: Player, keyspace: Any
+    client: CheckedClient, make_client: MakeClient, player: Player, keyspace: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Every status of every operation is seen once; the client checks each answer."""
+    monkeypatch.setattr("api.drawing.find_spec", lambda _: None)
     everything(client, player)
     lost = make_client(redis_url="redis://127.0.0.1:1")
     assert lost.get("/health").status_code == 503
@@ -149,7 +150,7 @@ def ended(client: TestClient, player: Player) -> None:
     job_id = client.post("/analyze", files=files(), headers={"Idempotency-Key": "k"}).json()["job_id"]
     kept = SampledRows(rows=[0], data=[[1.0, "x"]], values=VALUES[:16], predictions=VALUES[:8])
     player.finish(job_id, VALUES, rows=2, features=["a", "b"], samples=[kept])
-    for path in ("sample", "plots/waterfall"):
+    for path in ("sample", "plots/waterfall", "report"):
         assert client.get(f"/jobs/{job_id}/{path}").status_code == 200
     assert client.post("/analyze", files=files(), headers={"Idempotency-Key": "k", "Prefer": "wait=9"}).is_success
     for path in (f"/jobs/{job_id}", f"/job_status/{job_id}", f"/jobs/{job_id}/summary", f"/jobs/{job_id}/events"):

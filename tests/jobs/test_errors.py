@@ -67,8 +67,9 @@ STATUSES = {
     429: {"too_many_bytes", "too_many_jobs", "too_many_requests"},
     431: {"head_too_large"},
     500: {"storage_denied"},
-    503: {"busy", "storage_full", "storage_unavailable", "too_many_connections"},
-    507: {"memory_cap", "no_room"},
+    501: {"no_drawing"},
+    503: {"busy", "storage_full", "storage_unavailable", "too_many_connections", "too_many_drawings"},
+    507: {"drawing_failed", "memory_cap", "no_room"},
 }
 """What clients match on: a code keeps its status."""
 
