@@ -101,6 +101,14 @@ class Client:
                 size += sink.write(piece)
         return size
 
+    def file(self, path: str, *, accept: str, asked: Mapping[str, str]) -> bytes:
+        """A small file: a picture, or a report."""
+        with self._translating():
+            response = self._http.get(path, params=asked, headers={"Accept": accept})
+        if response.is_error:
+            raise _failure(response)
+        return response.content
+
     def _document(self, method: str, path: str, **request: Any) -> Document:
         with self._translating():
             response = self._http.request(method, path, **request)
@@ -143,6 +151,7 @@ def _failure(response: httpx2.Response) -> Exception:
     message = str(problem.get("detail") or problem.get("title") or f"The service answered {response.status_code}.")
     if code == "no_result" or {"code", "job_id"} <= problem.keys():
         return JobFailed(message, code)
-    if response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
+    is_refused = response.status_code == HTTPStatus.NOT_IMPLEMENTED
+    if response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR and not is_refused:
         return Unreachable(message, code)
     return Refused(message, code)

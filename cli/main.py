@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from cli import demo, doctor, info, job_commands, memory, repair, run, serving, verify
+from cli import demo, doctor, info, job_commands, memory, pictures, repair, run, serving, verify
 from jobs.settings import InvalidSettings
 from jobs.version import VERSION
 
@@ -34,6 +34,8 @@ for command in (
     job_commands.status,
     job_commands.wait,
     job_commands.result,
+    pictures.report,
+    pictures.plot,
     job_commands.cancel,
     info.info,
     memory.memory,

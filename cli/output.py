@@ -5,6 +5,7 @@ The service makes the format; this only writes the bytes as they come, under a t
 
 import os
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import IO, Any
 
@@ -19,12 +20,14 @@ FORMATS = {".npy": "application/x-npy", ".csv": "text/csv", ".json": "applicatio
 class OutputPath(click.ParamType[Path]):
     """A file whose ending names one of the formats."""
 
-    name = "path.npy|.csv|.json"
+    def __init__(self, endings: Iterable[str] = FORMATS) -> None:
+        self._endings = tuple(endings)
+        self.name = f"path{'|'.join(self._endings)}"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
         path = Path(value)
-        if path.suffix.lower() not in FORMATS:
-            self.fail(f"{path}: the name must end in {', '.join(FORMATS)}.", param, ctx)
+        if path.suffix.lower() not in self._endings:
+            self.fail(f"{path}: the name must end in {', '.join(self._endings)}.", param, ctx)
         if not path.absolute().parent.is_dir():
             self.fail(f"{path.parent}: there is no such directory.", param, ctx)
         return path

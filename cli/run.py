@@ -15,6 +15,7 @@ from cli.analysis import Analysis, analysis, analysis_options
 from cli.client import Client, Document
 from cli.failures import Failure
 from cli.output import fetch, output_option, written
+from cli.pictures import report_option, write_report
 from cli.polling import require_finished, wait_for_end
 from cli.progress import ProgressBar
 from cli.service_url import connect, url_option
@@ -31,10 +32,19 @@ Tend = Callable[[], None]
 @click.command()
 @analysis_options
 @output_option
+@report_option
 @click.option("--timeout", "timeout_s", type=click.FloatRange(min=0), help="Seconds; without it, as long as it takes.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object as the last line.")
 @url_option
-def run(output: Path | None, timeout_s: float | None, as_json: bool, url: str | None, **asked: Any) -> None:
+def run(
+    output: Path | None,
+    timeout_s: float | None,
+    url: str | None,
+    *,
+    as_json: bool,
+    report_file: Path | None,
+    **asked: Any,
+) -> None:
     """Explain your own files: start a private service, submit, wait, fetch, stop.
 
     With --url (or SHAP_SUPERVISOR_URL) that service is used instead of a private one.
@@ -46,6 +56,8 @@ def run(output: Path | None, timeout_s: float | None, as_json: bool, url: str | 
             waiting = partial(wait_for_end, client, timeout_s=timeout_s, show=progress.show, meanwhile=tend)
             job = _explain(client, wanted, waiting, output, report)
             summary = None if as_json else client.summary(job["job_id"])
+            if report_file:
+                write_report(client, job["job_id"], report_file)
     except Failure as failure:
         report["error"] = report["error"] or {"code": failure.code, "message": failure.message}
         raise

@@ -169,3 +169,18 @@ def test_memory_shows_processes_and_caps(command, stack, job_id):
     document = json.loads(command("memory", "--json", "--url", stack.url).stdout)
     assert document["supervisors"][0]["forkserver"]["pss_bytes"] > 0
     assert document["history"][-1]["in_use_bytes"] > 0
+
+
+def test_pictures_and_reports_are_files(command, stack, job_id, tmp_path):
+    env = {"SHAP_SUPERVISOR_URL": stack.url}
+    assert command("wait", job_id, env=env).returncode == 0
+    drawn = command("plot", job_id, "waterfall", "-o", tmp_path / "w.json", "--row", 1, "--top", 2, env=env)
+    assert drawn.returncode == 0, drawn.stderr
+    assert json.loads((tmp_path / "w.json").read_text())["title"]["text"] == "Row 1"
+    refused = command("plot", job_id, "pie", "-o", tmp_path / "p.json", env=env)
+    assert (refused.returncode, "beeswarm" in refused.stderr) == (2, True)
+    assert command("plot", job_id, "bar", "-o", tmp_path / "b.gif", env=env).returncode == 2
+    told = command("report", job_id, "-o", tmp_path / "r.html", "--rows", "0,2", env=env)
+    assert told.returncode == 0, told.stderr
+    assert "Row 2 starts from" in (tmp_path / "r.html").read_text()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["r.html", "w.json"]
