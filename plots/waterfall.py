@@ -12,7 +12,6 @@ from plots.spec import (
     names,
     of_output,
     order,
-    others,
     short,
     shown,
     signed,
@@ -47,7 +46,7 @@ def steps(of: Explained, row: int, values: list[float], base: float, top: int) -
     texts = [_label(of, row, feature) for feature in first]
     found = [(label, values[feature]) for label, feature in zip(distinct(texts), first, strict=True)]
     if rest:
-        found.append((others(len(rest)), sum(values[feature] for feature in rest)))
+        found.append((f"{len(rest)} other features", sum(values[feature] for feature in rest)))
     bars, at = [], base
     for label, value in reversed(found):
         bars.append(

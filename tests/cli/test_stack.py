@@ -156,7 +156,7 @@ def test_run_from_files_to_values(command, files, tmp_path):
     output = tmp_path / "values.npy"
     ended = command(
         *("run", "--model", files / "model.json", "--data", files / "rows.npy"),
-        *("--batch-size", 7, "--output", output, "--json"),
+        *("--batch-size", 7, "--output", output, "--report", tmp_path / "report.html", "--json"),
         env={"STARTED_BY": str(tmp_path)},
     )
     assert ended.returncode == 0, ended.stderr
@@ -169,6 +169,7 @@ def test_run_from_files_to_values(command, files, tmp_path):
     assert report["chunks"] == 6
     assert report["error"] is None
     assert numpy.load(output).shape == (ROWS, FEATURES)
+    assert f"Over {ROWS} rows" in (tmp_path / "report.html").read_text()
     started = [
         p for p in psutil.process_iter(["environ"]) if (p.info["environ"] or {}).get("STARTED_BY") == str(tmp_path)
     ]

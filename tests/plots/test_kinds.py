@@ -89,7 +89,7 @@ def test_a_waterfall_leads_from_the_base_to_the_prediction(make: Make) -> None:
     assert job.sample
     chart = specification("waterfall", job, Asked(row=9, output="class 1", top=4))
     bars = chart["layer"][4]["data"]["values"]
-    assert bars[-1]["label"] == "Sum of 4 other features"
+    assert bars[-1]["label"] == "4 other features"
     assert bars[-1]["start"] == 2.0
     assert bars[0]["end"] == pytest.approx(job.sample.predictions[3 * 3 + 1])
     assert all(above["start"] == below["end"] for above, below in pairwise(bars))
