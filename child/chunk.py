@@ -14,6 +14,7 @@ from child.models.model import Rows
 from child.parts import Parts, Source
 from child.pipe import Pipe, PipeClosed
 from child.prepared import Prepared
+from jobs import warnings
 from jobs.protocol import PIECE_BYTES, Close, Done, Explain, MemoryReport, Open, Plan, Values
 from jobs.records import Layout
 from jobs.sample import drawn
@@ -83,7 +84,9 @@ def _explain(
         _send_values(pipe, values)
         parts.append(summary.partial(values, miss.error, miss.tolerance))
         kept.append(sample.of_block(prepared, block, values, span.first + start, wanted=wanted, columns=columns))
-    return Done(memory=MemoryReport(), partial=summary.merged(parts), sample=sample.merged(kept))
+    whole = summary.merged(parts)
+    whole.warnings = warnings.merged(prepared.unknown(found), whole.warnings)
+    return Done(memory=MemoryReport(), partial=whole, sample=sample.merged(kept))
 
 
 def _close(pipe: Pipe, request: Close) -> Done:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from child import likely_causes
+from child import likely_causes, refused
 from child.likely_causes import Seen
 from child.models.model import Rows
 from child.parts import Source
@@ -33,7 +33,7 @@ def check(expected: Source, data: Source, table: Table, found: Layout, prepared:
         reason = f"it has {len(wanted)} rows and data has {table.rows}; send the predictions of data's first rows"
         raise BadExpected(field=expected.field, reason=reason)
     blocks = _blocks(data, table, found, prepared, range(len(wanted)))
-    output = np.concatenate([prepared.predict(rows) for rows in blocks])
+    output = np.concatenate(list(_predicted(blocks, prepared, data.field)))
     allowed = tolerance(output)
     off = ~(np.abs(wanted - output) <= allowed)  # what is not a number, too
     if not off.any():
@@ -79,6 +79,17 @@ def fitted(wanted: Rows, outputs: list[str], explains: str) -> Rows:
         hint = f". {predictions.NUMBERS_ONLY}" if width == 1 else ""
         raise BadExpected(field="expected", reason=f"{reason}{hint}")
     return wanted
+
+
+def _predicted(blocks: Iterator[Rows], prepared: Prepared, field: str) -> Iterator[Rows]:
+    """What the model gives for these. Raises RowRefused and MissingValue for a row that it does not take."""
+    first = 0
+    for rows in blocks:
+        try:
+            yield prepared.predict(rows)
+        except (ValueError, TypeError) as error:
+            raise refused.named(prepared.predict, rows, first, prepared.model, error, field=field) from error
+        first += len(rows)
 
 
 def _blocks(data: Source, table: Table, found: Layout, prepared: Prepared, rows: range) -> Iterator[Rows]:

@@ -6,6 +6,7 @@ is named. What fits may still be a coincidence, so it is called likely.
 
 import itertools
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import NamedTuple
 
 import numpy as np
@@ -63,8 +64,9 @@ def find(seen: Seen) -> Cause:
     """The first cause that fits; where none does, what is left to look at."""
     with np.errstate(all="ignore"):
         for cause in _CAUSES:
-            if found := cause(seen):
-                return found
+            with suppress(ValueError, TypeError):  # what is tried need not be rows that the model takes
+                if found := cause(seen):
+                    return found
     return _unknown(seen)
 
 

@@ -16,6 +16,7 @@ from jobs.errors import AdditivityFailed
 from jobs.options import Options
 from jobs.records import Layout, ModelInfo
 from jobs.spans import Span
+from jobs.warnings import JobWarning
 
 if TYPE_CHECKING:
     from child.explainers.additivity import Miss
@@ -53,6 +54,10 @@ class Prepared:
     def read(self, source: Source, span: Span, found: Layout) -> Rows:
         """The span's rows in the model's order, checked."""
         return layout.read_in_order(source, span, found, self.model)
+
+    def unknown(self, found: Layout) -> list[JobWarning]:
+        """What was read until now that the model does not know: see `rows.layout`."""
+        return layout.unknown(found, self.model)
 
     def predict(self, rows: Rows) -> Rows:
         """The model's output that is explained: (rows, outputs)."""

@@ -4,12 +4,13 @@ Used in children and, for a background, in templates. What is refused by the loo
 `rows.layout`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from child.models.model import Rows
 from child.rows.layout import Wanted
+from child.rows.words import shown
 from jobs.errors import MissingValue, Problem, RowRefused
 
 SHOWN_CHARACTERS = 200
@@ -24,11 +25,32 @@ def named(
     if found is None:
         return error
     place, reason = found
+    if "nknown" in reason:
+        reason = _unknown(rows[place], model) or reason
     missing = np.flatnonzero(np.isnan(rows[place]))
     if "NaN" in reason and len(missing):
-        column = model.features[missing[0]] if model.features else f"f{missing[0]}"
+        column = _name(model, int(missing[0]))
         return MissingValue(field=field, row=first + place, column=column, model=model.name)
     return RowRefused(field=field, row=first + place, model=model.name, reason=reason)
+
+
+def _unknown(row: Rows, model: Wanted) -> str:
+    """The first cell of a category that the model does not know; empty where all are known."""
+    for place, words in model.words.items():
+        if words.unknown.known and not words.is_known(row[place]):
+            return _none_of(_name(model, place), words.values[int(row[place])], words.unknown.known)
+    for place, numbers in model.numbers.items():
+        if not np.isnan(row[place]) and row[place] not in numbers.unknown.known:
+            return _none_of(_name(model, place), float(row[place]), numbers.unknown.known)
+    return ""
+
+
+def _none_of(column: str, cell: object, known: Sequence[object]) -> str:
+    return f"column {column} is {shown([cell])}, none of the {len(known)} categories that it knows ({shown(known)})"
+
+
+def _name(model: Wanted, place: int) -> str:
+    return model.features[place] if model.features else f"f{place}"
 
 
 def _first(ask: Callable[[Rows], object], rows: Rows) -> tuple[int, str] | None:

@@ -4,14 +4,15 @@ Does not draw them: see `jobs.sample`.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from child.models.model import Rows
 from child.prepared import Prepared
+from child.rows.words import Words
 from jobs.records import Layout
-from jobs.sample import Cell, SampledRows
+from jobs.sample import CELL_CHARS, Cell, SampledRows
 
 Sources = Sequence[int | None]
 """Where each column of the values stands in the rows; None for one that is a mixture of theirs."""
@@ -34,7 +35,7 @@ def of_block(
         effects = effects.sum(axis=2)
     return SampledRows(
         rows=numbers,
-        data=[[None if at is None else _cell(row[at]) for at in columns] for row in rows[picked].tolist()],
+        data=[[_cell(row, at, prepared.model.words) for at in columns] for row in rows[picked].tolist()],
         values=_bytes(effects),
         predictions=_bytes(prepared.predict(rows[picked])) if picked else b"",
     )
@@ -53,8 +54,13 @@ def merged(blocks: Sequence[SampledRows]) -> SampledRows | None:
     )
 
 
-def _cell(number: float) -> Cell:
-    return None if math.isnan(number) else number
+def _cell(row: Sequence[float], at: int | None, words: Mapping[int, Words]) -> Cell:
+    if at is None or math.isnan(row[at]):
+        return None
+    if at not in words:
+        return row[at]
+    cell = words[at].values[int(row[at])]
+    return cell[:CELL_CHARS] if isinstance(cell, str) else float(cell)
 
 
 def _bytes(array: Rows) -> bytes:

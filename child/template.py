@@ -118,7 +118,7 @@ def _subject(request: Load, parts: Parts, found: Model | Ensemble) -> Subject:
 def _build(subject: Subject, kind: Kind, reason: str, parts: Parts) -> Prepared:
     model = subject.about
     names.check("model", model.features or ())
-    explainer, columns, width = _explainer(subject, kind, _background(parts, model, subject.options))
+    explainer, columns, width = _explainer(subject, kind, _background(parts, subject.wanted, subject.options))
     names.check("model", [*explainer.output.names, *(columns or ())])
     info = ModelInfo(
         family=model.family,
@@ -135,7 +135,7 @@ def _build(subject: Subject, kind: Kind, reason: str, parts: Parts) -> Prepared:
         warnings=warnings.merged(starmap(warnings.warning, (*model.warnings, *explainer.warnings))),
     )
     return Prepared(
-        options=subject.options, model=model, explainer=explainer, info=info, width=width, doubt=model.doubt
+        options=subject.options, model=subject.wanted, explainer=explainer, info=info, width=width, doubt=model.doubt
     )
 
 

@@ -3,7 +3,8 @@
 Made by `readers`. Does not know how values are found: see `engine`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,8 @@ class About:
     """The one of them that its trees add up to."""
     warnings: tuple[tuple[str, str], ...] = ()
     """What is odd about its file but no error: a code, and a sentence that says what it means for the values."""
+    texts: dict[int, list[Any]] = field(default_factory=dict)
+    """Features that are text in a table: their categories, by the codes that rows hold here."""
     doubt: str = ""
     """Why its trees may not mean here what they meant to its author; empty where nothing says so."""
 

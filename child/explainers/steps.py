@@ -75,8 +75,8 @@ def mixed_by(subject: Subject) -> tuple[tuple[str, str], ...]:
     if subject.options.features != "auto" or not by:
         return ()
     text = (
-        f"{', '.join(by)} of {subject.model.name} mixes columns: the values are of what it makes of them, under its "
-        'names. For values of the table\'s columns set `features` to "input" (and send a background).'
+        f"{', '.join(by)} of {subject.model.name} makes columns of its own: the values are of these, under its names. "
+        'For values of the table\'s columns set `features` to "input"; where columns are mixed that takes a background.'
     )
     return (("mixed_columns", text),)
 

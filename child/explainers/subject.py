@@ -4,6 +4,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from child.models.model import Model
+from child.rows.features import Features
+from child.rows.layout import Wanted
 from jobs.options import Options
 from shaptrees.ensemble import About, Ensemble
 from shaptrees.errors import ModelError
@@ -20,6 +22,15 @@ class Subject:
     @property
     def about(self) -> Model | About:
         return self.found.about if isinstance(self.found, Ensemble) else self.found
+
+    @property
+    def wanted(self) -> Wanted:
+        """What its data must suit."""
+        return (
+            Features.of(self.found.about, self.found.trees.categories)
+            if isinstance(self.found, Ensemble)
+            else self.found
+        )
 
     @property
     def is_loaded(self) -> bool:

@@ -12,6 +12,7 @@ before native code follows it. Does not explain anything: see `child.explainers`
 import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from child.models.model import Model, Output
 from child.parts import Source
@@ -35,11 +36,11 @@ class Readers:
     """Reads the trees of its files without the library."""
 
 
-_XGBOOST = Readers(loader="child.models.xgboost_model", reader=xgboost.read)
+_XGBOOST = Readers(loader="child.models.xgboost_model", reader=partial(xgboost.read, texts=True))
 _READERS = {
     ModelFormat.XGBOOST_JSON: _XGBOOST,
     ModelFormat.XGBOOST_UBJ: _XGBOOST,
-    ModelFormat.LIGHTGBM_TEXT: Readers(loader="child.models.lightgbm_model", reader=lightgbm.read),
+    ModelFormat.LIGHTGBM_TEXT: Readers(loader="child.models.lightgbm_model", reader=partial(lightgbm.read, texts=True)),
     ModelFormat.CATBOOST: Readers(loader="child.models.catboost_model"),
     ModelFormat.SKOPS: Readers(loader="child.models.sklearn_file"),
     ModelFormat.PICKLE: Readers(loader="child.models.pickle_file"),

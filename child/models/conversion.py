@@ -31,6 +31,7 @@ def convert(model: Model) -> Ensemble:
         outputs=outputs,
         native=next(key for key in _NATIVE if key in outputs),
         warnings=model.warnings,
+        texts={place: own.values for place, own in model.words.items()},
         doubt=model.doubt,
     )
     return Ensemble(about=about, trees=model.trees())

@@ -23,7 +23,7 @@ from shaptrees.ensemble import About, Ensemble
 from shaptrees.errors import UnreadableModel
 
 FORMAT = "tree arrays"
-MAGIC = b"shap-supervisor trees 2\n"
+MAGIC = b"shap-supervisor trees 3\n"
 """With the version: the number changes whenever what follows does."""
 ALIGNMENT = 64
 MAX_HEAD_BYTES = 1 << 28

@@ -11,7 +11,8 @@ from typing import Any, BinaryIO
 import lightgbm as lgb
 
 from child import memory
-from child.models.model import Model, Output, as_columns, on_codes
+from child.models.model import Model, Output, Rows, as_columns, on_codes
+from child.rows.features import closed_words, listed_numbers
 from jobs.errors import UnreadableModel, UnsupportedModel
 from jobs.formats import ModelFormat
 from shaptrees.arrays import Trees
@@ -40,20 +41,28 @@ def describe(booster: lgb.Booster, classes: Any = None) -> Model:
     objective, mean = _said(booster)
     if not booster.num_trees():
         raise UnsupportedModel(model="LightGBM", reason="it has no trees")
+    numbers, texts = _categories(booster)
     return Model(
         family="lightgbm",
         name=lightgbm.title(objective.split(" ")[0]),
         estimator=booster,
         n_features=booster.num_feature(),
         features=given_names(booster.feature_name()),
-        outputs=_outputs(booster, objective, classes, mean=mean),
+        outputs=_outputs(booster, objective, classes, numbers, mean=mean),
         takes_missing=True,
         trees=partial(_trees, booster),
+        words=closed_words(texts),
+        numbers=listed_numbers(numbers),
     )
 
 
+def _categories(booster: lgb.Booster) -> tuple[dict[int, Rows], dict[int, list[Any]]]:
+    """Feature → its categories by code, where it lists them: numbers, and text."""
+    return lightgbm.categories_of(booster.model_to_string().encode()) if booster.pandas_categorical else ({}, {})
+
+
 def _trees(booster: lgb.Booster) -> Trees:
-    return lightgbm.read(booster.model_to_string().encode()).trees
+    return lightgbm.read(booster.model_to_string().encode(), texts=True).trees
 
 
 def _said(booster: lgb.Booster) -> tuple[str, bool]:
@@ -63,7 +72,9 @@ def _said(booster: lgb.Booster) -> tuple[str, bool]:
     return found[1].strip() if found else "", bool(re.search(r"(?m)^average_output$", text))
 
 
-def _outputs(booster: lgb.Booster, objective: str, classes: Any, *, mean: bool) -> dict[str, Output]:
+def _outputs(
+    booster: lgb.Booster, objective: str, classes: Any, known: dict[int, Rows], *, mean: bool
+) -> dict[str, Output]:
     count = booster.num_model_per_iteration()
     rounds = booster.num_trees() // count if mean else 1  # LightGBM averages in predictions, not in raw scores
 
@@ -75,5 +86,4 @@ def _outputs(booster: lgb.Booster, objective: str, classes: Any, *, mean: bool) 
 
     names = lightgbm.output_names(objective, count, classes)
     calls = {"margin": margin, "probability": prediction, "prediction": prediction if "margin" in names else margin}
-    known = lightgbm.categories_of(booster.model_to_string().encode()) if booster.pandas_categorical else {}
     return {key: Output(call=on_codes(calls[key], known), names=found) for key, found in names.items()}

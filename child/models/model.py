@@ -1,13 +1,14 @@
 """One fitted model, whatever its family: what the explainers and the additivity check need of it. Used in children."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from child.pipelines.columns import Column
+from child.rows.words import Numbers, Words
 from shaptrees.arrays import Trees
 from shaptrees.codes import coded
 
@@ -63,6 +64,10 @@ class Model:
     """What is odd about its file but no error: a code, and a sentence that says what it means for the values."""
     last: "LastStep | None" = None
     """Of a pipeline, where it was taken apart."""
+    words: dict[int, Words] = field(default_factory=dict)
+    """Of its features those that are text: rows hold codes there, which `words` alone can read."""
+    numbers: dict[int, Numbers] = field(default_factory=dict)
+    """Those that are categories written as numbers."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -24,9 +24,13 @@ def rows(ensemble: Ensemble) -> Rows:
     found = np.empty((ROWS, trees.features))
     by_feature = _splits_of(trees)
     for feature in range(trees.features):
-        values = _values(trees, feature, by_feature.get(feature, np.empty(0, dtype=np.int64)), random)
+        if feature in ensemble.about.texts:  # whose cells are read as codes, and are no others
+            values = np.arange(len(ensemble.about.texts[feature]) or 1, dtype=np.float64)
+        else:
+            values = _values(trees, feature, by_feature.get(feature, np.empty(0, dtype=np.int64)), random)
         found[:, feature] = random.choice(values, ROWS)
     edges = random.random(found.shape) < EDGE_SHARE
+    edges[:, list(ensemble.about.texts)] = False
     found[edges] = random.choice(EDGES, int(edges.sum()))
     if ensemble.about.takes_missing:
         found[random.random(found.shape) < MISSING_SHARE] = np.nan

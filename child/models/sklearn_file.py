@@ -4,12 +4,15 @@ Used in templates. Does not cover what a model can be explained with: see `child
 """
 
 import warnings
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, BinaryIO
 
 import numpy as np
 from sklearn.base import is_classifier, is_outlier_detector
 from sklearn.ensemble import IsolationForest
+from sklearn.ensemble._hist_gradient_boosting.gradient_boosting import BaseHistGradientBoosting
 from sklearn.ensemble._iforest import _average_path_length
 from sklearn.exceptions import InconsistentVersionWarning, NotFittedError
 from sklearn.utils.validation import check_is_fitted
@@ -18,15 +21,20 @@ from skops.io.exceptions import UntrustedTypesFoundException
 from child import memory
 from child.models import sklearn_parts, uploaded, versions
 from child.models.model import LastStep, Model, Output, Rows, output
-from child.pipelines.apart import dense, take_apart
-from child.pipelines.provenance import NotApart
+from child.pipelines.apart import Apart, begins_with_text, dense, take_apart
+from child.pipelines.provenance import NotApart, Walk
+from child.pipelines.wants import Wants
+from child.pipelines.wants import of as wants_of
+from child.rows.words import Words
 from jobs.errors import Problem, UnreadableModel, UnsupportedModel, UntrustedTypes
 from shaptrees.arrays import Trees
 from shaptrees.readers.checks import BadTree
 from shaptrees.readers.names import class_names
-from shaptrees.readers.sklearn import convert
+from shaptrees.readers.sklearn import categories_of, convert
 
 FORMAT = "skops"
+Table = Callable[[Rows], Any]
+"""Rows → what scikit-learn was fitted on: see `_table`."""
 METHODS = {"margin": "decision_function", "probability": "predict_proba", "prediction": "predict"}
 TRIED = (0.0, 1.0, 0.5, 2.0, 10.0)
 _LOG_LINK = ("poisson", "gamma")
@@ -78,9 +86,12 @@ def describe(estimator: Any, file_format: str, version: str | None = None) -> Mo
 def _described(estimator: Any, name: str) -> Model:
     """One whose parts were checked. Raises UnsupportedModel, and what its attributes raise."""
     sklearn_parts.tame(estimator)
-    n_features, features = int(estimator.n_features_in_), _features(estimator)
-    last, obstacle = _last_step(estimator, n_features, features)
-    outputs = _outputs(estimator, n_features, features, last)
+    reads_text = begins_with_text(estimator)
+    n_features, features = 1 if reads_text else int(estimator.n_features_in_), _features(estimator)
+    apart, wants, obstacle = _steps(estimator, n_features, features)
+    table = partial(_texts if reads_text else _table, features=features, words=wants.words)
+    last = _last_step(apart, table) if apart else None
+    outputs = _outputs(estimator, table, _tried(n_features, wants), last)
     if not outputs:
         raise UnsupportedModel(model=name, reason="none of its outputs is a number, or a list of numbers, a row")
     return Model(
@@ -93,38 +104,59 @@ def _described(estimator: Any, name: str) -> Model:
         takes_missing=last is not None or _takes_missing(next(iter(outputs.values())), n_features),
         trees=lambda: _trees(estimator, name, obstacle),
         last=last,
+        words=wants.words,
+        numbers=wants.numbers,
+    )
+
+
+def _steps(estimator: Any, n_features: int, features: list[str] | None) -> tuple[Apart | None, Wants, str]:
+    """A pipeline's steps, where it has any and was taken apart, what they want of the table, and why it was not."""
+    walk, apart, obstacle = Walk(), None, ""
+    try:
+        apart = take_apart(estimator, features or [f"f{place}" for place in range(n_features)], walk)
+    except NotApart as error:
+        obstacle = str(error)
+    wants = wants_of(walk, n_features, whole=apart is not None)
+    if isinstance(estimator, BaseHistGradientBoosting):
+        wants.add_listed(categories_of(estimator))
+    return apart, wants, obstacle
+
+
+def _last_step(apart: Apart, table: Table) -> LastStep:
+    return LastStep(
+        model=_described(apart.last, type(apart.last).__name__),
+        columns=apart.columns,
+        transform=lambda rows: dense(apart.transform(table(rows))),
     )
 
 
 def _trees(estimator: Any, name: str, obstacle: str) -> Trees:
     if obstacle:
         raise UnsupportedModel(model=name, reason=obstacle)
-    return convert(estimator).trees
+    return convert(estimator, texts=True).trees
 
 
-def _last_step(estimator: Any, n_features: int, features: list[str] | None) -> tuple[LastStep | None, str]:
-    """What a pipeline ends with; or None, and why where it was not taken apart."""
-    try:
-        apart = take_apart(estimator, features or [f"f{place}" for place in range(n_features)])
-    except NotApart as error:
-        return None, str(error)
-    if apart is None:
-        return None, ""
-    model = _described(apart.last, type(apart.last).__name__)
-    return LastStep(
-        model=model,
-        columns=apart.columns,
-        transform=lambda rows: dense(apart.transform(_table(rows, features))),
-    ), ""
+def _texts(rows: Rows, features: list[str] | None, words: Mapping[int, Words]) -> list[Any]:  # noqa: ARG001
+    """The only column, as a vectoriser that comes first takes it."""
+    return list(words[0].cells(rows[:, 0]))
 
 
-def _table(rows: Rows, features: list[str] | None) -> Any:
-    """Rows as scikit-learn was fitted on them: a data frame where it knows names."""
-    if features is None:
+def _table(rows: Rows, features: list[str] | None, words: Mapping[int, Words]) -> Any:
+    """Rows as scikit-learn was fitted on them: a data frame where it knows names, and text where it was text."""
+    columns = {place: own.cells(rows[:, place]) for place, own in words.items()}
+    if features is None and not columns:
         return rows
+    if features is None:
+        mixed = rows.astype(object)
+        for place, cells in columns.items():
+            mixed[:, place] = cells
+        return mixed
     import pandas as pd
 
-    return pd.DataFrame(rows, columns=features)
+    frame = pd.DataFrame(rows, columns=features)
+    for place, cells in columns.items():
+        frame.isetitem(place, cells)
+    return frame
 
 
 def _require_fitted(estimator: Any, name: str) -> None:
@@ -142,11 +174,11 @@ def _features(estimator: Any) -> list[str] | None:
     return None if names is None else [str(name) for name in names]
 
 
-def _outputs(estimator: Any, n_features: int, features: list[str] | None, last: LastStep | None) -> dict[str, Output]:
+def _outputs(estimator: Any, table: Table, tried: Sequence[Rows], last: LastStep | None) -> dict[str, Output]:
     """Everything that the estimator can be asked for."""
 
     def named(call: Any) -> Any:
-        return lambda rows: call(_table(rows, features))
+        return lambda rows: call(table(rows))
 
     if last:
         return {key: _through(estimator, key, whole, last, named) for key, whole in last.model.outputs.items()}
@@ -154,14 +186,14 @@ def _outputs(estimator: Any, n_features: int, features: list[str] | None, last: 
     outputs: dict[str, Output] = {}
     for key in ("margin", "probability"):
         if hasattr(estimator, METHODS[key]):
-            outputs |= _try(key, named(getattr(estimator, METHODS[key])), n_features, classes)
+            outputs |= _try(key, named(getattr(estimator, METHODS[key])), tried, classes)
     if not outputs or not (is_classifier(estimator) or is_outlier_detector(estimator)):
-        outputs |= _try("prediction", named(estimator.predict), n_features, None)
+        outputs |= _try("prediction", named(estimator.predict), tried, None)
     if getattr(estimator, "loss", None) in _LOG_LINK and hasattr(estimator, "_raw_predict"):
         # Histogram boosting adds up its trees before the link; scikit-learn has no public name for that.
-        outputs |= _try("margin", estimator._raw_predict, n_features, None)
+        outputs |= _try("margin", estimator._raw_predict, tried, None)
     if isinstance(estimator, IsolationForest):
-        outputs |= _try("path_length", lambda rows: _path_lengths(estimator, rows), n_features, None)
+        outputs |= _try("path_length", lambda rows: _path_lengths(estimator, rows), tried, None)
     return outputs
 
 
@@ -178,9 +210,9 @@ def _path_lengths(forest: IsolationForest, rows: Rows) -> Rows:
     return np.asarray(-np.log2(-forest.score_samples(rows)) * unit)
 
 
-def _try(key: str, call: Any, n_features: int, classes: Any) -> dict[str, Output]:
+def _try(key: str, call: Any, tried: Sequence[Rows], classes: Any) -> dict[str, Output]:
     """Tried on one row: some only say so when they are called."""
-    values = _tried(call, n_features)
+    values = next((found for row in tried if (found := _asked(call, row)) is not None), None)
     if values is None or values.ndim not in (1, 2) or len(values) != 1:
         return {}  # e.g. a list with an array for each of several targets
     count = 1 if values.ndim == 1 else values.shape[1]
@@ -191,14 +223,21 @@ def _try(key: str, call: Any, n_features: int, classes: Any) -> dict[str, Output
     return {key: output(call, names)}
 
 
-def _tried(call: Any, n_features: int) -> Rows | None:
-    """What it gives for the first row that it takes: zero may be none of its categories, and has no logarithm."""
-    for number in TRIED:
-        try:
-            return np.asarray(call(np.full((1, n_features), number)), np.float64)
-        except (ValueError, TypeError, AttributeError, NotImplementedError):
-            continue
-    return None
+def _tried(n_features: int, wants: Wants) -> list[Rows]:
+    """Rows to ask for, the first that is taken: zero may be none of its categories, and has no logarithm."""
+    rows = [np.full((1, n_features), number) for number in TRIED]
+    for row in rows:
+        row[:, list(wants.words)] = 0.0  # the first in each list
+        for place, known in wants.numbers.items():
+            row[:, place] = known.first
+    return rows
+
+
+def _asked(call: Any, row: Rows) -> Rows | None:
+    try:
+        return np.asarray(call(row), np.float64)
+    except (ValueError, TypeError, AttributeError, NotImplementedError):
+        return None
 
 
 def _takes_missing(asked: Output, n_features: int) -> bool:

@@ -14,6 +14,7 @@ import xgboost as xgb
 
 from child import memory
 from child.models.model import Model, Output, Rows, as_columns, on_codes
+from child.rows.features import closed_words, listed_numbers
 from jobs.errors import UnreadableModel, UnsupportedModel
 from shaptrees.arrays import Trees
 from shaptrees.readers import xgboost, xgboost_head
@@ -46,22 +47,32 @@ def describe(booster: xgb.Booster, classes: Any = None) -> Model:
     objective = learner["objective"]["name"]
     if booster.num_features() < 1:
         raise UnsupportedModel(model="XGBoost", reason="it has no features")
+    numbers, texts = _categories(booster)
     return Model(
         family="xgboost",
         name=f"XGBoost ({objective})",
         estimator=booster,
         n_features=booster.num_features(),
         features=given_names(booster.feature_names),
-        outputs=_outputs(booster, objective, classes),
+        outputs=_outputs(booster, objective, classes, numbers),
         takes_missing=True,
         relative_error=RELATIVE_ERROR,
         trees=partial(_trees, booster),
+        words=closed_words(texts),
+        numbers=listed_numbers(numbers),
     )
+
+
+def _categories(booster: xgb.Booster) -> tuple[dict[int, Rows], dict[int, list[Any]]]:
+    """Feature → its categories by code, where it lists them: numbers, and text."""
+    if "c" not in (booster.feature_types or ()):
+        return {}, {}
+    return xgboost.categories_of(bytes(booster.save_raw("ubj")))
 
 
 def _trees(booster: xgb.Booster) -> Trees:
     """Whatever the objective: they are compared with the model before they are used."""
-    return xgboost.read(bytes(booster.save_raw("ubj")), any_objective=True).trees
+    return xgboost.read(bytes(booster.save_raw("ubj")), any_objective=True, texts=True).trees
 
 
 def matrix(booster: xgb.Booster, rows: Rows) -> xgb.DMatrix:
@@ -78,7 +89,7 @@ def rounds(booster: xgb.Booster) -> int:
     return booster.num_boosted_rounds() if best is None else int(best) + 1
 
 
-def _outputs(booster: xgb.Booster, objective: str, classes: Any) -> dict[str, Output]:
+def _outputs(booster: xgb.Booster, objective: str, classes: Any, known: dict[int, Rows]) -> dict[str, Output]:
     linear = json.loads(booster.save_config())["learner"]["gradient_booster"]["name"] == "gblinear"
     used = (0, 0) if linear else (0, rounds(booster))
 
@@ -98,5 +109,4 @@ def _outputs(booster: xgb.Booster, objective: str, classes: Any) -> dict[str, Ou
     if objective in xgboost_head.IDENTITY:
         calls["prediction"] = margin
     names = xgboost_head.output_names(objective, count, classes)
-    known = xgboost.categories_of(bytes(booster.save_raw("ubj"))) if "c" in (booster.feature_types or ()) else {}
     return {key: Output(call=on_codes(calls[key], known), names=found) for key, found in names.items()}

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from scipy import sparse
+from sklearn.feature_extraction.text import _VectorizerMixin
 
 from child.pipelines.columns import Column
 from child.pipelines.provenance import NotApart, Walk
@@ -34,7 +35,6 @@ class Apart:
     last: Any
     columns: Sequence[Column]
     """That the last step predicts from."""
-    walk: Walk
 
     def transform(self, table: Any) -> Any:
         """What the last step is given for this table: an array, a sparse matrix or a data frame."""
@@ -43,15 +43,14 @@ class Apart:
         return table
 
 
-def take_apart(estimator: Any, names: Sequence[str]) -> Apart | None:
+def take_apart(estimator: Any, names: Sequence[str], walk: Walk) -> Apart | None:
     """The steps of a checked estimator with such columns in its table; None where it is a single one.
 
-    Raises NotApart.
+    Raises NotApart; `walk` has met by then what it could.
     """
     transformers, last = _unwrapped(estimator)
     if last is estimator:
         return None
-    walk = Walk()
     columns = walk.start(names)
     try:
         for transformer in transformers:
@@ -60,7 +59,8 @@ def take_apart(estimator: Any, names: Sequence[str]) -> Apart | None:
         raise NotApart(f"its steps do not say what columns they make ({error})") from None
     if getattr(last, "n_features_in_", None) != len(columns):
         raise NotApart(f"its last step takes other columns than the {len(columns)} that those before it make")
-    return Apart(transformers=transformers, last=last, columns=columns, walk=walk)
+    walk.touch(columns)
+    return Apart(transformers=transformers, last=last, columns=columns)
 
 
 def _unwrapped(estimator: Any) -> tuple[list[Any], Any]:
@@ -79,6 +79,16 @@ def _unwrapped(estimator: Any) -> tuple[list[Any], Any]:
             transformers.append(estimator)
             estimator = estimator.estimator_
     return transformers, estimator
+
+
+def begins_with_text(estimator: Any) -> bool:
+    """Whether its table is one column of text, which a vectoriser reads first."""
+    transformers, _ = _unwrapped(estimator)
+    while transformers and type(transformers[0]).__name__ in ("Pipeline", "FeatureUnion"):
+        first = transformers[0]
+        inner = first.steps if type(first).__name__ == "Pipeline" else first.transformer_list
+        transformers = [step for _, step in inner if not (step is None or isinstance(step, str))]
+    return bool(transformers) and isinstance(transformers[0], _VectorizerMixin)
 
 
 def dense(table: Any) -> np.ndarray:

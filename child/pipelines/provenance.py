@@ -16,6 +16,7 @@ from child.pipelines.columns import Column
 SAME = ("passthrough", None)
 MOST_COLUMNS = 1 << 17
 """That a step may make: a value for each of them would be more than anyone reads, and rows too wide for memory."""
+COMPOSED = ("Pipeline", "ColumnTransformer", "FeatureUnion", "FrozenEstimator")
 _INDICATOR = "missingindicator_"
 Columns = list[Column]
 
@@ -32,16 +33,24 @@ class Walk:
     """The table's columns, by their places, that encoders read: the categories that these know."""
     texts: set[int] = field(default_factory=set)
     """Those whose words are read."""
+    touched: set[int] = field(default_factory=set)
+    """Those that any step reads, or the last one gets."""
 
     def start(self, names: Sequence[str]) -> Columns:
         """The table's own columns."""
         return [Column(name, frozenset([place]), raw=True) for place, name in enumerate(names)]
+
+    def touch(self, columns: Columns) -> None:
+        """Some step reads these."""
+        self.touched.update(*(column.sources for column in columns))
 
     def through(self, transformer: Any, columns: Columns) -> Columns:
         """What it makes of these columns. Raises NotApart."""
         if transformer in SAME:
             return columns
         kind = _kind(transformer)
+        if kind not in COMPOSED:
+            self.touch(columns)
         make = _MAKES.get(kind) or (_selected if isinstance(transformer, SelectorMixin) else _mixed)
         found = make(self, transformer, columns)
         if len(found) > MOST_COLUMNS:
@@ -113,7 +122,7 @@ def _selected(walk: Walk, selector: Any, columns: Columns) -> Columns:  # noqa: 
 def _function(walk: Walk, transformer: Any, columns: Columns) -> Columns:
     """NumPy's and SciPy's elementwise functions see one number after the other; others may do anything."""
     if transformer.func is None:
-        return columns
+        return [*columns]
     if isinstance(transformer.func, np.ufunc) and transformer.func.nin == 1 and not transformer.kw_args:
         return _changed(walk, transformer, columns)
     return _mixed(walk, transformer, columns)

@@ -5,25 +5,27 @@ Does not know where a cell stands in the file: callers name the row and the colu
 
 import itertools
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from operator import itemgetter
 from typing import Any
 
 import numpy as np
 
 from child.rows.table import Rows
+from child.rows.words import MISSING, Words
 from jobs.errors import NotNumeric, RaggedRow
 from jobs.records import Layout
 
 SHOWN_CHARS = 60
 NAN = float("nan")
+NO_WORDS: Mapping[int, Words] = {}
 _THOUSANDS = re.compile(
     r"[+-]?\d{1,3}([,' \u00a0\u202f]\d{3})+(\.\d*)?|[+-]?\d{1,3}(\.\d{3}){2,}|[+-]?\d{1,3}(\.\d{3})+,\d*"
 )
 _COMMA = re.compile(r"[+-]?\d*,\d+")
 _SEPARATOR = re.compile(rb"[0-9]_[0-9]")
 WORDS: dict[str, float] = {
-    **dict.fromkeys(("", "na", "n/a", "#n/a", "#na", "<na>", "nan", "-nan", "null", "none", "nat"), NAN),
+    **dict.fromkeys(MISSING, NAN),
     "true": 1.0,
     "false": 0.0,
 }
@@ -76,11 +78,45 @@ def check_width(rows: Sequence[Sequence[Any]], first: int, width: int, field: st
             raise RaggedRow(field=field, row=first + index, found=len(row), expected=width)
 
 
-def numbers(rows: Sequence[Sequence[Any]], first: int, columns: Sequence[str], field: str, *, plain: bool) -> Rows:
-    """(rows, columns) of float64, of rows that all have as many cells. Raises NotNumeric, counting rows from `first`.
+def numbers(
+    rows: Sequence[Sequence[Any]],
+    first: int,
+    columns: Sequence[str],
+    field: str,
+    *,
+    plain: bool,
+    words: Mapping[int, Words] = NO_WORDS,
+) -> Rows:
+    """(rows, columns) of float64, of rows that all have as many cells; columns of text as codes.
 
-    `plain` promises that no cell needs more care than `float` takes: see `is_plain`.
+    `plain` promises that no cell needs more care than `float` takes: see `is_plain`. Raises NotNumeric, counting rows
+    from `first`.
     """
+    if not words:
+        return _numbers(rows, first, columns, field, plain=plain)
+    found = np.empty((len(rows), len(columns)))
+    others = [place for place in range(len(columns)) if place not in words]
+    if others:
+        picked = [[row[place] for place in others] for row in rows]
+        found[:, others] = _numbers(picked, first, [columns[place] for place in others], field, plain=plain)
+    for place, own in words.items():
+        found[:, place] = _codes([row[place] for row in rows], own, first, columns[place], field)
+    return found
+
+
+def _codes(cells: Sequence[Any], words: Words, first: int, column: str, field: str) -> list[float]:
+    found = []
+    for index, cell in enumerate(cells):
+        try:
+            found.append(words.code(cell))
+        except (TypeError, OverflowError):
+            shown = repr(cell)[:SHOWN_CHARS]
+            hint = "A cell is text, a number, a boolean or missing."
+            raise NotNumeric(field=field, row=first + index, column=column, value=shown, hint=hint) from None
+    return found
+
+
+def _numbers(rows: Sequence[Sequence[Any]], first: int, columns: Sequence[str], field: str, *, plain: bool) -> Rows:
     width = len(columns)
     size = len(rows) * width
     if plain:

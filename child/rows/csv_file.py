@@ -5,7 +5,7 @@ Blank lines are no rows. Does not cover what separates cells (see `dialect`), wh
 """
 
 import codecs
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, BinaryIO
 
 import msgspec
@@ -17,6 +17,7 @@ from child.rows import cells
 from child.rows.cutter import Cutter
 from child.rows.dialect import SEPARATORS, Dialect, look, preamble
 from child.rows.table import Rows, Table
+from child.rows.words import Words
 from jobs.errors import BadHeader, NoRows, NotUtf8
 from jobs.formats import DataFormat
 from jobs.protocol import PIECE_BYTES
@@ -58,7 +59,7 @@ def scan(source: Source, per_chunk: int, _: Sequence[str] | None = None) -> Tabl
     )
 
 
-def read(source: Source, span: Span, layout: Layout) -> Rows:
+def read(source: Source, span: Span, layout: Layout, words: Mapping[int, Words]) -> Rows:
     """(span.rows, features). Raises NotUtf8, RaggedRow, NotNumeric."""
     start, end = _locate(source.file, span)
     source.file.seek(start)
@@ -68,7 +69,7 @@ def read(source: Source, span: Span, layout: Layout) -> Rows:
     if len(parsed) != span.rows:
         raise BadHeader(field=source.field, reason=f"a quote is not closed near row {span.first}")
     picked = cells.pick(parsed, span.first, layout, source.field)
-    return cells.numbers(picked, span.first, layout.features, source.field, plain=cells.is_plain(raw))
+    return cells.numbers(picked, span.first, layout.features, source.field, plain=cells.is_plain(raw), words=words)
 
 
 def _guesses(found: Dialect, skipped: int, commented: str | None) -> list[JobWarning]:

@@ -5,7 +5,7 @@ the other, a line each (NDJSON); columns, see `json_members`. Does not parse wha
 first row.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -18,6 +18,7 @@ from child.rows.json_members import Place, value_at
 from child.rows.json_outline import Outline
 from child.rows.json_text import parse, parse_list
 from child.rows.table import Rows, Table
+from child.rows.words import Words
 from jobs.errors import BadHeader, BadRecord, MalformedJson, NoRows, RaggedRow
 from jobs.formats import DataFormat, are_json_lines
 from jobs.protocol import PIECE_BYTES
@@ -87,10 +88,10 @@ def _scan_lines(source: Source, per_chunk: int) -> Table:
     return Table(format=DataFormat.JSON, columns=columns, width=width, spans=cutter.spans(end), detail=detail)
 
 
-def read(source: Source, span: Span, layout: Layout) -> Rows:
+def read(source: Source, span: Span, layout: Layout, words: Mapping[int, Words]) -> Rows:
     """(span.rows, features). Raises MalformedJson, BadRecord, RaggedRow, NotNumeric."""
     if layout.detail["rows"] == "columns":
-        return json_members.read_columns(source, span, layout)
+        return json_members.read_columns(source, span, layout, words)
     start, end = _locate(source, span)
     source.file.seek(start)
     raw = source.file.read(end - start)
@@ -100,7 +101,7 @@ def read(source: Source, span: Span, layout: Layout) -> Rows:
     records = layout.detail["rows"] != "lists"
     _check_alike(rows, span.first, source.field, records=records)
     picked = (_lists if records else cells.pick)(rows, span.first, layout, source.field)
-    return cells.numbers(picked, span.first, layout.features, source.field, plain=cells.is_plain(raw))
+    return cells.numbers(picked, span.first, layout.features, source.field, plain=cells.is_plain(raw), words=words)
 
 
 def _parsed(raw: bytes, field: str, start: int, layout: Layout) -> list[Any]:

@@ -5,7 +5,7 @@ Which of the two shows when the model's names are known. Columns that lie one af
 every child, which keeps of each the rows of its chunk: so such a file has a limit.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, ClassVar
 
 from child.parts import Source
@@ -15,6 +15,7 @@ from child.rows.json_brackets import LIST, Bracket
 from child.rows.json_text import parse, parse_list
 from child.rows.matching import fold
 from child.rows.table import Rows
+from child.rows.words import Words
 from jobs.errors import BadRecord, NoTable, TooLarge
 from jobs.records import Layout
 from jobs.spans import Span
@@ -87,7 +88,7 @@ def check_size(source: Source) -> None:
         raise TooLarge(field=what, limit_bytes=MAX_BYTES, way_out=WAY_OUT)
 
 
-def read_columns(source: Source, span: Span, layout: Layout) -> Rows:
+def read_columns(source: Source, span: Span, layout: Layout, words: Mapping[int, Words]) -> Rows:
     """(span.rows, features), a column at a time. Raises BadRecord and NotNumeric."""
     places, rows = layout.detail["places"], layout.detail["count"]
     first_labels, columns = None, []
@@ -98,7 +99,8 @@ def read_columns(source: Source, span: Span, layout: Layout) -> Rows:
             reason = f"column {name} has {len(column)} cells or other row labels, and the first column has {rows}"
             raise BadRecord(field=source.field, row=min(len(column), rows), reason=reason)
         columns.append(column[span.first : span.last + 1])
-    return cells.numbers(list(zip(*columns, strict=True)), span.first, layout.features, source.field, plain=False)
+    picked = list(zip(*columns, strict=True))
+    return cells.numbers(picked, span.first, layout.features, source.field, plain=False, words=words)
 
 
 def column_at(source: Source, place: Place) -> tuple[int, list[Any]]:

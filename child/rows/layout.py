@@ -4,7 +4,7 @@ Does not parse files: see the formats beside it.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -15,6 +15,7 @@ from child.rows import cells
 from child.rows.matching import fold, match
 from child.rows.readers import read_rows
 from child.rows.table import Rows, Table
+from child.rows.words import Numbers, Words
 from jobs import warnings
 from jobs.errors import BadHeader, FeatureCount, FeatureNames, InfiniteValue, MissingValue, NoHeader
 from jobs.records import Layout
@@ -37,6 +38,10 @@ class Wanted(Protocol):
     def features(self) -> list[str] | None: ...
     @property
     def takes_missing(self) -> bool: ...
+    @property
+    def words(self) -> Mapping[int, Words]: ...
+    @property
+    def numbers(self) -> Mapping[int, Numbers]: ...
 
 
 def lay_out(table: Table, model: Wanted, field: str, unknown_columns: str = "ignore") -> Layout:
@@ -67,9 +72,17 @@ def lay_out(table: Table, model: Wanted, field: str, unknown_columns: str = "ign
 
 def read_in_order(source: Source, span: Span, layout: Layout, model: Wanted) -> Rows:
     """The span's rows in the model's order, checked. Raises as `read_rows` and `check_values`."""
-    rows = read_rows(source, span, layout)
+    rows = read_rows(source, span, layout, model.words)
     check_values(rows, span.first, layout, model, source.field)
+    for place, known in model.numbers.items():
+        known.look(rows[:, place])
     return rows
+
+
+def unknown(layout: Layout, model: Wanted) -> list[JobWarning]:
+    """What was read until now in columns of categories that the model does not know."""
+    met = {place: own.unknown for kind in (model.words, model.numbers) for place, own in kind.items()}
+    return [said for place in sorted(met) for said in met[place].warnings(layout.features[place])]
 
 
 def check_values(rows: Rows, first: int, layout: Layout, model: Wanted, field: str) -> None:

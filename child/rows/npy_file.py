@@ -4,7 +4,7 @@ Two dimensions, row by row or column by column (which `np.save(frame.to_numpy())
 floats of any byte order. Never unpickles.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from numpy.lib import format as npy
 from child.parts import Source
 from child.rows.cutter import Cutter, shared
 from child.rows.table import Rows, Table
+from child.rows.words import Words
 from jobs import planner
 from jobs.errors import BadNpy
 from jobs.formats import DataFormat
@@ -39,8 +40,15 @@ def scan(source: Source, per_chunk: int, _: Sequence[str] | None = None) -> Tabl
     return Table(format=DataFormat.NPY, columns=None, width=width, spans=spans, detail=detail)
 
 
-def read(source: Source, span: Span, layout: Layout) -> Rows:
-    """(span.rows, columns). Raises BadNpy when the file ends early."""
+def read(source: Source, span: Span, layout: Layout, words: Mapping[int, Words]) -> Rows:
+    """(span.rows, columns), of text as codes. Raises BadNpy when the file ends early."""
+    rows = _read(source, span, layout)
+    for place, own in words.items():
+        rows[:, place] = [own.code(cell) for cell in rows[:, place].tolist()]
+    return rows
+
+
+def _read(source: Source, span: Span, layout: Layout) -> Rows:
     dtype = np.dtype(layout.detail["dtype"])
     if column_rows := layout.detail.get("column_rows"):
         return _read_columns(source, span, layout, dtype, column_rows)

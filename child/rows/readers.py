@@ -3,12 +3,14 @@
 A format is a row in `jobs.formats`, one here, and a file. Does not know any model: see `layout`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from child.parts import Source
 from child.rows import csv_file, json_file, npy_file
+from child.rows.cells import NO_WORDS
 from child.rows.table import Rows, Table
+from child.rows.words import Words
 from jobs.errors import NoRows, UnsupportedMediaType
 from jobs.formats import DATA_FORMATS, SNIFF_BYTES, DataFormat, sniff_data
 from jobs.records import Layout
@@ -20,7 +22,7 @@ class Reader(NamedTuple):
 
     scan: Callable[[Source, int, Sequence[str] | None], Table]
     """See `open_table`."""
-    read: Callable[[Source, Span, Layout], Rows]
+    read: Callable[[Source, Span, Layout, Mapping[int, Words]], Rows]
     """See `read_rows`."""
 
 
@@ -49,6 +51,8 @@ def open_table(source: Source, per_chunk: int, features: Sequence[str] | None = 
     return table
 
 
-def read_rows(source: Source, span: Span, layout: Layout) -> Rows:
-    """The span's rows, (span.rows, features) in the layout's order. Raises a Problem for the first bad row."""
-    return READERS[layout.format].read(source, span, layout)
+def read_rows(source: Source, span: Span, layout: Layout, words: Mapping[int, Words] = NO_WORDS) -> Rows:
+    """The span's rows, (span.rows, features) in the layout's order; features of text, by their places in `words`, as
+    codes. Raises a Problem for the first bad row.
+    """
+    return READERS[layout.format].read(source, span, layout, words)

@@ -16,6 +16,25 @@ NOBODY = np.array([np.inf])
 """For an empty list: a category that no row has."""
 
 
+Listed = dict[int, list[Any]]
+"""Feature → the values of its categories, by code."""
+
+
+def split(lists: Listed, names: Sequence[str], model: str, *, texts: bool) -> tuple[dict[int, Floats], Listed]:
+    """Lists of numbers, and those with text among them, which are refused without `texts`: trees know their codes.
+
+    Raises UnsupportedModel for text, ValueError for a broken list.
+    """
+    is_text = {place for place, values in lists.items() if any(isinstance(value, str) for value in values)}
+    if not texts:
+        is_text = set()
+    for place in is_text:
+        if len(set(lists[place])) < len(lists[place]):
+            raise ValueError(f"the categories of column {names[place]} are not all different")
+    found = {place: numbers(values, names[place], model) for place, values in lists.items() if place not in is_text}
+    return found, {place: lists[place] for place in sorted(is_text)}
+
+
 def numbers(values: Sequence[Any], column: str, model: str) -> Floats:
     """A list as numbers, by code. Raises UnsupportedModel for one of text, ValueError for a broken one."""
     if any(isinstance(value, str) for value in values):

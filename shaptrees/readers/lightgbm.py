@@ -8,6 +8,7 @@ checked and not read: their leaves are not constants.
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -32,12 +33,13 @@ _UNUSED_FLOATS = (("leaf_weight", 0), ("split_gain", 1), ("internal_value", 1), 
 """Of leaves, or of splits, of which there is one less."""
 
 
-def read(content: bytes, *, codes: bool = False) -> Ensemble:
+def read(content: bytes, *, codes: bool = False, texts: bool = False) -> Ensemble:
     """The trees of a saved model, and what it says of itself.
 
     A model that was trained on a data frame of pandas keeps the lists of its categories: rows hold those, or with
-    `codes` their places in these lists, as LightGBM itself takes arrays. Raises UnreadableModel; UnsupportedModel for
-    categories that are text, for lists that may be of more than one column, and for linear trees.
+    `codes` their places in these lists, as LightGBM itself takes arrays; with `texts` rows hold codes for categories
+    that are text (`About.texts`). Raises UnreadableModel; UnsupportedModel for categories that are text, for lists that
+    may be of more than one column, and for linear trees.
     """
     with reading(FORMAT):
         text = lightgbm_text.parse(content)
@@ -45,30 +47,30 @@ def read(content: bytes, *, codes: bool = False) -> Ensemble:
         _check_head(head, len(text.starts))
         features, outputs = integer(head, "max_feature_idx") + 1, integer(head, "num_tree_per_iteration")
         rounds = len(text.starts) // outputs if "average_output" in head else 1
+        numbers, named = ({}, {}) if codes else _categories(text, texts=texts)
         trees = assemble(
             _constant(_parts(text.sections(), features, rounds)),
             output=np.arange(len(text.starts)) % outputs,
             base=np.zeros(outputs),
             features=features,
             link=_link(*head.get("objective", "").split(" ")),
-            categories={} if codes else _categories(text),
+            categories=numbers,
         )
-        return Ensemble(about=_about(head, features, outputs), trees=trees)
+        return Ensemble(about=replace(_about(head, features, outputs), texts=named), trees=trees)
 
 
-def _categories(text: lightgbm_text.Text) -> dict[int, Floats]:
-    """Feature → its categories, by code. The lists stand in the order of their columns, which they do not name."""
+def _categories(text: lightgbm_text.Text, *, texts: bool) -> tuple[dict[int, Floats], categories.Listed]:
+    """See `categories.split`. The lists stand in the order of their columns, which they do not name."""
     lists, infos = _lists(text.tail), _words(text.head["feature_infos"])
     fits = [[_may_be_coded(info, len(known)) for info in infos] for known in lists]
     columns = categories.places(fits, [_is_categorical(info) for info in infos]) if lists else []
     if columns is None:
         if all(known == list(range(len(known))) for known in lists):
-            return {}
+            return {}, {}
         reason = f"its file keeps {len(lists)} lists of categories and does not say of which columns: train it on codes"
         raise UnsupportedModel("LightGBM", reason)
-    names = _words(text.head["feature_names"])
-    named = zip(columns, lists, strict=True)
-    return {place: categories.numbers(known, names[place], "LightGBM") for place, known in named}
+    found = dict(zip(columns, lists, strict=True))
+    return categories.split(found, _words(text.head["feature_names"]), "LightGBM", texts=texts)
 
 
 def _lists(tail: str) -> list[list[Any]]:
@@ -102,10 +104,10 @@ def check(content: bytes) -> None:
             pass
 
 
-def categories_of(content: bytes) -> dict[int, Floats]:
-    """Feature → its categories, by code, where the file lists them. Raises as `read`."""
+def categories_of(content: bytes) -> tuple[dict[int, Floats], categories.Listed]:
+    """Feature → its categories, by code, where the file lists them: numbers, and text. Raises as `read`."""
     with reading(FORMAT):
-        return _categories(lightgbm_text.parse(content))
+        return _categories(lightgbm_text.parse(content), texts=True)
 
 
 def title(objective: str) -> str:

@@ -5,6 +5,7 @@ refuses: see `NAMES`. Checks what the arrays need (`Trees` does, every index of 
 native code follows when it is asked to predict: a model in a hostile file is somebody else's to check before that.
 """
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from shaptrees.arrays import ALL_OUTPUTS, LEAF, Floats, Link, Missing, Rule, Tre
 from shaptrees.build import Part, assemble
 from shaptrees.ensemble import About, Ensemble
 from shaptrees.errors import UnsupportedModel
+from shaptrees.readers.categories import NOBODY
 from shaptrees.readers.faults import reading
 from shaptrees.readers.names import class_names
 
@@ -23,18 +25,22 @@ NAMES = (
 BITSET_WORDS = 8
 
 
-def convert(estimator: Any) -> Ensemble:
+def convert(estimator: Any, *, texts: bool = False) -> Ensemble:
     """The trees of a fitted estimator, and what it says of itself.
 
-    Raises UnsupportedModel for other classes, UnreadableModel for one that is not fitted, or broken.
+    With `texts` rows hold codes for categories that are text (`About.texts`), which else are refused. Raises
+    UnsupportedModel for other classes, UnreadableModel for one that is not fitted, or broken.
     """
     names = [base.__name__ for base in type(estimator).__mro__]
     known = next((name for name in _READERS if name in names), None)
     if not known:
         raise UnsupportedModel(names[0], f"{names[0]} is none of {NAMES}")
     with reading(f"scikit-learn {names[0]}"):
+        named = _texts(estimator)
+        if named and not texts:
+            raise UnsupportedModel(names[0], "it has categories that are text")
         trees = _READERS[known](estimator)
-        return Ensemble(about=_about(estimator, trees), trees=trees)
+        return Ensemble(about=replace(_about(estimator, trees), texts=named), trees=trees)
 
 
 def _about(estimator: Any, trees: Trees) -> About:
@@ -144,13 +150,14 @@ def _link(model: Any, outputs: int) -> Link:
 
 
 def _histogram_boosting(model: Any) -> Trees:
-    categories = _categories(model)
-    order = _column_order(model)
-    known = {int(order[feature]): np.asarray(values, dtype=np.float64) for feature, values in categories.items()}
+    order, texts = _column_order(model), _texts(model)
+    lists = categories_of(model)
+    known = {place: _as_numbers(values) for place, values in lists.items() if place not in texts}
+    sizes = {place: len(known.get(place, values)) for place, values in lists.items()}
     predictors = [predictor for iteration in model._predictors for predictor in iteration]
     outputs = model.n_trees_per_iteration_
     return assemble(
-        [_histogram_part(predictor, known, order) for predictor in predictors],
+        [_histogram_part(predictor, sizes, order) for predictor in predictors],
         output=np.arange(len(predictors)) % outputs,
         base=np.asarray(model._baseline_prediction, dtype=np.float64).reshape(-1),
         features=model.n_features_in_,
@@ -167,23 +174,29 @@ def _column_order(model: Any) -> Any:
     return np.concatenate([np.flatnonzero(mask), np.flatnonzero(~mask)])
 
 
-def _categories(model: Any) -> dict[int, Any]:
-    """Feature (as the trees count them) → its sorted category values; the trees' sets are over positions in it."""
+def categories_of(model: Any) -> dict[int, list[Any]]:
+    """Feature of a histogram booster → its categories but for a missing one; the trees' sets are over their places."""
     if getattr(model, "_preprocessor", None) is None:
         return {}
-    encoder = model._preprocessor.named_transformers_["encoder"]
-    found: dict[int, Any] = {}
-    for feature, values in enumerate(encoder.categories_):
-        try:
-            numbers = np.asarray(values, dtype=np.float64)
-        except (TypeError, ValueError) as fault:
-            raise UnsupportedModel(type(model).__name__, "it has categories that are text") from fault
-        known = numbers[~np.isnan(numbers)]
-        found[feature] = known if len(known) else np.array([np.inf])  # one that no row has
-    return found
+    found = model._preprocessor.named_transformers_["encoder"].categories_
+    places = np.flatnonzero(np.asarray(model.is_categorical_, dtype=bool)).tolist()
+    lists = (np.asarray(values).tolist() for values in found)
+    return {
+        place: [value for value in values if value is not None and value == value]  # noqa: PLR0124 - NaN is not
+        for place, values in zip(places, lists, strict=True)
+    }
 
 
-def _histogram_part(predictor: Any, known: dict[int, Floats], order: Any) -> Part:
+def _texts(model: Any) -> dict[int, list[Any]]:
+    lists = categories_of(model) if hasattr(model, "_predictors") else {}
+    return {place: values for place, values in lists.items() if any(isinstance(value, str) for value in values)}
+
+
+def _as_numbers(values: list[Any]) -> Floats:
+    return np.asarray(values, dtype=np.float64) if values else NOBODY
+
+
+def _histogram_part(predictor: Any, sizes: dict[int, int], order: Any) -> Part:
     nodes = predictor.nodes
     leaf, member = nodes["is_leaf"].astype(bool), nodes["is_categorical"].astype(bool) & ~nodes["is_leaf"].astype(bool)
     feature = order[np.where(leaf, 0, nodes["feature_idx"])]
@@ -192,7 +205,7 @@ def _histogram_part(predictor: Any, known: dict[int, Floats], order: Any) -> Par
     sets = np.zeros((len(nodes), BITSET_WORDS), dtype=np.uint32)
     for node in np.flatnonzero(member):
         left = predictor.raw_left_cat_bitsets[nodes["bitset_idx"][node]]
-        sets[node] = _all_of(len(known[feature[node]])) & ~left if missing_left[node] else left
+        sets[node] = _all_of(sizes[feature[node]]) & ~left if missing_left[node] else left
     return Part(
         left=np.where(leaf, LEAF, nodes["left"].astype(np.int64)),
         right=np.where(leaf, LEAF, nodes["right"].astype(np.int64)),

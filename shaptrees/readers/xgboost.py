@@ -6,6 +6,7 @@ training stopped early, trees after the best round are checked and left out. Doe
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,16 +16,18 @@ from shaptrees.build import Part, assemble
 from shaptrees.ensemble import Ensemble
 from shaptrees.errors import UnsupportedModel
 from shaptrees.readers import xgboost_categories, xgboost_document, xgboost_head, xgboost_tree
+from shaptrees.readers.categories import Listed
 from shaptrees.readers.checks import integers
 from shaptrees.readers.faults import reading
 
 
-def read(content: bytes, *, codes: bool = False, any_objective: bool = False) -> Ensemble:
+def read(content: bytes, *, codes: bool = False, texts: bool = False, any_objective: bool = False) -> Ensemble:
     """The trees of a saved model, and what it says of itself.
 
     A file of XGBoost 3.1 or newer may list its categories: rows hold those, or with `codes` their places in these
-    lists, as rows of any older model do. Where an objective is not known here, neither is what its base score means:
-    `any_objective` takes it for a margin, for those who compare the trees with the model afterwards.
+    lists, as rows of any older model do; with `texts` rows hold codes for those that are text (`About.texts`). Where an
+    objective is not known here, neither is what its base score means: `any_objective` takes it for a margin, for those
+    who compare the trees with the model afterwards.
 
     Raises UnreadableModel for a broken file; UnsupportedModel for gblinear, such an objective, and categories that are
     text.
@@ -36,7 +39,7 @@ def read(content: bytes, *, codes: bool = False, any_objective: bool = False) ->
             raise UnsupportedModel("XGBoost", "gblinear has no trees")
         if objective not in xgboost_head.KNOWN and not any_objective:
             raise UnsupportedModel("XGBoost", f"only XGBoost knows what its objective {objective} starts from")
-        return _ensemble(learner, codes=codes)
+        return _ensemble(learner, codes=codes, texts=texts)
 
 
 def check(content: bytes) -> tuple[tuple[str, str], ...]:
@@ -69,10 +72,10 @@ def _stopped(learner: dict[str, Any]) -> bool:
     return "best_iteration" in learner.get("attributes", {})
 
 
-def categories_of(content: bytes) -> dict[int, Floats]:
-    """Feature → its categories, by code, where the file lists them. Raises as `read`."""
+def categories_of(content: bytes) -> tuple[dict[int, Floats], Listed]:
+    """Feature → its categories, by code, where the file lists them: numbers, and text. Raises as `read`."""
     with reading(file_format(content)):
-        return xgboost_categories.read(_checked(content))
+        return xgboost_categories.read(_checked(content), texts=True)
 
 
 def file_format(content: bytes) -> str:
@@ -86,8 +89,9 @@ def _checked(content: bytes) -> dict[str, Any]:
     return learner
 
 
-def _ensemble(learner: dict[str, Any], *, codes: bool) -> Ensemble:
-    about = xgboost_head.about(learner)
+def _ensemble(learner: dict[str, Any], *, codes: bool, texts: bool) -> Ensemble:
+    numbers, named = ({}, {}) if codes else xgboost_categories.read(learner, texts=texts)
+    about = replace(xgboost_head.about(learner), texts=named)
     count = _used(learner)
     trees = assemble(
         _used_parts(learner, count),
@@ -97,7 +101,7 @@ def _ensemble(learner: dict[str, Any], *, codes: bool) -> Ensemble:
         strict=True,
         float32=True,
         link=xgboost_head.link(xgboost_head.objective(learner)),
-        categories={} if codes else xgboost_categories.read(learner),
+        categories=numbers,
     )
     return Ensemble(about=about, trees=trees)
 

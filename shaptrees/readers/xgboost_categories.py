@@ -11,11 +11,11 @@ from shaptrees.readers.checks import integers
 from shaptrees.readers.xgboost_document import forest
 
 
-def read(learner: dict[str, Any]) -> dict[int, Floats]:
-    """Feature → its categories, by code. Raises UnsupportedModel for text, and as `lists`."""
+def read(learner: dict[str, Any], *, texts: bool) -> tuple[dict[int, Floats], categories.Listed]:
+    """See `categories.split`. Raises as that and as `lists`."""
     names = learner.get("feature_names") or [str(index) for index in range(xgboost_head.features(learner))]
-    found = enumerate(lists(learner))
-    return {place: categories.numbers(values, names[place], "XGBoost") for place, values in found if values}
+    found = {place: values for place, values in enumerate(lists(learner)) if values}
+    return categories.split(found, names, "XGBoost", texts=texts)
 
 
 def lists(learner: dict[str, Any]) -> list[list[Any]]:

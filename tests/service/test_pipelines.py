@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 import shap
 import skops.io
+import xgboost
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.linear_model import Ridge
@@ -58,3 +59,32 @@ def test_mixed_columns_come_back_under_their_own_names(service: Service) -> None
     assert [warning["code"] for warning in job["warnings"]] == ["mixed_columns"]
     answer = service.http.get(f"/jobs/{job_id}/result", headers={"Accept": "text/csv"}).text
     assert answer.splitlines()[0].endswith("pca0,pca1")
+
+
+def test_text_unknown_categories_and_a_date_that_no_step_uses(service: Service) -> None:
+    frame = FRAME.assign(city=RANDOM.choice(["Bern", "Lyon"], 200), day="2024-05-01")
+    steps = ColumnTransformer(
+        [("hot", OneHotEncoder(handle_unknown="ignore"), ["city"]), ("a", StandardScaler(), ["a"])]
+    )
+    model = make_pipeline(steps, RandomForestRegressor(5, random_state=0)).fit(
+        frame, TARGET + (frame["city"] == "Bern")
+    )
+    rows = frame[:40].copy()
+    rows.loc[30, "city"] = "Oslo"
+    job_id = service.submit(skops.io.dumps(model), sent(rows), batch_size=20)
+    job = service.ended(job_id)
+    assert job["status"] == "finished", job["error"]
+    assert [warning["code"] for warning in job["warnings"]] == ["unknown_category"]
+    base = service.http.get(f"/jobs/{job_id}/summary").json()["base_values"]
+    np.testing.assert_allclose(service.values(job_id).sum(axis=1) + base, model.predict(rows), atol=1e-9)
+
+
+def test_text_categories_of_a_booster_without_its_library(service: Service) -> None:
+    frame = FRAME.assign(city=pd.Categorical(RANDOM.choice(["Bern", "Lyon"], 200)))
+    matrix = xgboost.DMatrix(frame, TARGET + (frame["city"] == "Bern"), enable_categorical=True)
+    booster = xgboost.train({"max_depth": 3, "nthread": 1}, matrix, 4)
+    job_id = service.submit(bytes(booster.save_raw("json")), sent(frame[:40]))
+    job = service.ended(job_id)
+    assert job["status"] == "finished", job["error"]
+    wanted = booster.predict(xgboost.DMatrix(frame[:40], enable_categorical=True), pred_contribs=True)
+    np.testing.assert_allclose(service.values(job_id), wanted[:, :-1], atol=1e-6)

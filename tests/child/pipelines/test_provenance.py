@@ -25,7 +25,7 @@ from sklearn.preprocessing import (
 )
 
 from child.pipelines.apart import dense, take_apart
-from child.pipelines.provenance import NotApart
+from child.pipelines.provenance import NotApart, Walk
 
 RANDOM = np.random.default_rng(3)
 FRAME = pd.DataFrame(
@@ -64,7 +64,7 @@ STEPS = {
 @pytest.mark.parametrize("name", STEPS)
 def test_a_column_depends_on_its_sources_and_on_nothing_else(name):
     pipeline = make_pipeline(STEPS[name], RandomForestRegressor(2, random_state=0)).fit(FRAME, TARGET)
-    apart = take_apart(pipeline, list(FRAME))
+    apart = take_apart(pipeline, list(FRAME), Walk())
     assert apart
     before = dense(apart.transform(FRAME))
     assert before.shape[1] == len(apart.columns)
@@ -77,7 +77,7 @@ def test_a_column_depends_on_its_sources_and_on_nothing_else(name):
 
 def test_what_mixes_is_named_and_what_one_column_became_is_not():
     pipeline = make_pipeline(STEPS["nested"], LinearRegression()).fit(FRAME, TARGET)
-    apart = take_apart(pipeline, list(FRAME))
+    apart = take_apart(pipeline, list(FRAME), Walk())
     assert apart
     assert [column.by for column in apart.columns] == ["", "", "PCA", "PCA", ""]
     assert apart.columns[-1].name == "rest__kind"
@@ -85,14 +85,14 @@ def test_what_mixes_is_named_and_what_one_column_became_is_not():
 
 def test_a_selector_that_predicts_is_both_step_and_last():
     pipeline = make_pipeline(FILLED, RFE(RandomForestRegressor(2), n_features_to_select=2)).fit(FRAME, TARGET)
-    apart = take_apart(pipeline, list(FRAME))
+    apart = take_apart(pipeline, list(FRAME), Walk())
     assert apart
     assert isinstance(apart.last, RandomForestRegressor)
     assert len(apart.columns) == 2
 
 
 def test_an_estimator_alone_has_no_steps_and_an_unknown_step_is_named():
-    assert take_apart(LinearRegression().fit(FRAME[["far"]], TARGET), ["far"]) is None
+    assert take_apart(LinearRegression().fit(FRAME[["far"]], TARGET), ["far"], Walk()) is None
     pipeline = make_pipeline(FILLED, FunctionTransformer(np.cumsum, kw_args={"axis": 1}), LinearRegression())
     with pytest.raises(NotApart, match="FunctionTransformer"):
-        take_apart(pipeline.fit(FRAME, TARGET), list(FRAME))
+        take_apart(pipeline.fit(FRAME, TARGET), list(FRAME), Walk())
