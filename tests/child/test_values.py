@@ -204,7 +204,7 @@ def test_svc_by_permutation_equals_shap(samples):
 def test_permutation_of_a_pipeline_with_the_default_evaluations(samples):
     pipeline = make_pipeline(StandardScaler(), LogisticRegression()).fit(samples.x, samples.two)
     rows, background = samples.x[:5], samples.x[20:40]
-    values, _, info = explained(skops_bytes(pipeline), npy(rows), npy(background))
+    values, _, info = explained(skops_bytes(pipeline), npy(rows), npy(background), explainer="permutation")
     explainer = shap.PermutationExplainer(pipeline.predict_proba, independent(background), seed=0)
     np.testing.assert_allclose(values, explainer(rows, silent=True).values, **CLOSE)
     assert info.explains == "probability"

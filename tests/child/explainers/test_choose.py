@@ -223,8 +223,8 @@ def test_arrays_that_are_not_the_model_are_found_out(samples, monkeypatch, harm)
     model = skops_bytes(HistGradientBoostingRegressor(max_iter=3).fit(x, samples.number))
     right = sklearn_file.convert
 
-    def wrong(estimator):
-        read = right(estimator)
+    def wrong(estimator, **how):
+        read = right(estimator, **how)
         found = read.trees
         array = getattr(found, harm).copy()
         if harm == "threshold":
