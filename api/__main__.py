@@ -15,6 +15,7 @@ from api.app import create_app
 from api.door import Door
 from jobs import logs
 from jobs.access import access_denied
+from jobs.allocator import return_large_buffers
 from jobs.blob_location import check_blobs
 from jobs.settings import InvalidSettings, Settings, load_settings
 from jobs.undumpable import close_to_others
@@ -39,6 +40,7 @@ def main() -> int:
         print(reason, file=sys.stderr)
         return USAGE
     close_to_others()
+    return_large_buffers()
     logs.configure(settings.log_level, settings.log_format)
     structlog.get_logger().info("web_starting", host=settings.host, port=settings.port, redis=settings.redis_address)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # uvicorn raises it again when it has shut down

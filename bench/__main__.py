@@ -12,14 +12,14 @@ from typing import NamedTuple
 
 import click
 
-from bench import kernels, latency, memory, table, throughput, tiny_jobs
+from bench import kernels, latency, memory, sandbox, table, throughput, tiny_jobs
 from bench.document import written
 from bench.machine import described
 from bench.table import Line
 from bench.tasks import MEASURED, Kind
 from cli.processes import ROOT
 
-PARTS = ("one-core", "all-cores", "throughput", "latency", "memory", "tiny")
+PARTS = ("one-core", "all-cores", "throughput", "latency", "memory", "tiny", "sandbox")
 TREES = MEASURED[Kind.VALUES]
 
 
@@ -34,10 +34,21 @@ class Sizes(NamedTuple):
     repeats: int = 30
     limit_s: float = 0.5
     jobs: int = 10_000
+    pairs: int = 1_000
     who: tuple[str, ...] = ()
 
 
-QUICK = Sizes(training_rows=1_000, rows=2_000, big_rows=5_000, few_rows=64, rounds=1, repeats=3, limit_s=0.1, jobs=100)
+QUICK = Sizes(
+    training_rows=1_000,
+    rows=2_000,
+    big_rows=5_000,
+    few_rows=64,
+    rounds=1,
+    repeats=3,
+    limit_s=0.1,
+    jobs=100,
+    pairs=20,
+)
 
 
 @click.command()
@@ -102,6 +113,8 @@ def _measured(part: str, directory: Path, models: tuple[str, ...], sizes: Sizes)
             return latency.measure(directory, models, repeats=sizes.repeats)
         case "tiny":
             return tiny_jobs.measure(directory, sizes.jobs)
+        case "sandbox":
+            return sandbox.measure(directory, pairs=sizes.pairs)
     return memory.measure(directory, rows=sizes.rows, big_rows=sizes.big_rows)
 
 

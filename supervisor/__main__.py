@@ -13,6 +13,7 @@ import structlog
 import uvloop
 
 from jobs.access import ADVICE
+from jobs.allocator import return_large_buffers
 from jobs.blob_location import check_blobs, open_blobs
 from jobs.connection import connect, connect_blocking
 from jobs.logs import configure
@@ -41,6 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return EXIT_UNUSABLE
     close_to_others()
+    return_large_buffers()
     configure(settings.log_level, settings.log_format)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(_serve(settings, burst=options.burst))
