@@ -63,7 +63,7 @@ function fitted({ vconcat: parts }, width) {
 }
 
 /** Vega's interpreter (`ast`) evaluates no strings, as the page's policy wants it. */
-function vega() {
+export function vega() {
   drawing ??= import("./vega.js").then(() => globalThis.vegaEmbed);
   return drawing.catch(() => {
     throw new Error("There are no charts here: this build came without Vega. The numbers are below.");

@@ -14,9 +14,9 @@ export async function view(place, jobId) {
   const parts = Object.fromEntries(["head", "trouble", "progress", "end", "results", "about", "log"].map((name) => [name, h(`div.${name}`)]));
   show(place, h("div.page.wide", {}, Object.values(parts)));
   draw();
-  await chunks();
   if (hasEnded(job)) finish();
   else begin();
+  await chunks().catch((problem) => show(parts.trouble, fault(problem)));
   return () => { left = true; stop(); clearTimeout(timer); clearInterval(tick); };
 
   function begin() {

@@ -25,15 +25,15 @@ async function visit() {
   const [pattern, title, load, realm = "jobs"] = VIEWS.find(([known]) => known.test(address())) || VIEWS.at(-1);
   document.title = `${title} · shap-supervisor`;
   mark(title === "Job" ? "Jobs" : title);
-  if (!may(realm) && title !== "Docs") return show(place, signIn(reason(realm)));
-  show(place, loading(title.toLowerCase()));
+  if (!may(realm) && title !== "Docs") return show(place, h("div.page", {}, signIn(reason(realm))));
+  show(place, h("div.page", {}, loading(title.toLowerCase())));
   try {
     const { view } = await load();
     if (mine !== turn) return;
     leave = (await view(show(place), address().match(pattern)?.[1])) || leave;
     if (mine !== turn) leave();
   } catch (problem) {
-    if (mine === turn) show(place, fault(problem, visit));
+    if (mine === turn) show(place, h("div.page", {}, fault(problem, visit)));
   }
 }
 

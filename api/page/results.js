@@ -1,5 +1,5 @@
 // What a finished job's model has learnt: the features that count, the charts, the rows of the sample.
-import { charts } from "./charts.js";
+import { charts, vega } from "./charts.js";
 import { facts, fault, h, loading, show } from "./dom.js";
 import { count, value } from "./format.js";
 import { get } from "./http.js";
@@ -10,6 +10,7 @@ const TOP = 15;
 /** Fills `place`; a part that is not there says so and leaves the others alone. */
 export async function results(place, job) {
   show(place, loading("the results"));
+  vega().catch(() => {});  // on its way meanwhile; who needs it says where there is none
   let summary;
   try {
     summary = await get(`/jobs/${job.job_id}/summary`);
