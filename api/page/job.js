@@ -105,10 +105,12 @@ export async function view(place, jobId) {
 }
 
 function heading(job, act) {
+  const report = job.status === "finished" && !isCheck(job) &&
+    h("a.button", { href: `/jobs/${job.job_id}/report`, target: "_blank", rel: "noopener" }, "Report");
   return h("header.lead", {},
     h("p.quiet", {}, h("a", { href: "#/jobs" }, "Jobs"), ` / ${job.job_id}`),
     h("div.title", {}, h("h1", {}, hasEnded(job) || job.model ? title(job) : "Opening the model…"), badge(job.status),
-      h("div.acts", {}, actions(job, act))));
+      h("div.acts", {}, report, actions(job, act))));
 }
 
 function progress(job) {

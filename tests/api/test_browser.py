@@ -150,6 +150,10 @@ def test_from_a_token_to_the_values(visit: Any, files: Path) -> None:
     with page.expect_download() as download:
         page.click("button:has-text('Download')")
     assert len(Path(download.value.path()).read_text().splitlines()) == 301
+    with page.expect_popup() as report:
+        page.click("a:has-text('Report')")
+    expect(report.value.get_by_role("heading").first).to_be_visible()
+    assert report.value.locator("img[src='x']").count() == 0
     page.click("button:has-text('Try again')")
     expect(page.locator("#data-note")).to_contain_text("3 columns")
     page.click("button:has-text('Sign out')")
