@@ -12,7 +12,7 @@ from child.models.model import Rows
 from child.prepared import Prepared
 from child.rows.words import Words
 from jobs.records import Layout
-from jobs.sample import CELL_CHARS, Cell, SampledRows
+from jobs.sample import TEXT_BYTES, Cell, SampledRows
 
 Sources = Sequence[int | None]
 """Where each column of the values stands in the rows; None for one that is a mixture of theirs."""
@@ -60,7 +60,12 @@ def _cell(row: Sequence[float], at: int | None, words: Mapping[int, Words]) -> C
     if at not in words:
         return row[at]
     cell = words[at].values[int(row[at])]
-    return cell[:CELL_CHARS] if isinstance(cell, str) else float(cell)
+    return cut(cell) if isinstance(cell, str) else float(cell)
+
+
+def cut(text: str) -> str:
+    """As much of it as is kept: whole characters of at most TEXT_BYTES."""
+    return text.encode(errors="replace")[:TEXT_BYTES].decode(errors="ignore")
 
 
 def _bytes(array: Rows) -> bytes:

@@ -9,14 +9,14 @@ from typing import Annotated
 
 import msgspec
 
-MOST_BYTES = 8 * 1024 * 1024
-"""Of a whole sample: wide rows are kept in smaller number."""
+MOST_BYTES = 6 * 1024 * 1024
+"""Of a whole sample: of wide rows fewer are kept. One chunk may hold all of it, and tells it in one frame."""
 CELL_BYTES, FLOAT_BYTES = 64, 8
 """Allowed for a cell as it was given, and for a value."""
-CELL_CHARS = 60
-"""What is longer is cut."""
+TEXT_BYTES = 60
+"""Of a cell of text, in UTF-8; what is longer is cut."""
 
-Cell = float | Annotated[str, msgspec.Meta(max_length=CELL_CHARS)] | None
+Cell = float | Annotated[str, msgspec.Meta(max_length=TEXT_BYTES)] | None
 """As the data has it; None where it is missing."""
 
 

@@ -1,15 +1,18 @@
 """What is kept of the sampled rows: the same however the data was cut, and the values that the result has."""
 
 import numpy as np
+import pandas as pd
 import pytest
+import xgboost as xgb
 from sklearn.compose import ColumnTransformer
 from sklearn.decomposition import PCA
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.pipeline import make_pipeline
 
 from child import run
+from child.sample import cut
 from jobs.protocol import Done, Explain, Open, Plan
-from jobs.sample import drawn
+from jobs.sample import TEXT_BYTES, drawn
 from tests.child.support import CAP, Supervisor, csv_bytes, halves, npy, skops_bytes
 
 
@@ -87,3 +90,17 @@ def test_what_a_pipeline_mixes_has_no_values_of_its_own(samples):
         name for name in names if name in ("a", "b", "c")
     ]
     assert len(sample.values) == 8 * 10 * 3
+
+
+def test_text_is_kept_as_it_was_given_and_cut():
+    frame = pd.DataFrame({"city": ["Bern", "Oslo", None] * 10, "size": np.arange(30.0)})
+    frame["city"] = frame["city"].astype("category")
+    model = xgb.XGBRegressor(n_estimators=2, enable_categorical=True).fit(frame, frame["size"])
+    data = frame.to_csv(index=False).encode()
+    found = Supervisor({"model": bytes(model.get_booster().save_raw("json")), "data": data})
+    found.load()
+    sample = open_(found, 1000, 30).one(Done).sample
+    assert sample.data[:3] == [["Bern", 0.0], ["Oslo", 1.0], [None, 2.0]]
+    assert cut("a" * 99) == "a" * TEXT_BYTES
+    assert cut("\u20ac" * 99) == "\u20ac" * (TEXT_BYTES // 3)
+    assert len(cut("\U0001f600" * 99).encode()) <= TEXT_BYTES

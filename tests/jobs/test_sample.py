@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs import sample
+from jobs.protocol import MAX_FRAME_BYTES, Done, MemoryReport, encode
 from jobs.sample import SampledRows, drawn
 from tests.jobs.conftest import Bench
 from tests.jobs.steps import PARTIAL, attempt, finish, lease, opened, span
@@ -57,3 +58,13 @@ async def test_it_is_kept_and_forgotten_with_the_values(bench: Bench) -> None:
     assert len(await bench.store.results.sample(job_id)) == 2
     await bench.store.forget_values(job_id)
     assert await bench.store.results.sample(job_id) == []
+
+
+def test_the_largest_sample_fits_one_frame() -> None:
+    """One chunk may hold all of it: text of the most bytes in every cell."""
+    rows = sample.most_rows(1000, 100, 3)
+    text, cells = "\u20ac" * (sample.TEXT_BYTES // 3), rows * 3 * 8
+    kept = SampledRows(
+        rows=list(range(rows)), data=[[text] * 100] * rows, values=bytes(100 * cells), predictions=bytes(cells)
+    )
+    assert len(encode(Done(memory=MemoryReport(), sample=kept))) < MAX_FRAME_BYTES * 3 // 4
