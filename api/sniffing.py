@@ -4,6 +4,7 @@ Refuses early what no child could read. Does not read rows or models: what passe
 """
 
 import json
+from importlib.util import find_spec
 from typing import Protocol
 
 import msgspec
@@ -96,6 +97,8 @@ class DataSniffer:
         found = sniff_data(bytes(self._head[:SNIFF_BYTES]))
         if not isinstance(found, DataFormat):
             raise UnsupportedMediaType(field=self._field, found=found, supported=DATA_FORMATS)
+        if found.module and not find_spec(found.module):
+            raise UnsupportedMediaType(field=self._field, found=found.missing, supported=DATA_FORMATS)
         self._format = found
         if found is DataFormat.NPY:
             self._npy = npy.read_header(bytes(self._head[:SNIFF_BYTES]), self._field)
@@ -120,8 +123,9 @@ class ExpectedSniffer:
         if not self._head.strip():
             raise EmptyPart(field=self._field)
         found = sniff_data(bytes(self._head))
-        if not isinstance(found, DataFormat):
-            raise UnsupportedMediaType(field=self._field, found=found, supported=PREDICTIONS)
+        if not isinstance(found, DataFormat) or found.module:
+            named = found.label if isinstance(found, DataFormat) else found
+            raise UnsupportedMediaType(field=self._field, found=named, supported=PREDICTIONS)
 
 
 def _check_json(raw: bytes, field: str) -> None:

@@ -8,6 +8,7 @@ Never runs BLAS or OpenMP: a thread that they start would be missing in every fo
 
 import importlib
 import os
+import sys
 from pathlib import Path
 
 from child.stack import Stack, declare
@@ -81,12 +82,19 @@ def warm(stack: Stack) -> None:
     """
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
+    _hide("pyarrow")  # pandas imports it wherever it finds it: 42 MB that only a child with such a table needs
     for module in LEAN if stack == "lean" else (*FULL, *_explainers()):
         importlib.import_module(module)
+    sys.modules.pop("pyarrow", None)
     declare(stack)
     threads = thread_count()
     if threads != 1:
         raise NotWarm(f"{threads} threads after the imports; a fork would keep only one of them")
+
+
+def _hide(name: str) -> None:
+    """A module that cannot be imported for the time being."""
+    sys.modules[name] = None  # type: ignore[assignment]
 
 
 def _explainers() -> list[str]:

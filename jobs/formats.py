@@ -27,6 +27,7 @@ _FOREIGN = (
         "a ZIP archive (of an Excel workbook save the sheet as CSV, of an NPZ file one array with np.save)",
     ),
 )
+INSTALL = "pip install shap-supervisor[tables]"
 SWAPPED = "are `model` and `data` swapped?"
 _MODEL = re.compile(rb'\s*\{\s*"learner"\s*:|\{[LliIUu]|tree\r?\nversion=|CBM1')
 """Models that would otherwise pass for JSON or text."""
@@ -53,6 +54,18 @@ def are_json_lines(head: bytes) -> bool:
     return bool(ends) and first.endswith(ends or b"-") and second[:1] == first[:1]
 
 
+def _is_parquet(head: bytes) -> bool:
+    return head.startswith(b"PAR1")
+
+
+def _is_arrow(head: bytes) -> bool:
+    return head.startswith(b"ARROW1\0")
+
+
+def _is_xlsx(head: bytes) -> bool:
+    return head.startswith(b"PK\x03\x04") and (b"[Content_Types].xml" in head or b"xl/" in head)
+
+
 def _is_text(head: bytes) -> bool:
     return not _no_table(head)
 
@@ -73,17 +86,28 @@ class DataFormat(StrEnum):
 
     NPY = "npy", "NPY", _is_npy
     JSON = "json", "JSON", _is_json
+    PARQUET = "parquet", "Parquet", _is_parquet, "pyarrow"
+    ARROW = "arrow", "Arrow", _is_arrow, "pyarrow"
+    XLSX = "xlsx", "Excel", _is_xlsx, "python_calamine"
     CSV = "csv", "CSV with a header", _is_text
 
     label: str
     looks_like: Callable[[bytes], bool]
+    module: str
+    """What reads it, where a plain installation does not; the extra `tables` brings it."""
 
-    def __new__(cls, name: str, label: str, looks_like: Callable[[bytes], bool]) -> "DataFormat":
+    def __new__(cls, name: str, label: str, looks_like: Callable[[bytes], bool], module: str = "") -> "DataFormat":
         member = str.__new__(cls, name)
         member._value_ = name
         member.label = label
         member.looks_like = looks_like
+        member.module = module
         return member
+
+    @property
+    def missing(self) -> str:
+        """What is said of a file that cannot be read for want of `module`."""
+        return f"{self.label}, which this service does not read without the extra `tables` ({INSTALL}),"
 
 
 DATA_FORMATS = ", ".join(sorted(found.label for found in DataFormat))

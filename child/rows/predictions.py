@@ -32,6 +32,8 @@ def read(source: Source) -> Rows:
     found = sniff_data(raw[:SNIFF_BYTES])
     if not isinstance(found, DataFormat):
         raise _bad(source, f"it is {found}; send {DATA_FORMATS}")
+    if found not in _READERS:
+        raise _bad(source, f"it is {found.label}; send NPY, CSV or JSON")
     values = _READERS[found](source, raw)
     if not values.size:
         raise _bad(source, "it holds no numbers")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from child.parts import Source
-from child.rows import csv_file, json_file, npy_file
+from child.rows import arrow_file, csv_file, json_file, npy_file, xlsx_file
 from child.rows.cells import NO_WORDS
 from child.rows.table import Rows, Table
 from child.rows.words import Words
@@ -30,6 +30,9 @@ READERS: dict[str, Reader] = {
     DataFormat.CSV: Reader(csv_file.scan, csv_file.read),
     DataFormat.JSON: Reader(json_file.scan, json_file.read),
     DataFormat.NPY: Reader(npy_file.scan, npy_file.read),
+    DataFormat.PARQUET: Reader(arrow_file.scan_parquet, arrow_file.read_parquet),
+    DataFormat.ARROW: Reader(arrow_file.scan_arrow, arrow_file.read_arrow),
+    DataFormat.XLSX: Reader(xlsx_file.scan, xlsx_file.read),
 }
 
 

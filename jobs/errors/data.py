@@ -34,6 +34,12 @@ class BadNpy(Problem):
     code, status = "bad_npy", 422
 
 
+class BadTable(Problem):
+    """{field} cannot be read as {format}: {reason}. Write it again, or send it as CSV."""
+
+    code, status = "bad_table", 422
+
+
 class NoRows(Problem):
     """{field} has no rows. Send at least one."""
 

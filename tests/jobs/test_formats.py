@@ -22,7 +22,6 @@ def test_data(head: bytes, found: DataFormat) -> None:
 @pytest.mark.parametrize(
     ("head", "words"),
     [
-        (b"PAR1\0\0", "Parquet"),
         (b"\x1f\x8b\x08", "gzip"),
         (b"BZh9", "bzip2"),
         (b"\xfd7zXZ\0", "xz"),
@@ -30,7 +29,6 @@ def test_data(head: bytes, found: DataFormat) -> None:
         (b"\xd0\xcf\x11\xe0", "old Excel"),
         (b"\x89HDF\r\n", "HDF5"),
         (b"%PDF-1.7", "PDF"),
-        (b"ARROW1\0\0", "Arrow"),
         (b"Obj\x01", "Avro"),
         (b"\xfe\xff\0a", "UTF-16"),
         (b"PK\x03\x04", "ZIP"),
@@ -68,8 +66,15 @@ def test_a_model_that_is_something_else_is_named() -> None:
 
 
 def test_messages_list_every_table_format() -> None:
-    assert DATA_FORMATS == "CSV with a header, JSON, NPY"
-    assert [str(found) for found in DataFormat] == ["npy", "json", "csv"]
+    assert DATA_FORMATS == "Arrow, CSV with a header, Excel, JSON, NPY, Parquet"
+    assert [str(found) for found in DataFormat] == ["npy", "json", "parquet", "arrow", "xlsx", "csv"]
+
+
+def test_tables_whose_library_comes_with_an_extra() -> None:
+    assert sniff_data(b"PAR1\0\0") is DataFormat.PARQUET
+    assert sniff_data(b"ARROW1\0\0") is DataFormat.ARROW
+    assert sniff_data(b"PK\x03\x04" + bytes(26) + b"xl/workbook.xml") is DataFormat.XLSX
+    assert "[tables]" in DataFormat.PARQUET.missing
 
 
 def test_a_table_is_not_taken_for_what_stands_inside_it() -> None:

@@ -1,0 +1,138 @@
+"""Over HTTP: the same table as Parquet, Arrow and Excel, in a service that has the extra `tables`.
+
+pyarrow lies apart (requirements-dask.in says why): files are written by a process of its own.
+"""
+
+import io
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from textwrap import dedent
+from typing import Any
+
+import numpy as np
+import pytest
+import xgboost
+
+from tests.service.conftest import Service, csv, running
+
+APART = Path(sys.prefix) / "dask"
+PATH = os.pathsep.join([str(APART), os.environ.get("PYTHONPATH", "")])
+pytestmark = pytest.mark.skipif(not APART.exists(), reason="make test installs requirements-dask.txt there")
+ROWS, COLUMNS = 3_000, [f"c{place}" for place in range(5)]
+X = np.random.default_rng(3).normal(size=(ROWS, len(COLUMNS)))
+X[:, 3] = X[:, 3].round() > 0
+X[::7, 2] = np.nan
+MODEL = xgboost.train(
+    {"nthread": 1, "max_depth": 3}, xgboost.DMatrix(X, X[:, 0] * X[:, 1] + X[:, 3], feature_names=COLUMNS), 10
+)
+RIGHT = MODEL.predict(xgboost.DMatrix(X, feature_names=COLUMNS), pred_contribs=True)[:, :-1]
+MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+RELATED = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+PACKAGE = "http://schemas.openxmlformats.org/package/2006"
+SHEET = "application/vnd.openxmlformats-officedocument.spreadsheetml"
+TYPES = (
+    f'<Types xmlns="{PACKAGE}/content-types"><Default Extension="rels"'
+    ' ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'
+    f'<Override PartName="/xl/workbook.xml" ContentType="{SHEET}.sheet.main+xml"/>'
+    f'<Override PartName="/xl/worksheets/sheet1.xml" ContentType="{SHEET}.worksheet+xml"/></Types>'
+)
+RELATIONS = (
+    f'<Relationships xmlns="{PACKAGE}/relationships">'
+    f'<Relationship Id="rId1" Type="{RELATED}/{{type}}" Target="{{target}}"/></Relationships>'
+)
+WORKBOOK = (
+    f'<workbook xmlns="{MAIN}" xmlns:r="{RELATED}">'
+    '<sheets><sheet name="rows" sheetId="1" r:id="rId1"/></sheets></workbook>'
+)
+WRITE = """
+import numpy as np, pyarrow as pa, pyarrow.parquet as pq
+x = np.load("x.npy")
+columns = {f"c{place}": pa.array(x[:, place], from_pandas=True) for place in range(5)}
+columns["c3"] = pa.array(x[:, 3] > 0)
+columns = {"id": pa.array([f"r{row}" for row in range(len(x))]), **dict(reversed(columns.items()))}
+table = pa.table(columns)
+pq.write_table(table, "groups.parquet", row_group_size=700)
+pq.write_table(table, "one group.parquet", compression="zstd")
+pq.write_table(table.replace_schema_metadata({}).set_column(1, "c4", pa.array(["red"] * len(x))), "text.parquet")
+for name, size in (("batches.arrow", 700), ("one batch.arrow", None)):
+    with pa.ipc.new_file(name, table.schema) as file:
+        file.write_table(table, max_chunksize=size)
+with pa.ipc.new_file("lz4.arrow", table.schema, options=pa.ipc.IpcWriteOptions(compression="lz4")) as file:
+    file.write_table(table, max_chunksize=1000)
+"""
+
+
+def write_xlsx(path: Path) -> None:
+    """The least that is a workbook."""
+    rows = [COLUMNS, *([None if np.isnan(cell) else float(cell) for cell in row] for row in X)]
+    sheet = "".join(f"<row>{''.join(map(cell, row))}</row>" for row in rows)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("[Content_Types].xml", TYPES)
+        file.writestr("_rels/.rels", RELATIONS.format(type="officeDocument", target="xl/workbook.xml"))
+        file.writestr("xl/workbook.xml", WORKBOOK)
+        file.writestr("xl/_rels/workbook.xml.rels", RELATIONS.format(type="worksheet", target="worksheets/sheet1.xml"))
+        file.writestr(
+            "xl/worksheets/sheet1.xml", f'<worksheet xmlns="{MAIN}"><sheetData>{sheet}</sheetData></worksheet>'
+        )
+
+
+def cell(value: str | float | None) -> str:
+    if isinstance(value, str):
+        return f'<c t="inlineStr"><is><t>{value}</t></is></c>'
+    return "<c/>" if value is None else f"<c><v>{value!r}</v></c>"
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    found = tmp_path_factory.mktemp("arrow")
+    np.save(found / "x.npy", X)
+    env = {**os.environ, "PYTHONPATH": PATH}
+    subprocess.run([sys.executable, "-c", dedent(WRITE)], cwd=found, env=env, check=True)
+    (found / "rows.csv").write_bytes(csv(COLUMNS, X))
+    write_xlsx(found / "rows.xlsx")
+    return found
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[Service]:
+    yield from running({"WORKER_SLOTS": "2", "CHILD_MEMORY_MB": "256", "PYTHONPATH": PATH})
+
+
+def explain(service: Service, data: bytes, **options: Any) -> Any:
+    files = {"model": bytes(MODEL.save_raw("json")), "data": data}
+    headers = {"Prefer": "wait=50", "Accept": "application/x-npy"}
+    return service.http.post("/analyze", files=files, data={"options": json.dumps(options)}, headers=headers)
+
+
+@pytest.mark.parametrize(
+    "name", ["groups.parquet", "one group.parquet", "batches.arrow", "one batch.arrow", "lz4.arrow", "rows.csv"]
+)
+def test_the_same_values(service: Service, directory: Path, name: str) -> None:
+    answer = explain(service, (directory / name).read_bytes(), batch_size=1100)
+    assert answer.status_code == 200, answer.text
+    np.testing.assert_allclose(np.load(io.BytesIO(answer.content)), RIGHT, atol=1e-5)
+    job = service.job(answer.headers["Location"].removeprefix("/jobs/"))
+    assert [found["code"] for found in job["warnings"]] == ([] if name == "rows.csv" else ["columns_ignored"])
+    assert job["chunks"] == 3
+
+
+def test_excel(service: Service, directory: Path) -> None:
+    answer = explain(service, (directory / "rows.xlsx").read_bytes(), batch_size=1100)
+    assert answer.status_code == 200, answer.text
+    np.testing.assert_allclose(np.load(io.BytesIO(answer.content)), RIGHT, atol=1e-5)
+    broken = explain(service, (directory / "rows.xlsx").read_bytes()[:-300]).json()
+    assert broken["code"] == "bad_table", broken
+
+
+def test_what_is_refused(service: Service, directory: Path) -> None:
+    text = explain(service, (directory / "text.parquet").read_bytes(), batch_size=ROWS).json()
+    assert (text["code"], text["data"]["column"], text["data"]["row"]) == ("not_numeric", "c4", 0), text
+    whole = (directory / "groups.parquet").read_bytes()
+    for broken in (whole[:-10], whole[:100], b"ARROW1\0\0" + bytes(100), whole[:50] + bytes(5000) + whole[5050:]):
+        problem = explain(service, broken).json()
+        assert problem["code"] == "bad_table", problem
