@@ -90,7 +90,7 @@ export async function view(place, jobId) {
   }
 
   function drawProgress(listed) {
-    if (listed?.length) parts.strip = strip(listed, job.rows || listed.at(-1).last + 1);
+    if (listed?.length) parts.strip = strip(listed, job.rows || listed.at(-1).last + 1, job.attempt_log || []);
     show(parts.progress, progress(job), parts.strip);
   }
 

@@ -6,8 +6,9 @@ const LEVEL = 14;
 const GAPS_UP_TO = 200;
 const WORDS = { done: "done", leased: "at work", pending: "waiting", again: "to be tried again", halved: "halved", dead: "dead" };
 
-/** `chunks` as /jobs/{id}/chunks lists them, `rows` of the whole job. */
-export function strip(chunks, rows) {
+/** `chunks` as /jobs/{id}/chunks lists them, `rows` of the whole job, and its attempts, as far as they are on record. */
+export function strip(chunks, rows, attempts) {
+  const ends = Object.fromEntries(attempts.filter(({ outcome }) => outcome !== "succeeded").map(({ chunk, outcome }) => [chunk, outcome]));
   const drawn = nested(chunks);
   const levels = 1 + Math.max(...drawn.map(({ depth }) => depth));
   const counts = counted(drawn);
@@ -15,7 +16,7 @@ export function strip(chunks, rows) {
   const picture = svg("svg", { class: `strip${chunks.length > GAPS_UP_TO ? " is-dense" : ""}`, viewBox: `0 0 ${rows} ${levels * LEVEL}`, preserveAspectRatio: "none", height: levels * LEVEL, role: "img", "aria-label": `${plural(drawn.length, "chunk")}: ${told}` },
     drawn.map(({ chunk, depth, state }) =>
       svg("rect", { x: chunk.first, y: depth * LEVEL, width: chunk.last - chunk.first + 1, height: LEVEL - 2, class: `chunk-${state}` },
-        svg("title", {}, `rows ${chunk.chunk}: ${WORDS[state]}${chunk.attempts ? `, ${plural(chunk.attempts, "failed attempt")}` : ""}`))));
+        svg("title", {}, `rows ${chunk.chunk}: ${WORDS[state]}${chunk.chunk in ends ? ` after ${ends[chunk.chunk]}` : ""}${chunk.attempts ? `, ${plural(chunk.attempts, "attempt")} without success` : ""}`))));
   return h("div", {}, picture, h("ul.legend", { "aria-hidden": "true" }, Object.entries(counts).map(([state, number]) =>
     h("li", {}, h(`i.chunk-${state}`), `${count(number)} ${WORDS[state]}`))));
 }
