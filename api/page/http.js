@@ -61,12 +61,29 @@ export function upload(path, form, progress = () => {}) {
   return sent;
 }
 
-/** Server-sent events; `on` has a function for each event, `error` for a line that is cut. Returns how to stop. */
+/** Server-sent events; `on` has a function for each event, `error` for a line that is cut. Returns how to stop.
+ *  A tab that nobody sees gives its line back: a browser has six of them for all of its tabs. */
 export function follow(path, on) {
-  const source = new EventSource(path);
-  for (const [name, tell] of Object.entries(on)) {
-    if (name !== "error") source.addEventListener(name, (event) => tell(JSON.parse(event.data)));
+  let source = null;
+  document.addEventListener("visibilitychange", watch);
+  watch();
+  return () => {
+    document.removeEventListener("visibilitychange", watch);
+    source?.close();
+  };
+
+  function watch() {
+    if (document.hidden) {
+      source?.close();
+      source = null;
+    } else if (!source) open();
   }
-  source.onerror = () => on.error?.(source.readyState === EventSource.CLOSED);
-  return () => source.close();
+
+  function open() {
+    source = new EventSource(path);
+    for (const [name, tell] of Object.entries(on)) {
+      if (name !== "error") source.addEventListener(name, (event) => tell(JSON.parse(event.data)));
+    }
+    source.onerror = ({ target }) => target === source && on.error?.(target.readyState === EventSource.CLOSED);
+  }
 }

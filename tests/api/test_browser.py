@@ -240,6 +240,11 @@ def test_the_machines_are_for_the_operator_and_live(visit: Any, service: Service
     expect(page.locator(".machine")).to_contain_text("Budget for children")
     expect(page.locator(".figures").first).to_contain_text("chunks at work")  # which only an event tells
     expect(page.get_by_role("img", name="Jobs waiting")).to_be_visible()
+    turn = "hidden => { Object.defineProperty(document, 'hidden', {get: () => hidden, configurable: true}); "
+    turn += "document.dispatchEvent(new Event('visibilitychange')); }"
+    page.evaluate(turn, True)
+    with page.expect_request("**/admin/events"):  # a tab that nobody sees has given its line back
+        page.evaluate(turn, False)
 
 
 def test_the_interface_can_be_tried(visit: Any, finished: str) -> None:
