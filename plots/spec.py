@@ -58,6 +58,12 @@ def shown(cell: Cell) -> str:
     return f"{cell:.4g}"
 
 
+def total(base: float, values: Sequence[float]) -> float:
+    """The base value and what is added to it; zero where only rounding is left."""
+    found, size = base + sum(values), abs(base) + sum(map(abs, values))
+    return found if abs(found) > size * 1e-12 else 0.0
+
+
 def signed(value: float) -> str:
     """A SHAP value as a label has it, with a true minus."""
     return f"{value:+.3g}".replace("-", "\N{MINUS SIGN}", 1)

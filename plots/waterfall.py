@@ -16,6 +16,7 @@ from plots.spec import (
     shown,
     signed,
     split,
+    total,
 )
 
 NUMBER_SHARE = 0.14
@@ -28,7 +29,7 @@ def waterfall(of: Explained, asked: Asked) -> Spec:
     output, row = chosen_output(of, asked), chosen_row(of, asked)
     values, base, number = of.of_row(row, output), of.base_values[output], of.sample.rows[row]
     bars = steps(of, row, values, base, asked.top)
-    result = base + sum(values)
+    result = total(base, values)
     said = ", ".join(f"{bar['label']} {bar['text']}" for bar in bars[:5])
     return chart(
         of,

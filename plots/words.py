@@ -3,7 +3,7 @@
 from plots.explained import Asked, Explained, chosen_output
 from plots.partner import coded, correlation
 from plots.ranks import is_text
-from plots.spec import order, others, shown, signed, split
+from plots.spec import order, others, shown, signed, split, total
 
 NAMED = 3
 CLEAR = 0.3
@@ -59,7 +59,7 @@ def of_row(of: Explained, row: int) -> str:
     steps = [f"{_own(of, row, place)} ({signed(values[place])})" for place in first]
     if rest:
         steps.append(f"the {others(len(rest)).lower()} ({signed(sum(values[place] for place in rest))})")
-    result, own = base + sum(values), of.sample.predictions[row * len(of.outputs) + output]
+    result, own = total(base, values), of.sample.predictions[row * len(of.outputs) + output]
     return (
         f"Row {of.sample.rows[row]} starts from {base:.4g} and comes to {result:.4g} by {', '.join(steps)}. The model "
         f"itself says {own:.4g}."

@@ -10,6 +10,7 @@ import pytest
 from plots.explained import Asked, Explained, NotThere, Sample, Unavailable
 from plots.kinds import KINDS, specification
 from plots.partner import partner
+from plots.spec import total
 from tests.plots.conftest import AWKWARD, Make
 
 ALLOWED = {"datum.value < 0.5 ? 'Low' : 'High'", "height"}
@@ -132,6 +133,12 @@ def test_the_partner_is_what_values_follow_where_the_feature_does_not_vary(make:
     sample = Sample(rows=job.sample.rows, data=job.sample.data, values=values, predictions=job.sample.predictions)
     assert partner(make(sample=sample), 4, 0) == 3
     assert partner(make(1, rows=1), 4, 0) is None
+
+
+def test_what_rounding_leaves_is_zero() -> None:
+    assert total(0.3, [-0.1, -0.2]) == 0.0
+    assert total(0.0, []) == 0.0
+    assert total(1e-20, [2e-20]) == 3e-20
 
 
 def test_cohorts_part_the_rows(make: Make) -> None:
