@@ -63,10 +63,14 @@ async def opened(bench: Bench, job_id: str, *spans: Span) -> Lease:
     return held
 
 
-async def finish(bench: Bench, held: Lease, value: bytes, summary: dict[str, Any] | None = None) -> bool:
+async def finish(
+    bench: Bench, held: Lease, value: bytes, summary: dict[str, Any] | None = None, *, sampled: bool = False
+) -> bool:
     await bench.queue.put_values(held, 0, value * held.chunk.span.rows)
     partial = PARTIAL if held.chunk.kind == "rows" else None
-    return await bench.queue.finish(held, attempt(held.chunk.id), partial, summary)
+    return await bench.queue.finish(
+        held, attempt(held.chunk.id), partial, summary, sample(held.chunk.first) if sampled else None
+    )
 
 
 async def places(bench: Bench, job_id: str) -> dict[str, list[str]]:

@@ -33,6 +33,9 @@ LIVING: dict[str, tuple[Break, set[str]]] = {
     "not_in_list": (lambda r, j: r.lrem("shap:supervisor:sup:leased", 0, f"{j}/5-9"), {"not_in_list"}),
     "no_deadline": (lambda r, j: r.zrem("shap:leases", f"{j}/5-9"), {"no_deadline"}),
     "miscounted": (lambda r, j: r.hset(f"shap:job:{j}", "rows_done", 77), {"miscounted"}),
+    "miscounted_sample": (lambda r, j: r.hset(f"shap:job:{j}", "sample_bytes", 77), {"miscounted"}),
+    "lost_sample": (lambda r, j: r.delete(f"shap:job:{j}:sample"), {"miscounted"}),
+    "sample_expires": (lambda r, j: r.expire(f"shap:job:{j}:sample", 100), {"expires"}),
     "not_in_rotation": (lambda r, j: r.lrem("shap:ready", 0, j), {"not_in_rotation"}),
     "in_rotation_twice": (lambda r, j: r.rpush("shap:ready", j), {"not_ready"}),
     "expires": (lambda r, j: r.expire(f"shap:job:{j}:chunks", 100), {"expires"}),
@@ -60,6 +63,7 @@ ENDED: dict[str, tuple[Break, set[str]]] = {
     "record_without_ttl": (lambda r, j: r.persist(f"shap:job:{j}"), {"no_ttl"}),
     "not_ready": (lambda r, j: r.rpush("shap:ready", j), {"not_ready"}),
     "surplus": (lambda r, j: r.rpush(f"shap:job:{j}:pending", "0-4"), {"surplus"}),
+    "surplus_sample": (lambda r, j: r.hset(f"shap:job:{j}:sample", "0-4", "x"), {"surplus", "no_ttl"}),
     "unburied": (lambda r, j: change(r, j, "5-9", state="pending"), {"unburied"}),
     "surplus_blob": (
         lambda r, j: r.hset(f"shap:blob:{json.loads(r.hget(f'shap:job:{j}', 'blobs'))[0]}", "0", "x"),
@@ -79,7 +83,7 @@ class Broken:
     async def begin(self) -> str:
         job_id = await self.bench.submit()
         await opened(self.bench, job_id, span(0, 4), span(5, 9), span(10, 14))
-        await finish(self.bench, await lease(self.bench, job_id), b"aaaaaaaa")
+        await finish(self.bench, await lease(self.bench, job_id), b"aaaaaaaa", sampled=True)
         await lease(self.bench, job_id)
         await Heartbeats(self.bench.redis, "sup").beat({"name": "sup"}, ttl_s=60)
         assert self.codes() == []

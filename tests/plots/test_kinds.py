@@ -138,7 +138,7 @@ def test_the_partner_is_what_values_follow_where_the_feature_does_not_vary(make:
 def test_what_rounding_leaves_is_zero() -> None:
     assert total(0.3, [-0.1, -0.2]) == 0.0
     assert total(0.0, []) == 0.0
-    assert total(1e-20, [2e-20]) == 3e-20
+    assert total(1e-20, [2e-20]) == pytest.approx(3e-20, rel=1e-9, abs=0)
 
 
 def test_cohorts_part_the_rows(make: Make) -> None:
