@@ -3,6 +3,7 @@ import { h, show } from "./dom.js";
 import { bytes } from "./format.js";
 
 const HEAD_BYTES = 64 * 1024;
+const BINARY = /[\x00-\x08\x0e-\x1f\ufffd]/;
 
 /** A field for one file. `changed` is called after each choice; `file()` is what was chosen, `say` adds a line. */
 export function pick({ id, title, hint, changed, more = null }) {
@@ -49,12 +50,12 @@ export async function modelKind(file) {
   return null;
 }
 
-/** The names in a CSV file's first line; null for what is no CSV. */
+/** The names in a CSV file's first line; null for what is none. */
 export async function csvColumns(file) {
   const head = await file.slice(0, HEAD_BYTES).text();
   const line = head.split(/\r?\n/, 1)[0].replace(/^\ufeff/, "");
-  if (!line || /[\0\x93{[]/.test(head.slice(0, 1)) || /\0/.test(line)) return null;
-  const separator = [",", ";", "\t"].reduce((best, one) => line.split(one).length > line.split(best).length ? one : best);
+  if (!line || /^[{[]/.test(line) || BINARY.test(head.slice(0, 1024))) return null;
+  const separator = [",", ";", "\t", "|"].reduce((best, one) => line.split(one).length > line.split(best).length ? one : best);
   return cells(line, separator);
 }
 

@@ -13,7 +13,7 @@ export async function view(place) {
   const registered = await get("/models").then(({ models }) => models, () => []);
   const choice = registeredModels(registered, changed);
   const model = pick({ id: "model", title: "Model", hint: "Drop a file here, or choose one", changed, more: choice.field });
-  const data = pick({ id: "data", title: "Table", hint: "CSV, JSON or NPY: the rows to explain", changed });
+  const data = pick({ id: "data", title: "Table", hint: "CSV, Parquet, Excel, JSON or NPY: the rows to explain", changed });
   const background = pick({ id: "background", title: "Background", hint: "Typical rows; optional", changed });
   const options = optionFields(changed, background.zone);
   const found = h("section.found", { "aria-label": "What was recognised", "aria-live": "polite" });
