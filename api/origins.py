@@ -60,11 +60,13 @@ def check_origin(request: Request, settings: Settings) -> None:
 
 
 def check_own_page(request: Request) -> None:
-    """Raises ForeignOrigin for what a page has sent that did not come from this very address: for what a cookie vouches
-    for. What no browser has sent says neither, and has no cookie that its sender did not put there.
+    """Raises ForeignOrigin for what a page has sent that neither came from this very address nor is in CORS_ORIGINS by
+    name: for what a cookie vouches for. What no browser has sent has no cookie that its sender did not put there.
     """
     origin, site = request.headers.get("origin"), request.headers.get("sec-fetch-site", "").lower()
     is_ours = origin is None or origin.partition("://")[2] == request.headers.get("host")
+    if origin in resources(request).settings.cors_origins:
+        return
     if site not in {"same-origin", "none"} and (site or not is_ours):
         raise ForeignOrigin(origin=(origin or "another site")[:SHOWN_CHARS])
 

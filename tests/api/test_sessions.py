@@ -102,6 +102,14 @@ def test_our_own_page_may(guarded: TestClient, headers: dict[str, str]) -> None:
     assert guarded.post("/analyze", files=files(), headers=headers).status_code == 202
 
 
+def test_a_page_that_the_operator_names_may(make_client: MakeClient) -> None:
+    """Of a proxy that changes the Host, say; `*` names nobody."""
+    named = {"origin": "https://shap.example"}
+    for origins, status in (("https://shap.example", 200), ("*", 403)):
+        client = make_client(**SETTINGS, cors_origins=(origins,))
+        assert client.post("/session", json={"token": API}, headers=named).status_code == status
+
+
 def test_a_token_that_is_sent_counts_more(guarded: TestClient) -> None:
     sign_in(guarded, ADMIN)
     assert guarded.get("/jobs", headers={"authorization": "Bearer wrong"}).status_code == 403
