@@ -21,6 +21,7 @@ from api import (
     events,
     health,
     jobs,
+    machine_charts,
     machines,
     metrics,
     models,
@@ -92,6 +93,7 @@ OPERATIONS: list[Operation] = [
     *models.routes,
     *admin.routes,
     *machines.routes,
+    *machine_charts.routes,
     *metrics.routes,
     *openapi.routes,
 ]

@@ -1,6 +1,7 @@
 """GET /jobs/{id}/plots/{kind}: one chart of a job as a Vega-Lite specification. In the web process."""
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -19,7 +20,7 @@ from plots.explained import Asked, Explained, NotThere, Unavailable
 from plots.kinds import KINDS, specification
 
 DRAWN = {"image/svg+xml": "svg", "image/png": "png"}
-SPECIFICATIONS = ("application/json", "application/vnd.vegalite.v6+json", "application/vnd.vega.v5+json")
+SPECIFICATIONS = ("application/json", "application/vnd.vegalite.v6+json")
 """All of them are answered with Vega-Lite."""
 ROW = MaybeNumber(name="row", description="A row of the sample, by its number in the data.", most=10**12)
 FEATURE = Parameter(name="feature", description="A feature, by name or place; by default the most important one.")
@@ -27,6 +28,10 @@ OUTPUT = Parameter(
     name="output", description="An output, by name or place; by default the second of two, the first of more."
 )
 TOP = WholeNumber(name="top", description="Features at most; others are added up.", default=10, least=1, most=100)
+CHART = Answer(
+    "The chart: as Vega-Lite, or drawn where the service has the extra `charts`.",
+    content={**dict.fromkeys(SPECIFICATIONS, dict[str, Any]), "image/svg+xml": str, "image/png": BINARY},
+)
 SHOWN_CHOICES, SHOWN_CHARS = 50, 80
 ALONE = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"}
 """Of what a browser may show by itself: it runs nothing and loads nothing."""
@@ -37,30 +42,39 @@ routes = Routes(Realm.API)
     "/jobs/{job_id}/plots/{kind}",
     "getPlot",
     f"A chart: {', '.join(KINDS)}",
-    Answer(
-        "The chart: as Vega-Lite, or drawn where the service has the extra `charts`.",
-        content={**dict.fromkeys(SPECIFICATIONS, dict[str, Any]), "image/svg+xml": str, "image/png": BINARY},
-    ),
+    CHART,
     parameters=[ROW, FEATURE, OUTPUT, TOP],
 )
 async def plot(request: Request) -> Response:
     """A chart of what is done so far."""
-    media_type = _negotiate(request)
-    kind = request.path_params["kind"]
-    if kind not in KINDS:
-        raise UnknownPlot(kind=kind[:SHOWN_CHARS], available=", ".join(KINDS))
+    media_type, kind = negotiate(request), read_kind(request, KINDS)
     asked, house = read_asked(request), resources(request)
     job = await house.store.job(parameters.job_id(request))
     async with house.one_sample:
         of = await shown(house, job, needs_sample=KINDS[kind].needs_sample)
         chart = await asyncio.to_thread(drawn, kind, of, asked)
         if media_type in SPECIFICATIONS:
-            return Response(await asyncio.to_thread(msgspec.json.encode, chart), media_type=media_type)
+            return await respond(house, chart, media_type)
+    return await respond(house, chart, media_type)
+
+
+async def respond(house: Resources, chart: dict[str, Any], media_type: str) -> Response:
+    """The specification, or its picture. Raises TooManyDrawings, DrawingFailed."""
+    if media_type in SPECIFICATIONS:
+        return Response(await asyncio.to_thread(msgspec.json.encode, chart), media_type=media_type)
     (picture,) = await house.drawing.draw([(DRAWN[media_type], chart)])
     return Response(picture, media_type=media_type, headers=ALONE)
 
 
-def _negotiate(request: Request) -> str:
+def read_kind(request: Request, kinds: Mapping[str, object]) -> str:
+    """From the path. Raises UnknownPlot."""
+    kind: str = request.path_params["kind"]
+    if kind not in kinds:
+        raise UnknownPlot(kind=kind[:SHOWN_CHARS], available=", ".join(kinds))
+    return kind
+
+
+def negotiate(request: Request) -> str:
     """Raises NotAcceptable, and NoDrawing for pictures where nothing draws."""
     available = [*SPECIFICATIONS, *DRAWN]
     media_type = negotiation.choose(", ".join(request.headers.getlist("accept")), available)

@@ -22,10 +22,15 @@ SHOWN_CHARS = 80
 def chart(of: Explained, title: str, description: str, body: Spec, *, subtitle: str = "") -> Spec:
     """A whole specification: `body` with a title, the text alternative, and the same surroundings for all."""
     lines = [line for line in (subtitle, of.note) if line]
+    return themed(title, " ".join([description, of.note]).strip(), body, lines)
+
+
+def themed(title: str, description: str, body: Spec, subtitle: Sequence[str] = ()) -> Spec:
+    """The same of what is no job."""
     return {
         "$schema": SCHEMA,
-        "title": {"text": title, "subtitle": lines, "anchor": "start", "subtitleColor": INK},
-        "description": " ".join([description, of.note]).strip(),
+        "title": {"text": title, "subtitle": list(subtitle), "anchor": "start", "subtitleColor": INK},
+        "description": description,
         "config": {
             "view": {"stroke": None, "continuousWidth": WIDTH, "discreteWidth": WIDTH},
             "axis": {"labelLimit": LABEL_PIXELS, "domainColor": INK, "tickColor": INK, "gridOpacity": 0.3},

@@ -89,3 +89,16 @@ def test_the_history_is_that_of_every_supervisor(client: TestClient, player: Pla
     (point,) = client.get("/admin/memory").json()["history"]
     assert point.pop("at_ms") > 1e12
     assert point == {"supervisor": "played", "in_use_bytes": 5, "children": 1}
+
+
+def test_charts_for_operators(client: TestClient, submitted: str, player: Player) -> None:
+    """What a supervisor says that is no child and no point is left out."""
+    assert client.get("/admin/plots/memory").json()["code"] == "nothing_to_plot"
+    assert "durations" in client.get("/admin/plots/pie").json()["detail"]
+    player.heartbeat(**{**SNAPSHOT, "children": [{"pid": 8, "growth_bytes": 5, "cap_bytes": 9}, {"pid": "x"}, 7]})
+    player.remember(in_use_bytes=2**21)
+    assert "at most 2 MiB" in client.get("/admin/plots/memory").json()["description"]
+    assert "process 8" in client.get("/admin/plots/children").json()["description"]
+    player.fail(submitted, JobError(code="no_rows", message="It is empty."))
+    for kind in ("outcomes", "durations"):
+        assert "refused" in str(client.get(f"/admin/plots/{kind}").json()["data"])

@@ -124,7 +124,16 @@ def everything(client: TestClient, player: Player) -> None:
     ended(client, player)
     for name in ("m", "m", "n"):
         client.put(f"/models/{name}", content=MODEL)
-    for path in ("/models", "/models/m", "/readyz", "/health", "/admin/memory", "/admin/queue", "/metrics"):
+    for path in (
+        "/models",
+        "/models/m",
+        "/readyz",
+        "/health",
+        "/admin/memory",
+        "/admin/queue",
+        "/admin/plots/memory",
+        "/metrics",
+    ):
         assert client.get(path).status_code == 200
     assert client.head("/admin/events").status_code == 200, "which would go on for ever"
     assert client.delete("/models/m").status_code == 204
