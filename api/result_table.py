@@ -29,6 +29,7 @@ class Table(NamedTuple):
     row_shape: tuple[int, ...]
     first: int
     last: int
+    id_column: str | None = None
 
     @classmethod
     def of_job(cls, job: Job, first: int, last: int) -> "Table":
@@ -45,6 +46,7 @@ class Table(NamedTuple):
             row_shape=row_shape(job.layout, job.model, job.options),
             first=first,
             last=last,
+            id_column=job.options.id_column,
         )
 
     @property

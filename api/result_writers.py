@@ -15,12 +15,14 @@ import io
 import re
 import sys
 from array import array
-from typing import Annotated, Any, Protocol
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal, Protocol
 
 import msgspec
 
 from api import npy
 from api.result_table import Table
+from jobs.results import Id
 
 Values = Annotated[list[Any], msgspec.Meta(extra_json_schema={"items": {}})]
 """Nested as the shape says."""
@@ -42,6 +44,11 @@ class Result(msgspec.Struct, kw_only=True):
     shape: list[int]
     rows: list[int]
     values: Values
+    ids: list[Id] | msgspec.UnsetType = msgspec.UNSET
+    """Of each row, where the job's options name an `id_column`."""
+
+
+IdsStand = Literal["beside", "after", ""]
 
 
 class Writer(Protocol):
@@ -49,10 +56,15 @@ class Writer(Protocol):
 
     media_type: str
     suffix: str
+    ids: IdsStand
+    """Where the ids of a job with an `id_column` stand: beside each line's values, or after all of them."""
 
     def __init__(self, table: Table) -> None: ...
     def begin(self) -> bytes: ...
     def write(self, batch: bytes) -> bytes: ...
+    def give(self, ids: Sequence[Id], /) -> bytes:
+        """The ids of the lines that come next, or of some rows after all lines; what is written of them at once."""
+
     def end(self) -> bytes: ...
     def length(self) -> int | None: ...
 
@@ -62,7 +74,8 @@ class JsonWriter:
 
     def __init__(self, table: Table) -> None:
         self._table = table
-        self._line = 0
+        self._line = self._ids = 0
+        self.ids: IdsStand = "" if table.id_column is None else "after"
 
     def begin(self) -> bytes:
         return _encode(self._without_values()).removesuffix(b"]}")
@@ -77,6 +90,10 @@ class JsonWriter:
             self._line += 1
             out += b"]" if table.interactions and self._line % per_row == 0 else b""
         return bytes(out)
+
+    def give(self, ids: Sequence[Id], /) -> bytes:
+        before, self._ids = b"," if self._ids else b'],"ids":[', self._ids + len(ids)
+        return before + _encode(list(ids))[1:-1]
 
     def end(self) -> bytes:
         return b"]}\n"
@@ -106,23 +123,31 @@ class CsvWriter:
         self._table = table
         self._line = 0
         self._features = [_cells([harmless(name)]) for name in table.features]
+        self.ids: IdsStand = "" if table.id_column is None else "beside"
+        self._beside: list[bytes] = []
         several = len(table.outputs) > 1
         self._outputs = [_cells([harmless(name)]) + b"," for name in table.outputs] if several else [b""]
 
     def begin(self) -> bytes:
-        keys = ["row", *(["output"] if len(self._outputs) > 1 else []), *(["feature"] * self._table.interactions)]
+        own = [] if self._table.id_column is None else [harmless(self._table.id_column)]
+        keys = ["row", *own, *(["output"] if len(self._outputs) > 1 else []), *(["feature"] * self._table.interactions)]
         return _cells([*keys, *map(harmless, self._table.features)]) + b"\n"
 
     def write(self, batch: bytes) -> bytes:
         outputs = self._outputs
         out = bytearray()
-        for line in _lines(batch, self._table.line_values):
+        lines = _lines(batch, self._table.line_values)
+        for line, own in zip(lines, self._beside or [b""] * len(lines), strict=True):
             row, feature = self._position()
             for number, output in enumerate(outputs):
                 values = _encode(line[number :: len(outputs)])[1:-1].replace(b"null", b"")
-                out += b"%d,%b%b%b\n" % (row, output, feature, values)
+                out += b"%d,%b%b%b%b\n" % (row, own, output, feature, values)
             self._line += 1
         return bytes(out)
+
+    def give(self, ids: Sequence[Id], /) -> bytes:
+        self._beside = [_cells([_id_cell(found)]) + b"," for found in ids]
+        return b""
 
     def end(self) -> bytes:
         return b""
@@ -137,6 +162,7 @@ class CsvWriter:
 
 class NpyWriter:
     media_type, suffix = "application/x-npy", "npy"
+    ids: IdsStand = ""
 
     def __init__(self, table: Table) -> None:
         self._header = npy.write_header(table.shape)
@@ -148,6 +174,10 @@ class NpyWriter:
     def write(self, batch: bytes) -> bytes:
         return batch
 
+    def give(self, _ids: Sequence[Id], /) -> bytes:
+        """It holds numbers only."""
+        return b""
+
     def end(self) -> bytes:
         return b""
 
@@ -158,6 +188,10 @@ class NpyWriter:
 def harmless(name: str) -> str:
     """As OWASP advises against formulas in CSV: an apostrophe before it makes it text. Numbers stay numbers."""
     return f"'{name}" if name[:1] in FORMULA and not NUMBER.fullmatch(name) else name
+
+
+def _id_cell(found: Id) -> str:
+    return harmless("" if found is None else str(found))
 
 
 def _lines(batch: bytes, width: int) -> list[list[float]]:

@@ -19,6 +19,7 @@ from api.responses import JsonResponse
 from api.result_table import BATCH_BYTES, FLOAT_BYTES, Incomplete, Table, batches
 from api.result_writers import CsvWriter, JsonWriter, NpyWriter, Result, Writer
 from api.routes import BINARY, Answer, Routes
+from api.row_ids import RowIds
 from api.summaries import JobForecast, JobSummary
 from jobs.errors import NoResult, NotAcceptable, NotReady, ResultExpired
 from jobs.records import Job
@@ -136,10 +137,18 @@ async def stream(
 ) -> AsyncIterator[bytes]:
     """The answer's bytes. Whatever fails on the way must end the connection: half a result is none."""
     pieces = store.results.read(table.job_id, row_bytes=table.row_bytes, first=table.first, last=table.last, more=more)
+    ids, line = RowIds(store, table), 0
     yield writer.begin()
     async with aclosing(pieces):  # type: ignore[type-var]  # it is a generator
         async for batch in batches(pieces, table.line_values * FLOAT_BYTES, table.values_bytes):
+            lines = len(batch) // (table.line_values * FLOAT_BYTES)
+            if writer.ids == "beside":
+                yield writer.give(await ids.of_lines(line, lines))
             yield writer.write(batch)
+            line += lines
+    if writer.ids == "after":
+        async for found in ids.all():
+            yield writer.give(found)
     yield writer.end()
 
 

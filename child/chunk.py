@@ -14,6 +14,7 @@ from child.models.model import Rows
 from child.parts import Parts, Source
 from child.pipe import Pipe, PipeClosed
 from child.prepared import Prepared
+from child.rows import ids
 from jobs import warnings
 from jobs.protocol import PIECE_BYTES, Close, Done, Explain, MemoryReport, Open, Plan, Values
 from jobs.records import Layout
@@ -75,6 +76,8 @@ def _explain(
     pipe: Pipe, source: Source, span: Span, found: Layout, prepared: Prepared, *, wanted: Sequence[int]
 ) -> Done:
     """Block by block, so that a chunk's values are never there all at once."""
+    if found.id_place is not None:
+        pipe.send(ids.read(source, span, found, found.id_place))
     rows = prepared.read(source, span, found)
     per_block, parts, kept = prepared.rows_per_block, [], []
     columns = sample.sources(prepared, found)

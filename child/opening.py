@@ -10,7 +10,7 @@ from typing import Any
 from child import expected
 from child.parts import Source
 from child.prepared import Prepared
-from child.rows import layout
+from child.rows import ids, layout
 from child.rows.readers import open_table
 from child.rows.table import Table
 from jobs import planner
@@ -48,11 +48,14 @@ def open_data(source: Source, request: Open, prepared: Prepared, own: Source | N
     if prepared.doubt and own is None:
         raise VersionMismatch(model=prepared.info.name, reason=prepared.doubt, way_out=PREDICTIONS_HELP)
     _check_one_row(request, prepared)
+    most_rows = ids.MOST_ROWS if prepared.options.id_column else MOST_ROWS
     free = isinstance(request.batch_size, str)
-    most = MOST_ROWS if isinstance(request.batch_size, str) else request.batch_size
+    most = most_rows if isinstance(request.batch_size, str) else min(request.batch_size, most_rows)
     per_chunk = planner.rows_that_fit(most, request.cap_bytes, prepared.needs_bytes)
     table = open_table(source, per_chunk, prepared.model.features)
-    found = layout.lay_out(table, prepared.model, source.field, prepared.options.unknown_columns)
+    found = layout.lay_out(
+        table, prepared.model, source.field, prepared.options.unknown_columns, prepared.options.id_column
+    )
     if own:
         expected.check(own, source, table, found, prepared)
     rows_per_s = _pace(source, table.spans[0], found, prepared) if free or request.dry_run else None

@@ -18,6 +18,8 @@ from jobs.records import Blob
 from jobs.scripts import bare, source
 
 UPLOAD_TTL_S = 3_600
+IDS = "ids"
+"""In the place of a piece's number: the ids of the chunk's rows."""
 BATCH_BYTES = 2 * PIECE_BYTES
 THREAD_BYTES = 16 * 1024
 """From so many on a hash is worth a thread of its own."""
@@ -54,10 +56,10 @@ class BlobStore(Protocol):
     async def freed(self, blob_id: str, pieces: Sequence[int]) -> None:
         """These pieces are needed no more, a script says: delete what of them does not lie in Redis."""
 
-    async def put_values(self, job_id: str, chunk: str, token: int, number: int, data: bytes) -> bool:
+    async def put_values(self, job_id: str, chunk: str, token: int, number: int | str, data: bytes) -> bool:
         """Write a piece of an attempt's values; False when it is known that the token no longer holds the chunk."""
 
-    async def get_values(self, job_id: str, chunk: str, token: int, number: int) -> bytes | None:
+    async def get_values(self, job_id: str, chunk: str, token: int, number: int | str) -> bytes | None:
         """A piece of a committed chunk's values; None when it is not there."""
 
     async def drop_values(self, job_id: str, chunk: str, token: int) -> None:
@@ -105,11 +107,11 @@ class RedisBlobs:
     async def freed(self, blob_id: str, pieces: Sequence[int]) -> None:
         """Nothing of them lies elsewhere."""
 
-    async def put_values(self, job_id: str, chunk: str, token: int, number: int, data: bytes) -> bool:
+    async def put_values(self, job_id: str, chunk: str, token: int, number: int | str, data: bytes) -> bool:
         """Raises redis.exceptions.OutOfMemoryError when Redis is full."""
         return bool(await self._put_values(keys=keys.of_job(job_id), args=[job_id, chunk, token, number, data]))
 
-    async def get_values(self, job_id: str, chunk: str, token: int, number: int) -> bytes | None:
+    async def get_values(self, job_id: str, chunk: str, token: int, number: int | str) -> bytes | None:
         found: bytes | None = await self._redis.hget(keys.values(job_id), f"{chunk}:{token}:{number}")
         return found
 

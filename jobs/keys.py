@@ -27,7 +27,7 @@
     shap:job:<id>:chunks            hash    chunk id -> JSON record, see `records.Chunk`
     shap:job:<id>:pending           list    chunk ids that wait for a slot
     shap:job:<id>:attempts          list    JSON of every attempt, see `outcomes.Attempt`
-    shap:job:<id>:values            hash    "<chunk>:<token>:<piece>" -> bytes of float64
+    shap:job:<id>:values            hash    "<chunk>:<token>:<piece>" -> bytes of float64; "…:ids" -> MessagePack
     shap:job:<id>:results           zset    "<chunk>:<token>" of the committed values, by first row
     shap:job:<id>:partials          hash    chunk id -> what the summary needs of it (a frame)
     shap:job:<id>:sample            hash    chunk id -> its rows of the sample (MessagePack), see `sample.SampledRows`

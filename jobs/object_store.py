@@ -102,12 +102,12 @@ class ObjectBlobs:
         with contextlib.suppress(BlobsAway):  # swept at the latest when the job has ended
             await self._delete([f"{UPLOADS}/{blob_id}/{number}" for number in pieces])
 
-    async def put_values(self, job_id: str, chunk: str, token: int, number: int, data: bytes) -> bool:
+    async def put_values(self, job_id: str, chunk: str, token: int, number: int | str, data: bytes) -> bool:
         """Always True: nobody reads what a stale token has written."""
         await self._put(f"{RESULTS}/{job_id}/{chunk}.{token}/{number}", data)
         return True
 
-    async def get_values(self, job_id: str, chunk: str, token: int, number: int) -> bytes | None:
+    async def get_values(self, job_id: str, chunk: str, token: int, number: int | str) -> bytes | None:
         try:
             with _translating():
                 found = await obstore.get_async(self._store, f"{RESULTS}/{job_id}/{chunk}.{token}/{number}")

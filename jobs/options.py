@@ -30,6 +30,8 @@ class Options(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=T
     """The most rows in a chunk; without it, the service's SHAP_BATCH_SIZE."""
     unknown_columns: UnknownColumns = "ignore"
     """Columns of the data that are no features of a model with names: left out with a warning, or refused."""
+    id_column: Annotated[str, msgspec.Meta(min_length=1, max_length=10_000)] | None = None
+    """A column of the data that goes through to results in JSON and CSV; no feature, unless the model has it too."""
     check_additivity: bool = True
     """Fail the job when base value plus SHAP values miss the model's own output. Without it the miss is reported."""
     seed: Annotated[int, msgspec.Meta(ge=0, le=2**32 - 1)] = 0

@@ -26,6 +26,8 @@ class of Redis's allocator, which would otherwise round it up by a quarter."""
 MOST_STRIPS = 64
 """Of a part that are read at once: Redis looks into as many pieces, some 30 microseconds each."""
 
+MOST_IDS_BYTES = 4 * 1024 * 1024
+
 Bytes = Annotated[int, Meta(ge=0, lt=2**48)]
 """No address space is larger."""
 
@@ -152,6 +154,12 @@ class Values(msgspec.Struct, tag=True):
     data: bytes
 
 
+class Ids(msgspec.Struct, tag=True):
+    """The ids of the chunk's rows, before its values: MessagePack, a list of text, numbers and nil."""
+
+    data: Annotated[bytes, Meta(max_length=MOST_IDS_BYTES)]
+
+
 class Done(msgspec.Struct, tag=True, kw_only=True):
     """The attempt succeeded. A chunk carries its partial and its rows of the sample, the closing child (or a one-chunk
     job) the summary.
@@ -176,7 +184,7 @@ class Failed(msgspec.Struct, tag=True, kw_only=True):
 
 Request = Load | Open | Explain | Close
 FromSupervisor = Load | Open | Explain | Close | Data
-FromChild = Read | Ready | Converted | Unsuited | Plan | Values | Done | Failed
+FromChild = Read | Ready | Converted | Unsuited | Plan | Ids | Values | Done | Failed
 
 _encoder = msgspec.msgpack.Encoder()
 _from_supervisor = msgspec.msgpack.Decoder(FromSupervisor)

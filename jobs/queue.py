@@ -162,7 +162,7 @@ class Queue:
             lease.chunk = chunk
         return bool(held)
 
-    async def put_values(self, lease: Lease, number: int, data: bytes) -> bool:
+    async def put_values(self, lease: Lease, number: int | str, data: bytes) -> bool:
         """Store a piece of the chunk's values. A full store is given FULL_PATIENCE_S, for other chunks' rows leave it.
 
         Raises StorageFull.

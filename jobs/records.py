@@ -149,6 +149,8 @@ class Layout(msgspec.Struct, kw_only=True, frozen=True):
     """The same in the model's order: the order of the values."""
     order: list[int] | None = None
     """features[i] = columns[order[i]]; None when they are in order already."""
+    id_place: int | None = None
+    """Which of the columns holds the rows' ids."""
     detail: dict[str, Any] = {}
     """For the reader of this format: dtype, row bytes, ..."""
     warnings: JobWarnings = []

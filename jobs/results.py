@@ -8,12 +8,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import msgspec
 
 from jobs import errors, keys
-from jobs.blobs import BlobStore
+from jobs.blobs import IDS, BlobStore
 from jobs.connection import RedisClient
 from jobs.errors import UnreadableRecord
 from jobs.sample import SampledRows
 from jobs.scripts import source
 
+Id = str | int | float | None
 READ_AHEAD = 64
 """Chunk results listed at once while values are streamed."""
 
@@ -64,6 +65,22 @@ class Results:
                     return
                 yield b""
                 under_way = bool(more and await more())
+
+    async def ids(self, job_id: str, row: int) -> tuple[int, list[Id]]:
+        """The first row of the chunk that holds a row, and the ids of all its rows. Raises ResultExpired."""
+        gone = errors.ResultExpired(job_id=job_id, ttl_s=self._job_ttl_s)
+        chunks = await self._committed(job_id, row)
+        if not chunks or chunks[0][0] > row:
+            raise gone
+        first, last, token = chunks[0]
+        raw = await self._blobs.get_values(job_id, f"{first}-{last}", token, IDS)
+        try:
+            found = msgspec.msgpack.decode(raw or b"", type=list[Id])
+        except msgspec.MsgspecError:
+            raise gone from None
+        if len(found) != last - first + 1:
+            raise gone
+        return first, found
 
     async def _committed(self, job_id: str, row: int) -> list[tuple[int, int, int]]:
         """First row, last row and token of the committed chunk that holds a row, and of some that come after it."""

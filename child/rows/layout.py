@@ -11,7 +11,7 @@ import numpy as np
 
 from child import names
 from child.parts import Source
-from child.rows import cells
+from child.rows import cells, ids
 from child.rows.matching import fold, match
 from child.rows.readers import read_rows
 from child.rows.table import Rows, Table
@@ -44,7 +44,9 @@ class Wanted(Protocol):
     def numbers(self) -> Mapping[int, Numbers]: ...
 
 
-def lay_out(table: Table, model: Wanted, field: str, unknown_columns: str = "ignore") -> Layout:
+def lay_out(
+    table: Table, model: Wanted, field: str, unknown_columns: str = "ignore", id_column: str | None = None
+) -> Layout:
     """How the data's columns meet the model's features; names are shown as the data has them.
 
     With names on both sides each feature is looked for (see `matching`), and columns beside them are ignored with a
@@ -54,10 +56,11 @@ def lay_out(table: Table, model: Wanted, field: str, unknown_columns: str = "ign
     """
     names.check(field, table.columns or ())
     columns, said = table.columns, list(table.warnings)
+    id_place = ids.place(table, id_column, field)
     if model.features and columns:
-        order, guesses = _by_name(table, columns, model.features, field, refuse=unknown_columns == "refuse")
+        order, guesses = _by_name(table, columns, model.features, field, id_place, refuse=unknown_columns == "refuse")
     else:
-        order, guesses = _by_place(table, model, field)
+        order, guesses = _by_place(table, model, field, id_place)
         columns = columns or model.features or [f"f{index}" for index in range(table.width)]
     features = [columns[place] for place in order]
     return Layout(
@@ -65,6 +68,7 @@ def lay_out(table: Table, model: Wanted, field: str, unknown_columns: str = "ign
         columns=columns,
         features=features,
         order=None if features == columns else order,
+        id_place=id_place,
         detail=table.detail,
         warnings=warnings.merged(said, guesses),
     )
@@ -104,14 +108,14 @@ def _first(where: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> tuple[int,
 
 
 def _by_name(
-    table: Table, columns: list[str], features: Sequence[str], field: str, *, refuse: bool
+    table: Table, columns: list[str], features: Sequence[str], field: str, id_place: int | None, *, refuse: bool
 ) -> tuple[list[int], list[JobWarning]]:
     """The column of each feature, and what is said of it."""
     found = match(columns, features)
     if found.repeated:
         raise BadHeader(field=field, reason=f"more than one column is named {_some(list(map(repr, found.repeated)))}")
     order = [place for place in found.places if place is not None]
-    taken = set(order)
+    taken = {*order, id_place}
     unknown = [name or f"(column {place + 1})" for place, name in enumerate(columns) if place not in taken]
     if len(order) < len(features) or (refuse and unknown):
         if table.first_line and not order and all(map(cells.is_number, columns)):
@@ -130,16 +134,16 @@ def _by_name(
     return order, said
 
 
-def _by_place(table: Table, model: Wanted, field: str) -> tuple[list[int], list[JobWarning]]:
+def _by_place(table: Table, model: Wanted, field: str, id_place: int | None) -> tuple[list[int], list[JobWarning]]:
     """As many columns as features, in their order; a column without a name before them is pandas's index."""
-    columns, order, said = table.columns or [], list(range(table.width)), []
-    if columns and not columns[0] and table.width == model.n_features + 1:
+    columns, order, said = table.columns or [], [place for place in range(table.width) if place != id_place], []
+    if columns and not columns[0] and len(order) == model.n_features + 1 and id_place != 0:
         order = order[1:]
         said.append(
             warning("columns_ignored", f"{field}: the first column, which has no name, was taken for an index.")
         )
     if len(order) != model.n_features:
-        raise FeatureCount(field=field, found=table.width, expected=model.n_features)
+        raise FeatureCount(field=field, found=len(order), expected=model.n_features)
     named = [columns[place] for place in order] if columns else []
     doubt = _doubt(named, field) if table.first_line else None
     check_names(named, field)

@@ -66,6 +66,8 @@ class Words:
         are; else they are missing. `taken`: what the model makes of them; empty where it knows no list.
         """
         self._missing = None if any(value is None for value in known) else math.nan
+        self.as_text = False
+        """Whether cells are wanted to the letter, even where they look like numbers."""
         self.values = [value for value in known if not is_missing(value)]
         self.unknown = Unknown(list(self.values), taken)
         self._grows = grows

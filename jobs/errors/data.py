@@ -40,6 +40,13 @@ class BadTable(Problem):
     code, status = "bad_table", 422
 
 
+class BadIdColumn(Problem):
+    """{field} cannot give the ids of id_column={column}: {reason}. Name one of its columns, or leave `id_column` \
+out."""
+
+    code, status = "bad_id_column", 422
+
+
 class NoRows(Problem):
     """{field} has no rows. Send at least one."""
 

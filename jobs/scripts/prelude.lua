@@ -182,6 +182,7 @@ end
 
 local function drop_values(chunk)
   local piece = 0
+  redis.call('HDEL', K.values, chunk.id .. ':' .. chunk.token .. ':ids')
   while redis.call('HDEL', K.values, chunk.id .. ':' .. chunk.token .. ':' .. piece) == 1 do piece = piece + 1 end
 end
 

@@ -11,11 +11,11 @@ import time
 
 import structlog
 
-from jobs.blobs import BlobGone
+from jobs.blobs import IDS, BlobGone
 from jobs.connection import RedisError
 from jobs.errors import InputLost, Problem, UnreadableRecord
 from jobs.outcomes import MEMORY_OUTCOMES, Attempt, Outcome
-from jobs.protocol import Close, Done, Explain, Open, Plan, Request, Values
+from jobs.protocol import Close, Done, Explain, Ids, Open, Plan, Request, Values
 from jobs.queue import Decision, Lease, Queue
 from jobs.records import JobError
 from jobs.settings import Settings
@@ -142,6 +142,8 @@ class Executor:
                 break
             if isinstance(message, Plan):
                 await self._planned(run, message)
+            elif isinstance(message, Ids):
+                await self._received_ids(run, message)
             elif isinstance(message, Values):
                 await self._received(run, message)
             else:
@@ -160,6 +162,11 @@ class Executor:
         if not await self._link.retry(lambda: self._commit_plan(run, plan, attempt=None)):
             run.stop(Outcome.CANCELLED)
         run.changing_chunk = False
+
+    async def _received_ids(self, run: Run, ids: Ids) -> None:
+        run.has_ids = True
+        if not await self._link.retry(lambda: self._queue.put_values(run.lease, IDS, ids.data)):
+            run.stop(Outcome.CANCELLED)
 
     async def _received(self, run: Run, values: Values) -> None:
         if not await self._link.retry(lambda: self._queue.put_values(run.lease, run.pieces, values.data)):

@@ -9,7 +9,7 @@ import time
 from array import array
 
 from jobs.outcomes import Outcome
-from jobs.protocol import Done, Failed, Plan, Ready, Values
+from jobs.protocol import Done, Failed, Ids, Plan, Ready, Values
 from jobs.queue import Lease
 from jobs.records import Job, Layout, ModelInfo, Partial, row_bytes
 from jobs.sample import SampledRows, drawn, most_rows
@@ -45,6 +45,7 @@ class Run:
         """A plan of several chunks, to be committed when the attempt has succeeded."""
         self.pieces = 0
         self.value_bytes = 0
+        self.has_ids = False
         self.data_bytes = 0
         """Of the upload."""
         self._wanted_rows = wanted_rows
@@ -87,7 +88,7 @@ class Run:
             return message.summary is not None
         if chunk.kind == "open":
             return bool(self.plan and self.plan.spans)
-        whole = self._fits(message.partial) and self.value_bytes == self.announced_bytes
+        whole = self._fits(message.partial) and self._all_there
         return whole and self._has_sampled(message.sample)
 
     @property
@@ -99,6 +100,11 @@ class Run:
         return most_rows(self._wanted_rows, width, len(self.model.outputs))
 
     @property
+    def _all_there(self) -> bool:
+        wants_ids = self.job.options.id_column is not None
+        return self.value_bytes == self.announced_bytes and self.has_ids == wants_ids
+
+    @property
     def announced_bytes(self) -> int:
         """Of the values of the rows that this chunk has; none before they are known."""
         chunk = self.lease.chunk
@@ -106,8 +112,11 @@ class Run:
             return 0
         return chunk.span.rows * row_bytes(self.layout, self.model, self.job.options)
 
-    def can_be(self, message: Plan | Values | Done | Failed | Ready) -> bool:
+    def can_be(self, message: Plan | Ids | Values | Done | Failed | Ready) -> bool:
         """Whether an honest child says this of its chunk, now."""
+        if isinstance(message, Ids):
+            wanted = self.job.options.id_column is not None and self.announced_bytes > 0
+            return wanted and not self.has_ids and not self.pieces
         if isinstance(message, Values):
             return self.value_bytes + len(message.data) <= self.announced_bytes
         if isinstance(message, Plan):

@@ -36,6 +36,7 @@ STATUSES = {
         "bad_header",
         "bad_names",
         "bad_npy",
+        "bad_id_column",
         "bad_table",
         "bad_record",
         "version_mismatch",

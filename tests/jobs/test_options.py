@@ -18,6 +18,7 @@ DEFAULTS = {
     "max_evals": None,
     "may_shrink": False,
     "unknown_columns": "ignore",
+    "id_column": None,
     "dry_run": False,
     "nsamples": None,
 }

@@ -161,3 +161,36 @@ def test_names_come_back_as_they_were_sent(service: Service) -> None:
     answer = explain(service, text(header=sent))
     result = service.http.get(f"{answer.headers['Location']}/result").json()
     assert result["features"] == sent
+
+
+def test_ids_go_through_to_every_result(service: Service) -> None:
+    """To the letter, in chunks of two rows; no feature, and no column that is unknown."""
+    ids = ["007", "a,b", "=1+1", "", "0.50"]
+    data = str(FRAME.assign(id=ids).to_csv(index=False))
+    answer = explain(service, data, id_column="id", batch_size=2)
+    np.testing.assert_allclose(values(answer), RIGHT[:, :-1], rtol=1e-5, atol=1e-5)
+    assert warned(service, answer) == {}
+    where = f"{answer.headers['Location']}/result"
+    found = service.http.get(where).json()
+    assert found["ids"] == ["007", "a,b", "=1+1", None, "0.50"]
+    assert found["shape"] == [5, 4]
+    assert service.http.get(f"{where}?rows=1-3").json()["ids"] == ["a,b", "=1+1", None]
+    table = pd.read_csv(io.StringIO(service.http.get(where, headers={"Accept": "text/csv"}).text), dtype={"id": str})
+    assert list(table.columns) == ["row", "id", *FRAME]
+    assert table.id.fillna("").tolist() == ["007", "a,b", "'=1+1", "", "0.50"]
+    np.testing.assert_allclose(table[list(FRAME)], RIGHT[:, :-1], rtol=1e-5, atol=1e-5)
+
+
+def test_ids_of_json_and_of_matrices(service: Service) -> None:
+    data = FRAME.assign(key=[5, 6, 7, 8, 9]).to_json(orient="records")
+    answer = explain(service, data, NAMELESS, id_column="key", interactions=True)
+    where = f"{answer.headers['Location']}/result"
+    assert service.http.get(where).json()["ids"] == [5, 6, 7, 8, 9]
+    table = pd.read_csv(io.StringIO(service.http.get(where, headers={"Accept": "text/csv"}).text))
+    assert table.key.tolist() == [key for key in (5, 6, 7, 8, 9) for _ in FRAME]
+
+
+def test_an_id_column_that_is_not_there(service: Service) -> None:
+    for data in (text(), npy(FRAME.to_numpy(float))):
+        problem = explain(service, data, id_column="id").json()
+        assert (problem["code"], problem["data"]["column"]) == ("bad_id_column", "id"), problem
