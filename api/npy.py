@@ -42,9 +42,8 @@ def read_header(head: bytes, field: str) -> Header:
     text, start = _text(head, field)
     descr, shape = _members(text, field)
     if not isinstance(descr, str) or not _NUMBERS.fullmatch(descr):
-        reason = (
-            f"its type is {str(descr)[:80]}; it must be bool, int or float of at most 64 bits (numpy: x.astype(float))"
-        )
+        way_out = "x.astype(float)" if isinstance(descr, str) else "structured_to_unstructured(x)"
+        reason = f"its type is {str(descr)[:80]}; it must be bool, int or float of at most 64 bits (numpy: {way_out})"
         raise BadNpy(field=field, reason=reason)
     rows, columns = _table(shape, field)
     if not rows:
@@ -77,6 +76,8 @@ def _table(shape: Any, field: str) -> tuple[int, int]:
     """Rows and columns."""
     whole = isinstance(shape, tuple) and all(type(size) is int and size >= 0 for size in shape)
     if not whole or len(shape) != 2 or shape[1] < 1:  # noqa: PLR2004 - a table has two dimensions
-        reason = f"the array has shape {str(shape)[:80]}; it must be (rows, columns) (numpy: x.reshape(len(x), -1))"
+        reason = (
+            f"the array has shape {str(shape)[:80]}; it must be (rows, columns) (numpy: x.reshape(1, -1) for one row)"
+        )
         raise BadNpy(field=field, reason=reason)
     return shape[0], shape[1]

@@ -90,7 +90,7 @@ def _guesses(found: Dialect, skipped: int, commented: str | None) -> list[JobWar
             )
         )
     elif skipped:
-        said.append(warning("comment_lines", "Lines that begin with # before the header were skipped."))
+        said.append(warning("comment_lines", "Lines before the header, that begin with # or say sep=, were skipped."))
     return said
 
 

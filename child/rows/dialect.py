@@ -17,6 +17,7 @@ LOOKED_AT = 200
 """Lines that decide on the separator."""
 ALIKE = 0.8
 """The share of them that must have as many cells as the first: one that does not is told when it is read."""
+_BEFORE = re.compile(r"#|\"?sep=.\"?\r?\n", re.IGNORECASE)
 _DECIMAL_COMMA = re.compile(r"\s*[+-]?(\d+,\d*|,\d+)([eE][+-]?\d+)?\s*")
 _DECIMAL_POINT = re.compile(r"\s*[+-]?(\d+\.\d*|\.\d+)([eE][+-]?\d+)?\s*")
 
@@ -52,11 +53,11 @@ def look(head: str) -> Dialect:
 
 
 def preamble(head: str) -> tuple[int, str | None]:
-    """Characters of the comment lines before the header, and the header where it is itself the last of them, as
-    np.savetxt writes it: names for as many cells as the first row has, which holds numbers only.
+    """Characters of the lines before the header (comments, Excel's `sep=;`), and the header where it is itself the last
+    of them, as np.savetxt writes it: names for as many cells as the first row has, which holds numbers only.
     """
     at, last = 0, ""
-    while head.startswith("#", at) and (end := head.find("\n", at)) > 0:
+    while _BEFORE.match(head, at) and (end := head.find("\n", at)) > 0:
         last, at = head[at:end].lstrip("# \t").rstrip("\r"), end + 1
     if not at:
         return 0, None

@@ -24,7 +24,9 @@ from jobs.formats import DataFormat, are_json_lines
 from jobs.protocol import PIECE_BYTES
 from jobs.records import Layout
 from jobs.spans import Span
+from jobs.warnings import warning
 
+GUESSED = "The JSON object's members were taken for columns, as pandas writes them unless it is told orient='index'."
 ROW_MEMBERS = {"rows": "members"}
 _BOM = b"\xef\xbb\xbf"
 
@@ -57,7 +59,8 @@ def _scan_members(source: Source, per_chunk: int, outline: Outline, features: Se
     members = outline.members
     members.check(source.field)
     inner = value_at(source, members.places[0])
-    if not members.are_columns(inner, features):
+    are_columns, guessed = members.are_columns(inner, features)
+    if not are_columns:
         spans = members.cutter.spans(members.last_end)
         return Table(format=DataFormat.JSON, columns=list(inner), width=len(inner), spans=spans, detail=ROW_MEMBERS)
     json_members.check_size(source)
@@ -66,7 +69,8 @@ def _scan_members(source: Source, per_chunk: int, outline: Outline, features: Se
     names = [str(parse(name, source.field, 0)) for name in members.names]
     detail = {"rows": "columns", "places": members.places, "count": len(inner)}
     spans = shared(len(inner), per_chunk, 0, source.size)
-    return Table(format=DataFormat.JSON, columns=names, width=len(names), spans=spans, detail=detail)
+    said = [warning("json_columns", GUESSED)] if guessed else []
+    return Table(format=DataFormat.JSON, columns=names, width=len(names), spans=spans, detail=detail, warnings=said)
 
 
 def _scan_lines(source: Source, per_chunk: int) -> Table:

@@ -68,17 +68,19 @@ class Members:
             )
             raise NoTable(field=field, reason=f'there is no list of rows named "data", and {reason}')
 
-    def are_columns(self, inner: Collection[str], features: Sequence[str] | None) -> bool:
-        """Whether members are columns: names are where more of the model's are, or else where no pandas index is."""
+    def are_columns(self, inner: Collection[str], features: Sequence[str] | None) -> tuple[bool, bool]:
+        """Whether members are columns, and whether that is a guess: names are where more of the model's are, or else
+        where no pandas index is.
+        """
         if self.lists or self.count > self.MOST:
-            return bool(self.lists)
+            return bool(self.lists), False
         outer = [str(parse(name, "", 0)) for name in self.names]
         if features:
             known = set(map(fold, features))
             by_outer, by_inner = (len(known.intersection(map(fold, names))) for names in (outer, inner))
             if by_outer != by_inner:
-                return by_outer > by_inner
-        return _is_index(inner) or not _is_index(outer)
+                return by_outer > by_inner, False
+        return _is_index(inner) or not _is_index(outer), _is_index(inner) == _is_index(outer)
 
 
 def check_size(source: Source) -> None:

@@ -83,7 +83,7 @@ def _header(source: Source) -> tuple[int, int, bool, np.dtype[Any]]:
     except (ValueError, KeyError, SyntaxError, TypeError, RecursionError) as error:
         raise BadNpy(field=source.field, reason=str(error)) from None
     if len(shape) != 2 or shape[0] < 0 or shape[1] < 1:  # noqa: PLR2004
-        reason = f"the array has shape {shape}; it must be (rows, columns) (numpy: x.reshape(len(x), -1))"
+        reason = f"the array has shape {shape}; it must be (rows, columns) (numpy: x.reshape(1, -1) for one row)"
         raise BadNpy(field=source.field, reason=reason)
     if dtype.kind not in "biuf" or dtype.itemsize > np.dtype(np.float64).itemsize:
         reason = f"its type is {dtype}; it must be bool, int or float of at most 64 bits (numpy: x.astype(float))"

@@ -59,6 +59,7 @@ SAME: dict[str, tuple[str | bytes, set[str]]] = {
     "a decimal comma": (text(sep=";", decimal=","), {"csv_dialect"}),
     "a decimal comma and tabs, quoted": (text(sep="\t", decimal=",", quoting=1), {"csv_dialect"}),
     "a comment": ("# exported; by 'us'\n#\n" + text(), {"comment_lines"}),
+    "Excel's hint": ("sep=;\n" + text(sep=";"), {"comment_lines", "csv_dialect"}),
     "a commented header": ("# " + text().replace("True", "1").replace("False", "0"), {"commented_header"}),
     "columns that are no features": (with_columns(customer=list("abcde"), target=[1] * 5), {"columns_ignored"}),
     "an index": (str(FRAME.to_csv()), {"columns_ignored"}),
@@ -122,7 +123,7 @@ REFUSED = {
     "carriage returns": (text().replace("\n", "\r"), "bad_header", "carriage return"),
     "a column twice": (text(header=["age", "age", "owner", "score"]), "bad_header", "more than one column"),
     "one row": (npy(FRAME.to_numpy(float)[0]), "bad_npy", "reshape"),
-    "records": (npy(FRAME.to_records(index=False)), "bad_npy", "astype"),
+    "records": (npy(FRAME.to_records(index=False)), "bad_npy", "structured_to_unstructured"),
     "UTF-16": (text().encode("utf-16"), "unsupported_media_type", "UTF-8"),
 }
 

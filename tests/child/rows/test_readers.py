@@ -259,6 +259,12 @@ def test_rows_or_columns_show_in_the_models_names():
         assert open_table(src, 5, ["b", "a"]).columns == ["a", "b"]
 
 
+def test_rows_or_columns_that_nothing_tells_are_told():
+    raw = json.dumps({"0": {"0": 1, "1": 2}, "1": {"0": 3, "1": 4}}).encode()
+    assert [said.code for said in open_table(source(raw), 5).warnings] == ["json_columns"]
+    assert open_table(source(raw.replace(b'"0": {', b'"x": {')), 5).warnings == []
+
+
 def test_columns_one_after_the_other_have_a_limit(monkeypatch):
     raw = b'{"a": [1, 2], "b": [3, 4]}'
     monkeypatch.setattr(json_members, "MAX_BYTES", len(raw))
