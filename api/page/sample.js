@@ -35,7 +35,7 @@ function predictionOf(found, row, output) {
 function table(place, job, found, output) {
   const features = strongest(found, output);
   let by = { key: "row", down: false }, limit = SHOWN_ROWS, chosen = null;
-  const region = h("div.scroll", { tabindex: "0", role: "region", "aria-labelledby": "rows" });
+  const region = h("div.scroll", { tabindex: "0", role: "region", "aria-label": "Table of rows" });
   const detail = h("div.waterfall", { "aria-live": "polite" });
   show(place, h("section", { "aria-labelledby": "rows" }, h("h2", { id: "rows" }, "Rows"),
     h("p.quiet", {}, `${found.rows.length < found.total_rows ? `${count(found.rows.length)} of ${count(found.total_rows)} rows, drawn at random` : `All ${count(found.total_rows)} rows`}. Red pushed the output up, blue down; choose a row to see how.`),
@@ -73,7 +73,7 @@ function table(place, job, found, output) {
 
   async function choose(at) {
     chosen = at;
-    for (const [place, one] of [...region.querySelectorAll("tbody tr")].entries()) mark(one, place, at);
+    for (const one of region.querySelectorAll("tbody tr")) mark(one, at);
     const picture = h("figure.chart", { tabindex: "0", "aria-label": `Row ${found.rows[at]}` }, loading("its waterfall"));
     show(detail, picture);
     const asked = new URLSearchParams({ row: found.rows[at], output: found.outputs[output] });
@@ -81,7 +81,7 @@ function table(place, job, found, output) {
     detail.scrollIntoView({ block: "nearest", behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth" });
   }
 
-  function mark(line, _, at) {
+  function mark(line, at) {
     const button = line.querySelector("th button"), isIt = button.textContent === String(found.rows[at]);
     line.classList.toggle("is-chosen", isIt);
     button.setAttribute("aria-pressed", String(isIt));
