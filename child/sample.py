@@ -30,13 +30,11 @@ def of_block(
     """Those of a block's rows, the first of which is number `first`, that are `wanted`."""
     numbers = [row for row in wanted if first <= row < first + len(rows)]
     picked = [row - first for row in numbers]
-    effects = values[picked]
-    if effects.ndim == 4:  # noqa: PLR2004 - interactions add up to effects
-        effects = effects.sum(axis=2)
+    effects = values.sum(axis=2) if values.ndim == 4 and picked else values  # noqa: PLR2004 - interactions add up
     return SampledRows(
         rows=numbers,
         data=[[_cell(row, at, prepared.model.words) for at in columns] for row in rows[picked].tolist()],
-        values=_bytes(effects),
+        values=_bytes(effects[picked]) if picked else b"",
         predictions=_bytes(prepared.predict(rows[picked])) if picked else b"",
     )
 

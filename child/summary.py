@@ -14,6 +14,8 @@ from jobs import protocol, warnings
 from jobs.records import MOST_PAIRS, Layout, ModelInfo, Partial
 
 TOP_FEATURES = 20
+PAIR_NUMBERS = 32 * 1024
+"""Interaction values that are summed up at once."""
 NOT_ADDITIVE = warnings.warning(
     "not_additive",
     "Base value plus SHAP values miss the model's own output by more than rounding, and check_additivity was false: "
@@ -33,7 +35,6 @@ def partial(values: Rows, error: float, tolerance: float) -> Partial:
         largest_error=error,
         tolerance=tolerance,
         warnings=[NOT_ADDITIVE] if is_off else [],
-        pair_sum=_pairs(values),
     )
 
 
@@ -49,15 +50,29 @@ def merged(parts: list[Partial]) -> Partial:
         largest_error=worst.largest_error,
         tolerance=worst.tolerance,
         warnings=warnings.merged(*(part.warnings for part in parts)),
-        pair_sum=np.sum([np.frombuffer(part.pair_sum, "<f8") for part in parts], axis=0).tobytes(),
     )
 
 
-def _pairs(values: Rows) -> bytes:
-    """See `Partial.pair_sum`."""
-    if values.ndim < 4 or values[0].size > MOST_PAIRS:  # noqa: PLR2004
-        return b""
-    return np.ascontiguousarray(np.abs(values).sum(axis=0), dtype="<f8").tobytes()
+class Pairs:
+    """The sum of |interaction value| over a chunk's rows: see `Partial.pair_sum`.
+
+    One array, made before any block is computed: one a block would lie where the next block's values could.
+    """
+
+    def __init__(self, numbers: int) -> None:
+        """`numbers` a row: features times features times outputs; 0 without interactions."""
+        self._total = np.zeros(numbers if numbers <= MOST_PAIRS else 0)
+
+    def add(self, values: Rows) -> None:
+        """(rows, features, features, outputs)"""
+        if not len(self._total):
+            return
+        rows, step = values.reshape(len(values), -1), max(1, PAIR_NUMBERS // len(self._total))
+        for start in range(0, len(rows), step):
+            self._total += np.abs(rows[start : start + step]).sum(axis=0)
+
+    def sum(self) -> bytes:
+        return self._total.astype("<f8").tobytes()
 
 
 def _share(part: Partial) -> float:
