@@ -79,19 +79,19 @@ def _explain(
     if found.id_place is not None:
         pipe.send(ids.read(source, span, found, found.id_place))
     rows = prepared.read(source, span, found)
-    per_block, parts, kept = prepared.rows_per_block, [], []
-    columns, pairs = sample.sources(prepared, found), summary.Pairs(prepared.pairs(found))
+    per_block, parts = prepared.rows_per_block, []
+    sampler, pairs = sample.Sampler(prepared, found, wanted), summary.Pairs(prepared.pairs(found))
     for start in range(0, len(rows), per_block):
         block = rows[start : start + per_block]
         values, miss = prepared.explain(block, span.first + start)
         _send_values(pipe, values)
         parts.append(summary.partial(values, miss.error, miss.tolerance))
         pairs.add(values)
-        kept.append(sample.of_block(prepared, block, values, span.first + start, wanted=wanted, columns=columns))
+        sampler.take(block, values, span.first + start)
     whole = summary.merged(parts)
     whole.pair_sum = pairs.sum()
     whole.warnings = warnings.merged(prepared.unknown(found), whole.warnings)
-    return Done(memory=MemoryReport(), partial=whole, sample=sample.merged(kept))
+    return Done(memory=MemoryReport(), partial=whole, sample=sampler.kept())
 
 
 def _close(pipe: Pipe, request: Close) -> Done:

@@ -5,9 +5,10 @@ Used in the child that opens a job. Explains a few rows only to see how fast tha
 
 import time
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from child import expected
+from child import expected, sample
 from child.parts import Source
 from child.prepared import Prepared
 from child.rows import ids, layout
@@ -51,7 +52,7 @@ def open_data(source: Source, request: Open, prepared: Prepared, own: Source | N
     most_rows = ids.MOST_ROWS if prepared.options.id_column else MOST_ROWS
     free = isinstance(request.batch_size, str)
     most = most_rows if isinstance(request.batch_size, str) else min(request.batch_size, most_rows)
-    per_chunk = planner.rows_that_fit(most, request.cap_bytes, prepared.needs_bytes)
+    per_chunk = planner.rows_that_fit(most, request.cap_bytes, partial(needs_bytes, prepared, request))
     table = open_table(source, per_chunk, prepared.model.features)
     found = layout.lay_out(
         table, prepared.model, source.field, prepared.options.unknown_columns, prepared.options.id_column
@@ -73,7 +74,7 @@ def forecast(opened: Opened, request: Open, prepared: Prepared, seen_bytes: int)
     """
     assert opened.rows_per_s
     info, rows, chunks = prepared.info, opened.table.rows, len(opened.table.spans)
-    needed = max(seen_bytes, prepared.needs_bytes(min(rows, opened.per_chunk)))
+    needed = max(seen_bytes, needs_bytes(prepared, request, min(rows, opened.per_chunk)))
     return {
         "dry_run": True,
         "rows": rows,
@@ -91,8 +92,13 @@ def forecast(opened: Opened, request: Open, prepared: Prepared, seen_bytes: int)
     }
 
 
+def needs_bytes(prepared: Prepared, request: Open, rows: int) -> int:
+    """The peak of a child that explains so many rows and keeps those of the sample: an estimate."""
+    return prepared.needs_bytes(rows) + sample.sampler_bytes(prepared, min(rows, request.sample_rows))
+
+
 def _check_one_row(request: Open, prepared: Prepared) -> None:
-    needed = prepared.needs_bytes(1)
+    needed = needs_bytes(prepared, request, 1)
     if needed > request.cap_bytes:
         raise RowExceedsMemory(explainer=prepared.info.explainer, needed_bytes=needed, room_bytes=request.cap_bytes)
 

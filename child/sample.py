@@ -4,6 +4,7 @@ Does not draw them: see `jobs.sample`.
 """
 
 import math
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -12,8 +13,10 @@ from child.models.model import Rows
 from child.prepared import Prepared
 from child.rows.words import Words
 from jobs.records import Layout
-from jobs.sample import TEXT_BYTES, Cell, SampledRows
+from jobs.sample import FLOAT_BYTES, TEXT_BYTES, Cell, SampledRows
 
+CELL_BYTES = 48
+"""Of a cell as a Python object in a list and in the message that tells it: measured."""
 Sources = Sequence[int | None]
 """Where each column of the values stands in the rows; None for one that is a mixture of theirs."""
 
@@ -24,32 +27,50 @@ def sources(prepared: Prepared, found: Layout) -> Sources:
     return [place.get(name) for name in prepared.info.values_of(found)]
 
 
-def of_block(
-    prepared: Prepared, rows: Rows, values: Rows, first: int, *, wanted: Sequence[int], columns: Sources
-) -> SampledRows:
-    """Those of a block's rows, the first of which is number `first`, that are `wanted`."""
-    numbers = [row for row in wanted if first <= row < first + len(rows)]
-    picked = [row - first for row in numbers]
-    effects = values.sum(axis=2) if values.ndim == 4 and picked else values  # noqa: PLR2004 - interactions add up
-    return SampledRows(
-        rows=numbers,
-        data=[[_cell(row, at, prepared.model.words) for at in columns] for row in rows[picked].tolist()],
-        values=_bytes(effects[picked]) if picked else b"",
-        predictions=_bytes(prepared.predict(rows[picked])) if picked else b"",
-    )
+class Sampler:
+    """Keeps a chunk's rows of the sample, block by block.
+
+    In arrays that are made before any block: what is kept of one would lie where the next one's values could.
+    """
+
+    def __init__(self, prepared: Prepared, found: Layout, wanted: Sequence[int]) -> None:
+        """`wanted`: numbers of rows in the whole data, ascending."""
+        self._prepared, self._wanted = prepared, list(wanted)
+        self._sources, rows, outputs = sources(prepared, found), len(wanted), len(prepared.info.outputs)
+        self._given = np.empty((rows, prepared.model.n_features))
+        self._values = np.empty((rows, len(self._sources), outputs), dtype="<f8")
+        self._predictions = np.empty((rows, outputs), dtype="<f8")
+
+    def take(self, rows: Rows, values: Rows, first: int) -> None:
+        """From a block, whose first row is number `first`; values are (rows, features[, features], outputs)."""
+        start, end = bisect_left(self._wanted, first), bisect_left(self._wanted, first + len(rows))
+        if start == end:
+            return
+        picked = [row - first for row in self._wanted[start:end]]
+        self._given[start:end] = rows[picked]
+        effects = values.sum(axis=2) if values.ndim == 4 else values  # noqa: PLR2004 - interactions add up to effects
+        self._values[start:end] = effects[picked]
+        self._predictions[start:end] = self._prepared.predict(self._given[start:end])
+
+    def kept(self) -> SampledRows | None:
+        """All that was taken, once there are no blocks any more; None of a chunk without rows of the sample."""
+        if not self._wanted:
+            return None
+        words = self._prepared.model.words
+        return SampledRows(
+            rows=self._wanted,
+            data=[[_cell(row, at, words) for at in self._sources] for row in self._given.tolist()],
+            values=self._values.tobytes(),
+            predictions=self._predictions.tobytes(),
+        )
 
 
-def merged(blocks: Sequence[SampledRows]) -> SampledRows | None:
-    """Of a chunk whose rows were explained in several blocks; None where none of them is in the sample."""
-    found = [block for block in blocks if block.rows]
-    if not found:
-        return None
-    return SampledRows(
-        rows=[row for block in found for row in block.rows],
-        data=[row for block in found for row in block.data],
-        values=b"".join(block.values for block in found),
-        predictions=b"".join(block.predictions for block in found),
-    )
+def sampler_bytes(prepared: Prepared, rows: int) -> int:
+    """What a Sampler of so many rows adds to a child's peak: its arrays, and at the end their cells as objects."""
+    outputs = len(prepared.info.outputs)
+    columns = len(prepared.info.columns or ()) or prepared.model.n_features
+    arrays = FLOAT_BYTES * rows * (prepared.model.n_features + (columns + 1) * outputs)
+    return arrays + CELL_BYTES * rows * columns
 
 
 def _cell(row: Sequence[float], at: int | None, words: Mapping[int, Words]) -> Cell:
@@ -64,7 +85,3 @@ def _cell(row: Sequence[float], at: int | None, words: Mapping[int, Words]) -> C
 def cut(text: str) -> str:
     """As much of it as is kept: whole characters of at most TEXT_BYTES."""
     return text.encode(errors="replace")[:TEXT_BYTES].decode(errors="ignore")
-
-
-def _bytes(array: Rows) -> bytes:
-    return np.ascontiguousarray(array, dtype="<f8").tobytes()

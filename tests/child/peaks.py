@@ -19,7 +19,9 @@ from typing import Any
 import numpy as np
 
 import child
+from child import sample
 from jobs.protocol import Done, Explain, Plan
+from jobs.sample import most_rows
 from shaptrees import levels
 from tests.child.support import Heard, Supervisor
 
@@ -58,10 +60,13 @@ def measure(case: Case) -> dict[str, Any]:
     )
     gc.collect()
     ctypes.CDLL(None).malloc_trim(0)  # what the case before has left would hide what a child takes
-    request = Explain(sizes=supervisor.sizes, layout=plan.layout, span=span)
+    kept = most_rows(1000, case.features, case.outputs)
+    request = Explain(sizes=supervisor.sizes, layout=plan.layout, span=span, rows=case.rows, sample_rows=kept)
     _, heard = supervisor.ask(request, in_child, supervisor.prepared)
     measured = heard.one(Done).memory.peak_bytes
-    return {"measured": measured, "estimated": supervisor.prepared.needs_bytes(case.rows)}
+    estimated = supervisor.prepared.needs_bytes(case.rows)
+    estimated += sample.sampler_bytes(supervisor.prepared, min(case.rows, kept))
+    return {"measured": measured, "estimated": estimated}
 
 
 def load(supervisor: Supervisor, options: dict[str, Any]) -> Heard:
