@@ -6,12 +6,13 @@ BIN = $(VENV)/bin
 SECONDS = 60
 SEED = 1
 FAULTS =
+INPUTS =
 MUTANTS = 200
 ROOMS = jobs supervisor api
 PIP = $(BIN)/python -m pip --disable-pip-version-check install --quiet
 PINNED = $(PIP) --require-hashes
 
-.PHONY: help install demo test check coverage mutate up bench chaos memory-proof clean
+.PHONY: help install demo test check coverage mutate up bench chaos fuzz memory-proof clean
 
 help:
 	@echo 'make demo      set up, and explain a real data set end to end'
@@ -24,6 +25,7 @@ help:
 	@echo '               a campaign that was stopped goes on; AGAIN=1 tries the survivors again; see docs/mutation.md'
 	@echo 'make bench     measure against shap and other peers; see docs/performance.md'
 	@echo 'make chaos     kill, stop, cut and fill everything under load: SECONDS=60 SEED=1 FAULTS=1000'
+	@echo 'make fuzz      hostile inputs for every route, format and header: SECONDS=60 SEED=1 INPUTS=10000'
 	@echo 'make memory-proof   1,000 jobs on a machine of 512 MB, 100 of which want 2 GB each (as root; JOBS=n)'
 	@echo 'make clean     remove what these commands made'
 	@echo
@@ -65,6 +67,9 @@ bench: $(VENV)/.installed-bench
 chaos: $(VENV)/.installed-dev
 	@$(BIN)/python -m chaos --seconds $(SECONDS) --seed $(SEED) $(if $(FAULTS),--faults $(FAULTS))
 
+fuzz: $(VENV)/.installed-fuzz
+	@$(BIN)/python -m fuzz --seed $(SEED) $(if $(INPUTS),--inputs $(INPUTS),--seconds $(SECONDS))
+
 JOBS = 1000
 memory-proof: $(VENV)/.installed-dev
 	MEMORY_PROOF_JOBS=$(JOBS) $(BIN)/python -m pytest tests/memory/test_campaign.py -s
@@ -98,4 +103,8 @@ $(VENV)/.installed-bench: $(VENV)/.installed-dev requirements-bench.txt
 
 $(VENV)/.installed-mutate: $(VENV)/.installed-dev requirements-mutate.txt
 	@$(PINNED) -r requirements-mutate.txt
+	@touch $@
+
+$(VENV)/.installed-fuzz: $(VENV)/.installed-dev requirements-fuzz.txt
+	@$(PINNED) -r requirements-fuzz.txt
 	@touch $@

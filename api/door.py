@@ -297,6 +297,11 @@ class _Line:
     def is_closing(self) -> bool:
         return self._closed or self._transport.is_closing()
 
+    def write(self, data: bytes) -> None:
+        """A handler hears a moment later that the other side has gone; until then uvloop's transport would raise."""
+        if not self._transport.is_closing():
+            self._transport.write(data)
+
     def close(self) -> None:
         self._closed = True
         self._hang_up()

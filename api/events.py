@@ -9,6 +9,7 @@ it. Between events a comment every KEEPALIVE_S keeps proxies from hanging up. Do
 
 import time
 from collections.abc import AsyncIterator
+from typing import Annotated, Literal
 
 import msgspec
 import structlog
@@ -20,6 +21,7 @@ from api.auth import Realm
 from api.parameters import Parameter
 from api.representation import status_document
 from api.resources import Resources, resources
+from api.responses import JsonResponse
 from api.routes import Answer, Routes
 from jobs.connection import UNAVAILABLE
 from jobs.errors import Problem
@@ -32,14 +34,23 @@ MEDIA_TYPE = "text/event-stream"
 LAST_EVENT_ID = Parameter(name="Last-Event-ID", where="header", description="As a browser sends it.")
 HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 routes = Routes(Realm.API)
+_STATUS = {"contentMediaType": JsonResponse.media_type, "contentSchema": {"$ref": "#/components/schemas/JobStatus"}}
 log = structlog.get_logger()
+
+
+class ServerSentEvent(msgspec.Struct, kw_only=True):
+    """Each event of the stream: OpenAPI 3.1 describes what it is made of by the schema of one."""
+
+    event: Literal["progress", "end"]
+    data: Annotated[str, msgspec.Meta(extra_json_schema=_STATUS)]
+    id: Literal["end"] | msgspec.UnsetType = msgspec.UNSET
 
 
 @routes.get(
     "/jobs/{job_id}/events",
     "followJob",
     "Progress as server-sent events",
-    Answer("`progress` whenever the job has changed, then `end`.", content={MEDIA_TYPE: str}),
+    Answer("`progress` whenever the job has changed, then `end`.", content={MEDIA_TYPE: ServerSentEvent}),
     Answer("The end was seen: do not connect again.", status=204),
     parameters=[LAST_EVENT_ID],
     link="events",

@@ -8,7 +8,7 @@ import re
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from types import TracebackType
-from typing import Protocol
+from typing import Any, Protocol
 
 import anyio
 import msgspec
@@ -174,9 +174,17 @@ def read_options(raw: bytes | None) -> Options:
     if not raw or not raw.strip():
         return Options()
     try:
-        return msgspec.json.decode(raw, type=Options)
+        return msgspec.convert(_with_integers(msgspec.json.decode(raw, type=dict[str, Any])), Options)
     except msgspec.ValidationError as error:
         named = _NAMED_FIELD.search(str(error))
         raise InvalidOptions(reason=str(error), **({"field": named[1]} if named else {})) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise MalformedJson(field="options", reason=str(error)) from None
+
+
+def _with_integers(options: dict[str, Any]) -> dict[str, Any]:
+    """JSON Schema counts 1002.0 among the integers, and there are languages that write all their numbers so."""
+    return {
+        name: int(value) if isinstance(value, float) and value.is_integer() else value
+        for name, value in options.items()
+    }

@@ -15,6 +15,7 @@ import sklearn
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import InvalidParameterError, validate_parameter_constraints
 
+from child import memory
 from child.models.sklearn_parts import parts
 from jobs.errors import UntrustedTypes, VersionMismatch
 
@@ -39,7 +40,11 @@ def modernized(raw: bytes) -> bytes:
                     content = schema.replace(*_MOVED_LOSS) if entry.filename == SCHEMA else archive.read(entry)
                     changed.writestr(entry.filename, content)
             return into.getvalue()
-    except (zipfile.BadZipFile, KeyError, OSError, NotImplementedError, RuntimeError):
+    except (
+        Exception
+    ) as error:  # a garbled archive fails in whatever line comes to it first, and says so when it is loaded
+        if memory.is_out_of_memory(error):
+            raise
         return raw
 
 
@@ -48,7 +53,9 @@ def saved_by(raw: bytes) -> str | None:
     try:
         with zipfile.ZipFile(io.BytesIO(raw)) as archive:
             found = _SAVED_BY.search(archive.read(SCHEMA))
-    except (zipfile.BadZipFile, KeyError, OSError, NotImplementedError, RuntimeError):
+    except Exception as error:  # as above
+        if memory.is_out_of_memory(error):
+            raise
         return None
     return found[1].decode() if found else None
 

@@ -50,10 +50,10 @@ class ForkGate:
                 self.close()
             return
         notice = bytearray(_NOTICE_BYTES)
-        with contextlib.suppress(OSError):  # it was killed while it waited
+        with contextlib.suppress(OSError):  # it was killed while it waited, or interrupted: then it asks again
             fcntl.ioctl(self._listener, _RECEIVE, notice)
             (number,) = _ID.unpack_from(notice)
             allowed = self._granted > 0
-            self._granted -= allowed
             answer = (0, _GO_ON) if allowed else (-errno.EPERM, 0)
             fcntl.ioctl(self._listener, _SEND, _ANSWER.pack(number, 0, *answer))
+            self._granted -= allowed

@@ -19,6 +19,7 @@ import select
 import signal
 import socket
 import sys
+from collections.abc import Iterator
 from types import ModuleType
 from typing import Any, NoReturn
 
@@ -86,7 +87,8 @@ class Forkserver:
             self._leave()
         fork, descriptors = command
         try:
-            pid = os.fork()
+            with _undisturbed():
+                pid = os.fork()
         except OSError as error:
             self._tell(Exited(number=fork.number, status=None, error=f"fork failed: {error.strerror}"))
         else:
@@ -171,6 +173,16 @@ class Forkserver:
             self._sandbox.expect_children()
             gc.freeze()
             Forkserver(control, self._work, prepared, self._sandbox).serve()
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """A fork that a signal interrupts, such as the last child's end, begins again, and would need another leave."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _hand_over(control: socket.socket, gate: int | None) -> None:

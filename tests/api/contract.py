@@ -1,6 +1,7 @@
 """Holds every answer of the app against its own /openapi.json: status, media type, and members, none missing or new."""
 
 import copy
+import json
 import re
 from functools import cache
 from http import HTTPStatus
@@ -10,7 +11,7 @@ import httpx2
 from jsonschema import Draft202012Validator
 from starlette.testclient import TestClient
 
-from api import openapi
+from api import events, openapi
 from api.app import OPERATIONS
 
 Document = dict[str, Any]
@@ -68,8 +69,19 @@ def _check_content(answer: Document, response: httpx2.Response) -> None:
         return
     media_type = response.headers["content-type"].split(";")[0]
     assert media_type in answer["content"], f"{media_type} is none of {list(answer['content'])}"
+    validator = _validator(media_type, str(answer["content"][media_type]["schema"]))
     if media_type.endswith("json"):
-        _validator(media_type, str(answer["content"][media_type]["schema"])).validate(response.json())
+        validator.validate(response.json())
+    elif media_type == events.MEDIA_TYPE:
+        for event in _events(response.text):
+            validator.validate(event)
+            _validator(media_type, str({"$ref": "#/components/schemas/JobStatus"})).validate(json.loads(event["data"]))
+
+
+def _events(text: str) -> list[dict[str, str]]:
+    """The fields of each; comments keep proxies awake."""
+    blocks = [[line for line in block.splitlines() if line[0] != ":"] for block in text.split("\n\n")]
+    return [dict(line.split(": ", 1) for line in block) for block in blocks if block]
 
 
 @cache

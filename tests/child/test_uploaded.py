@@ -185,3 +185,19 @@ NATIVE = {
 def test_arrays_that_native_code_follows_are_checked(samples, name):
     with pytest.raises((BadTree, ValueError)):
         sklearn_parts.check(NATIVE[name](samples))
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_garbled_archive_is_an_unreadable_model(samples, method):
+    """Each way of packing fails in its own words, in whatever line comes to the damage first."""
+    raw, packed = skops_bytes(LinearRegression().fit(samples.x, samples.number)), io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(raw)) as honest, zipfile.ZipFile(packed, "w", method) as archive:
+        for name in sorted(honest.namelist(), reverse=True):  # the schema first
+            archive.writestr(name, honest.read(name))
+    raw = packed.getvalue()
+    head = 30 + len("schema.json")
+    for at in range(head, head + 150, 9):
+        broken = bytearray(raw)
+        broken[at : at + 4] = b"\xff\x00\xff\x00"
+        failed = refusal(bytes(broken), npy(samples.x[:2]), npy(samples.x[:4]))
+        assert failed.code in ("unreadable_model", "unsupported_media_type"), failed

@@ -46,6 +46,16 @@ async def test_who_lies_of_its_forks_is_lost(
     assert bystander.poll() is None
 
 
+async def test_a_fork_that_signals_interrupt_needs_no_second_leave(service: Service) -> None:
+    """The kernel begins such a fork again, and asks again."""
+    with structlog.testing.capture_logs() as logs:
+        async with service.supervisor(worker_slots=1, chunk_max_attempts=1, sandbox="auto"):
+            script, model = {"rows": 16, "per_chunk": 1}, {"acts": {"load": ["alarms"]}}
+            job = await service.ended(await service.submit(script, model))
+    assert job.state is JobState.FINISHED, job.error
+    assert [line for line in logs if line["event"] == "forking_process_disbelieved"] == []
+
+
 async def test_only_its_own_children_are_held(bystander: subprocess.Popen[bytes]) -> None:
     with pytest.raises(NotItsChild):
         Descendant.told_by(1, bystander.pid)

@@ -1,0 +1,12 @@
+"""`python -m fuzz` (`make fuzz`): a seeded campaign of hostile inputs against the whole service, with real processes.
+
+One process, one event loop, several clients, each input on a connection of its own. Every input is drawn by its seed
+and number alone. Nothing is broken but what is sent: for dead processes and lost connections see `chaos`.
+
+- `campaign`: the order of events, from the first start to the verdict. `__main__` reads the command line.
+- `inputs`: the kinds of input and the sequence that a seed gives. `messages`: HTTP as bytes, whole or damaged.
+- `files`: files of every format, damaged in what they say; `damage`: bytes, documents and lines, of no format.
+- `samples`: the valid files that are damaged. `ubjson`: writes what XGBoost does.
+- `service`: web, supervisor and store, and what shows of them from outside. `client`: one input, its answer, its job.
+- `checks`: what may never happen. `contract`: schemathesis against /openapi.json. `report`: what is printed.
+"""

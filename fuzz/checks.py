@@ -1,0 +1,99 @@
+"""What may never happen, whatever was sent. Runs in the campaign.
+
+Every finding is a line for people, sorted under a category; without findings the campaign has passed.
+"""
+
+import json
+import re
+from collections import Counter
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+from fuzz.client import Answer
+from fuzz.inputs import Input
+from jobs.states import ENDED, JobState
+
+CATEGORIES = (
+    "no answer",
+    "server error",
+    "bad problem",
+    "stuck job",
+    "unnamed end",
+    "refused though valid",
+    "stalled",
+    "too large",
+    "ended by itself",
+    "left process",
+    "left file",
+    "logged fault",
+    "contract",
+)
+ANNOUNCED = frozenset({"busy", "storage_full", "too_many_connections", "memory_cap", "no_room"})
+"""Codes of 503 and 507 that a client is told to expect."""
+UNNAMED = frozenset({"raised", "internal", "supervisor_lost", "unknown"})
+"""Ends of a job that name no cause: somebody forgot one."""
+LOG_LINES = 4000
+_ERRORS = re.compile(r'Traceback|"level": "(?:critical|error)"|"exception":|AddressSanitizer|Fatal Python error')
+
+
+class Findings:
+    """Lines by category."""
+
+    def __init__(self) -> None:
+        self.lines: dict[str, list[str]] = {category: [] for category in CATEGORIES}
+
+    def add(self, category: str, line: str) -> None:
+        self.lines[category].append(line)
+
+    def __bool__(self) -> bool:
+        return any(self.lines.values())
+
+
+def check_answer(sent: Input, answer: Answer, findings: Findings) -> None:
+    """Of a whole request there is one; an error is a problem; what is ours to mend is not there at all."""
+    label = f"{sent.name}: {answer.status} {answer.body[:300]!r}"
+    if sent.whole and not answer.complete:
+        findings.add("no answer", label)
+    if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR and answer.document.get("code") not in ANNOUNCED:
+        findings.add("server error", label)
+    if answer.complete and answer.status >= HTTPStatus.BAD_REQUEST and _is_bad_problem(answer):
+        findings.add("bad problem", label)
+
+
+def _is_bad_problem(answer: Answer) -> bool:
+    """HEAD has no body, and /job_status/{job_id} is older than problems: both keep the status."""
+    if b"Traceback" in answer.body:
+        return True
+    if not answer.body or "job_status" in answer.document.get("links", {}):
+        return False
+    is_problem = answer.headers.get("content-type") == "application/problem+json"
+    return not is_problem or answer.document.get("status") != answer.status
+
+
+def check_job(sent: Input, job: dict[str, Any], findings: Findings) -> None:
+    """It has ended, by a name."""
+    label, error = f"{sent.name}: {job.get('job_id')}", job.get("error") or {}
+    said = json.dumps(error)[:600]
+    if job.get("status") not in ENDED:
+        findings.add("stuck job", f"{label} {json.dumps(job)[:1000]}")
+    elif error.get("code") in UNNAMED or "Traceback" in said:
+        findings.add("unnamed end", f"{label} {said}")
+    elif sent.must_finish and job["status"] == JobState.FAILED:
+        findings.add("refused though valid", f"{label} {said}")
+
+
+def check_logs(directory: Path, findings: Findings) -> None:
+    """No traceback, and nothing that an operator would be woken for."""
+    for path in sorted(directory.glob("*.log")):
+        faults = Counter(_event(line) for line in path.read_text().splitlines() if _ERRORS.search(line))
+        for event, count in faults.items():
+            findings.add("logged fault", f"{path.name}: {count} x {event}")
+
+
+def _event(line: str) -> str:
+    try:
+        entry = json.loads(line)
+        return f"{entry['event']}: {str(entry.get('exception') or entry.get('error') or '')[-300:]}"
+    except (ValueError, KeyError, TypeError):
+        return line[:300]

@@ -1,0 +1,80 @@
+"""What a seed gives: always the same, some of everything, and files that are read as far as they go."""
+
+import itertools
+import json
+import random
+
+import numpy as np
+import pytest
+
+from api import openapi
+from api.app import OPERATIONS
+from fuzz import files, ubjson
+from fuzz.inputs import KINDS, inputs
+from fuzz.samples import Sample, Samples, as_json
+from shaptrees.readers import ubjson as reader
+
+ROWS = [[0.5, -1.0, 2.0, 3.0]] * 3
+TREES = {"learner": {"trees": [[1, 2, 3], [0.5, 1.5]], "name": "a", "none": None, "yes": True, "large": 2**40}}
+SAMPLES = Samples(
+    models=[
+        Sample(name=name, format=kind, model=raw, predictions=[1.0])
+        for name, kind, raw in (
+            ("xgboost", "json", as_json(TREES)),
+            ("ubjson", "ubjson", ubjson.encode(TREES)),
+            ("lightgbm", "lightgbm", b"tree\nversion=v4\nleaf_value=1 2 3\n"),
+            ("catboost", "binary", bytes(100)),
+        )
+    ],
+    rows=ROWS,
+)
+DOCUMENT = openapi.document(OPERATIONS)
+
+
+def drawn(seed: int, count: int) -> list[tuple[str, bytes]]:
+    return [(sent.name, sent.raw) for sent in itertools.islice(inputs(seed, SAMPLES, DOCUMENT), count)]
+
+
+def test_the_same_seed_gives_the_same_inputs() -> None:
+    assert drawn(1, 30) == drawn(1, 30)
+    assert drawn(1, 30) != drawn(2, 30)
+
+
+def test_there_is_some_of_every_kind() -> None:
+    kinds = {name.partition(" ")[2] for name, _ in drawn(1, 400)}
+    assert kinds == set(KINDS)
+
+
+def test_every_operation_is_asked() -> None:
+    heads = [raw.split(b"\r\n")[0].decode() for name, raw in drawn(1, 3000) if name.endswith("route")]
+    for path, methods in DOCUMENT["paths"].items():
+        begin = path.split("{")[0]
+        for method in methods:
+            assert any(head.startswith((f"{method.upper()} {begin}", f"HEAD {begin}")) for head in heads), path
+
+
+@pytest.mark.parametrize("value", [TREES, [], {}, [1.5, 2.5], [1, -1, 300], "ä", None, [True, None, "x"], -(2**31), 7])
+def test_what_is_written_as_ubjson_is_read_again(value: object) -> None:
+    found = reader.decode(ubjson.encode(value))
+    assert json.dumps(found, default=lambda array: array.tolist()) == json.dumps(value)
+
+
+@pytest.mark.parametrize("kind", ["npy", "csv", "json", "ubjson", "lightgbm", "binary"])
+def test_a_damaged_file_is_another_one(kind: str) -> None:
+    raw = {
+        "npy": SAMPLES.npy,
+        "csv": SAMPLES.csv,
+        **{sample.format: sample.model for sample in SAMPLES.models},
+    }[kind]
+    found = [files.damaged(random.Random(number), kind, raw) for number in range(40)]
+    assert len(set(found)) > 30
+    assert sum(one == raw for one in found) < 5
+
+
+def test_some_damage_is_far_behind_the_first_bytes() -> None:
+    """Nearly all heads of arrays are readable, so that the numbers behind them are read."""
+    read = 0
+    for number in range(60):
+        raw = files.numpy_array(random.Random(number), SAMPLES.npy)
+        read += raw[:8] == b"\x93NUMPY\x01\x00" and np.dtype("<f8").str.encode() in raw[:100]
+    assert read > 30
