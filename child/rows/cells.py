@@ -3,6 +3,7 @@
 Does not know where a cell stands in the file: callers name the row and the column.
 """
 
+import csv
 import itertools
 import re
 from collections.abc import Mapping, Sequence
@@ -17,6 +18,7 @@ from jobs.errors import NotNumeric, RaggedRow
 from jobs.records import Layout
 
 SHOWN_CHARS = 60
+csv.field_size_limit(2**31 - 1)  # a cell is as long as its file lets it be: it is refused by its place, not by csv
 NAN = float("nan")
 NO_WORDS: Mapping[int, Words] = {}
 _THOUSANDS = re.compile(

@@ -23,6 +23,7 @@ from jobs.formats import DATA_FORMATS, SNIFF_BYTES, DataFormat, sniff_data
 NUMBERS_ONLY = "Send numbers, as predict_proba, predict or decision_function give them; labels cannot be compared"
 MEMBERS = ("data", "predictions")
 """Of a JSON object: where the numbers are, if there are other members."""
+NO_NUMBERS = "it holds no numbers"
 
 
 def read(source: Source) -> Rows:
@@ -36,7 +37,7 @@ def read(source: Source) -> Rows:
         raise _bad(source, f"it is {found.label}; send NPY, CSV or JSON")
     values = _READERS[found](source, raw)
     if not values.size:
-        raise _bad(source, "it holds no numbers")
+        raise _bad(source, NO_NUMBERS)
     if not np.isfinite(values).all():
         raise _bad(source, f"row {int((~np.isfinite(values)).any(axis=1).argmax())} is missing or infinite")
     return values
@@ -49,6 +50,8 @@ def _npy(source: Source, raw: bytes) -> Rows:
         reason = f"the array has shape {shape} and type {dtype}; it must be (rows,) or (rows, outputs) of numbers"
         raise _bad(source, f"{reason}. {NUMBERS_ONLY}")
     count = math.prod(shape)
+    if not count:
+        raise _bad(source, NO_NUMBERS)
     if min(shape) < 0 or count * dtype.itemsize > len(raw) - start:
         raise _bad(source, "the NPY file is truncated")
     flat = np.frombuffer(raw, dtype, count, start)

@@ -116,15 +116,6 @@ def test_invalid_options_name_the_field(client: TestClient, options: str, field:
     assert field in problem["detail"]
 
 
-def test_a_whole_number_may_be_written_as_a_fraction(client: TestClient) -> None:
-    """JSON Schema counts 7.0 among the integers, and there are languages that write all their numbers so."""
-    options = '{"seed": 1002.0, "batch_size": 7.0, "max_evals": 5e2}'
-    job_id = client.post("/analyze", files=files(), data={"options": options}).json()["job_id"]
-    assert client.get(f"/jobs/{job_id}").json()["options"] == {"seed": 1002, "batch_size": 7, "max_evals": 500}
-    for refused in ('{"seed": 0.5}', '{"seed": 1e300}', '{"dry_run": 1.0}', '{"seed": "7"}'):
-        assert client.post("/analyze", files=files(), data={"options": refused}).status_code == 422
-
-
 REFUSED_JSON = [
     ({**JSON_BODY, "data": None}, 400, "missing_part"),
     ({"data": JSON_BODY["data"]}, 400, "model_choice"),

@@ -26,3 +26,12 @@ def test_predictions_that_are_too_many_are_told_how_many_suffice(client: TestCli
     problem = client.post("/analyze", files=files(expected=("e", b"1\n" * 600_000))).json()
     assert (problem["data"]["field"], problem["data"]["limit_bytes"]) == ("expected", 1024 * 1024)
     assert "first rows only" in problem["detail"]
+
+
+def test_a_whole_number_may_be_written_as_a_fraction(client: TestClient) -> None:
+    """JSON Schema counts 7.0 among the integers, and there are languages that write all their numbers so."""
+    options = '{"seed": 1002.0, "batch_size": 7.0, "max_evals": 5e2}'
+    job_id = client.post("/analyze", files=files(options=(None, options))).json()["job_id"]
+    assert client.get(f"/jobs/{job_id}").json()["options"] == {"seed": 1002, "batch_size": 7, "max_evals": 500}
+    for refused in ('{"seed": 0.5}', '{"seed": 1e300}', '{"dry_run": 1.0}', '{"seed": "7"}'):
+        assert client.post("/analyze", files=files(options=(None, refused))).status_code == 422

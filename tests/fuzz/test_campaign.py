@@ -8,7 +8,7 @@ import pytest
 from cli.processes import ROOT
 from fuzz.campaign import kept
 
-INPUTS = 150
+INPUTS = 100
 
 
 @pytest.mark.timeout(240)

@@ -199,6 +199,7 @@ BAD = [
     (b'{"columns": ["a"], "data": [[1, 2]]}', errors.RaggedRow),
     (b"a,b\n1,red\n", errors.NotNumeric),
     (b"a,b\n1,1_000\n", errors.NotNumeric),
+    (b'a,b\n1,"' + b"x" * 200_000 + b'"\n', errors.NotNumeric),
     (b"a,b\n1,[2\n3],4\n", errors.NotNumeric),
     (b'[[1, "red"]]', errors.NotNumeric),
     (b"[[1, [2]]]", errors.NotNumeric),
