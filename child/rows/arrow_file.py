@@ -7,6 +7,7 @@ means is said in `cells`.
 """
 
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from itertools import accumulate, pairwise
 from typing import Any, NamedTuple
@@ -26,16 +27,17 @@ from jobs.spans import Span
 
 SHARE = 16
 """Of the largest row group, that a chunk is at least one of: how often a group may be read."""
-BATCH_CELLS = 128 * 1024
-"""Decoded at once."""
+BATCH_ROWS = 16 * 1024
+"""Of a column, that are decoded at once."""
 READ_BYTES = 64 * 1024
 """Of a Parquet column at once."""
 
 
 def pyarrow() -> Any:
-    """With one thread, and with the system's allocator, as others reserve what a capped child may not. Raises
-    ImportError.
+    """With one thread, and with the system's allocator, as others reserve what a capped child may not. Where pandas is
+    not there yet it is kept away: pyarrow would import it for nothing. Raises ImportError.
     """
+    sys.modules.setdefault("pandas", None)  # type: ignore[arg-type]
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     import pyarrow as pa
 
@@ -61,23 +63,19 @@ def scan_arrow(source: Source, per_chunk: int, _: Sequence[str] | None = None) -
 
 
 def read_parquet(source: Source, span: Span, layout: Layout, words: Mapping[int, Words]) -> Rows:
-    """(span.rows, features). Raises BadTable and NotNumeric."""
+    """(span.rows, features), a column at a time: pages are a megabyte each. Raises BadTable and NotNumeric."""
     rows = np.empty((span.rows, len(layout.features)))
     with _Failures(source, DataFormat.PARQUET):
-        file, done = _parquet(source), 0
+        file = _parquet(source)
         groups, skip = _touched(layout.detail["ends"], span)
-        wanted = layout.features
-        step = max(1, min(span.rows, BATCH_CELLS // len(wanted)))
-        for batch in file.iter_batches(step, row_groups=groups, columns=list(set(wanted)), use_threads=False):
-            part = batch[min(skip, len(batch)) : skip + span.rows - done]
-            skip = max(0, skip - len(batch))
-            for place, name in enumerate(wanted):
-                column = part.column(part.schema.get_field_index(name))
-                own = _Column(name, words.get(place), source.field)
-                rows[done : done + len(part), place] = own.numbers(column, span.first + done)
-            done += len(part)
-            if done == span.rows:
-                break
+        for place, name in enumerate(layout.features):
+            own, done, left = _Column(name, words.get(place), source.field), 0, skip
+            for batch in file.iter_batches(BATCH_ROWS, row_groups=groups, columns=[name], use_threads=False):
+                column = batch.column(batch.schema.get_field_index(name))[left : left + span.rows - done]
+                rows[done : done + len(column), place] = own.numbers(column, span.first + done)
+                done, left = done + len(column), max(0, left - len(batch))
+                if done == span.rows:
+                    break
     return rows
 
 
