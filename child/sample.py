@@ -79,7 +79,7 @@ def _cell(row: Sequence[float], at: int | None, words: Mapping[int, Words]) -> C
     if at not in words:
         return row[at]
     cell = words[at].values[int(row[at])]
-    return cut(cell) if isinstance(cell, str) else float(cell)
+    return float(cell) if isinstance(cell, float | bool) else cut(str(cell))
 
 
 def cut(text: str) -> str:

@@ -27,7 +27,19 @@ _OTHER_FEATURES = ("cat", "text", "embedding")
 
 def load(file: BinaryIO) -> Model:
     """Raises MissingExtra, UnreadableModel and UnsupportedModel."""
-    raw = file.read()
+    return describe(_loaded(file.read()))
+
+
+def estimator(raw: bytes) -> Any:
+    """As scikit-learn knows it: a classifier where it has classes, else a regressor. Raises as `load`."""
+    found = _loaded(raw)
+    import catboost
+
+    kind = catboost.CatBoostClassifier if len(found.classes_) else catboost.CatBoostRegressor
+    return kind().load_model(blob=raw)
+
+
+def _loaded(raw: bytes) -> Any:
     _check_length(raw)
     try:
         import catboost
@@ -42,7 +54,7 @@ def load(file: BinaryIO) -> Model:
         if memory.is_out_of_memory(error):
             raise
         raise UnreadableModel(format=ModelFormat.CATBOOST, reason=str(error)[:300]) from None
-    return describe(booster)
+    return booster
 
 
 def describe(booster: Any) -> Model:

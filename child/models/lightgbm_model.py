@@ -23,16 +23,19 @@ from shaptrees.readers.names import given_names
 
 def load(file: BinaryIO) -> Model:
     """Raises UnreadableModel and UnsupportedModel."""
-    raw = file.read()
+    return describe(booster(file.read()))
+
+
+def booster(raw: bytes) -> lgb.Booster:
+    """Checked first. Raises UnreadableModel."""
     lightgbm.check(raw)
     try:
         # Without tree_sizes LightGBM reads the trees one after the other, as they were checked.
-        booster = lgb.Booster(model_str=re.sub(r"(?m)^tree_sizes=.*\n", "", normalized(raw), count=1))
+        return lgb.Booster(model_str=re.sub(r"(?m)^tree_sizes=.*\n", "", normalized(raw), count=1))
     except (ValueError, lgb.basic.LightGBMError) as error:
         if memory.is_out_of_memory(error):
             raise
         raise UnreadableModel(format=ModelFormat.LIGHTGBM_TEXT, reason=str(error)[:300]) from None
-    return describe(booster)
 
 
 def describe(booster: lgb.Booster, classes: Any = None) -> Model:

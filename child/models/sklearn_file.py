@@ -3,6 +3,7 @@
 Used in templates. Does not cover what a model can be explained with: see `child.explainers`.
 """
 
+import math
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -20,7 +21,7 @@ from skops.io.exceptions import UntrustedTypesFoundException
 
 from child import memory
 from child.models import sklearn_parts, uploaded, versions
-from child.models.model import LastStep, Model, Output, Rows, output
+from child.models.model import LastStep, Model, Output, Rows, as_columns, output
 from child.pipelines.apart import Apart, begins_with_text, dense, take_apart
 from child.pipelines.provenance import NotApart, Walk
 from child.pipelines.wants import Wants
@@ -75,7 +76,7 @@ def describe(estimator: Any, file_format: str, version: str | None = None) -> Mo
     _require_fitted(estimator, name)
     try:
         sklearn_parts.check(estimator)
-        found = _described(estimator, name)
+        found = _of_any_library(estimator)
     except (BadTree, TypeError, ValueError) as error:
         raise UnreadableModel(format=file_format, reason=str(error)) from None
     except AttributeError as error:
@@ -124,10 +125,45 @@ def _steps(estimator: Any, n_features: int, features: list[str] | None) -> tuple
 
 def _last_step(apart: Apart, table: Table) -> LastStep:
     return LastStep(
-        model=_described(apart.last, type(apart.last).__name__),
+        model=_of_any_library(apart.last),
         columns=apart.columns,
-        transform=lambda rows: dense(apart.transform(table(rows))),
+        transform=lambda rows: _no_missing_marks(dense(apart.transform(table(rows))), apart.last),
     )
+
+
+def _of_any_library(last: Any) -> Model:
+    """Whatever library's it is."""
+    library = type(last).__module__.partition(".")[0]
+    if library in LIBRARIES:
+        return LIBRARIES[library](last)
+    return _described(last, type(last).__name__)
+
+
+def _xgboost(last: Any) -> Model:
+    from child.models import xgboost_model
+
+    return xgboost_model.describe(last.get_booster(), getattr(last, "classes_", None))
+
+
+def _lightgbm(last: Any) -> Model:
+    from child.models import lightgbm_model
+
+    return lightgbm_model.describe(last.booster_, getattr(last, "classes_", None))
+
+
+def _catboost(last: Any) -> Model:
+    from child.models import catboost_model
+
+    return catboost_model.describe(last)
+
+
+LIBRARIES: dict[str, Callable[[Any], Model]] = {"xgboost": _xgboost, "lightgbm": _lightgbm, "catboost": _catboost}
+
+
+def _no_missing_marks(rows: Rows, last: Any) -> Rows:
+    """XGBoost's wrappers may take another number than NaN for a missing value."""
+    mark = getattr(last, "missing", math.nan)
+    return np.where(rows == mark, np.nan, rows) if isinstance(mark, float | int) and not math.isnan(mark) else rows
 
 
 def _trees(estimator: Any, name: str, obstacle: str) -> Trees:
@@ -201,7 +237,8 @@ def _through(estimator: Any, key: str, whole: Output, last: LastStep, named: Any
     """An output of the whole pipeline: its own, where it has a method for it, else that of its last step."""
     own = getattr(estimator, METHODS.get(key, ""), None)
     call = named(own) if own else (lambda rows: whole.call(last.transform(rows)))
-    return output(call, whole.names)
+    count = len(whole.names)  # a booster of two classes has one output, and scikit-learn's way two
+    return Output(call=lambda rows: as_columns(call(rows))[:, -count:], names=whole.names)
 
 
 def _path_lengths(forest: IsolationForest, rows: Rows) -> Rows:

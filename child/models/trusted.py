@@ -160,6 +160,13 @@ FUNCTIONS = {
 """Beside NumPy's and SciPy's elementwise functions: they compute with the arrays that they are given."""
 
 
+WRAPPERS = frozenset(
+    {f"xgboost.sklearn.XGB{kind}" for kind in ("Classifier", "Regressor", "Ranker", "RFClassifier", "RFRegressor")}
+    | {f"lightgbm.sklearn.LGBM{kind}" for kind in ("Classifier", "Regressor", "Ranker")}
+)
+"""Of other libraries' boosters, which stand in them as bytes: see `boosters_inside`."""
+
+
 def _named(groups: dict[str, str]) -> frozenset[str]:
     return frozenset(f"sklearn.{module}.{name}" for module, names in groups.items() for name in names.split())
 
@@ -174,7 +181,7 @@ FUNCTION_NAMES = _named(FUNCTIONS)
 PARTIAL_OF = "sklearn.utils.validation.check_array"
 """The only function of which there are partial ones, in histogram boosting."""
 BY_LOADER: dict[str, frozenset[str]] = {
-    "ObjectNode": _named(ESTIMATORS) | _named(INTERNAL) | _named(PLAIN_LOSSES),
+    "ObjectNode": _named(ESTIMATORS) | _named(INTERNAL) | _named(PLAIN_LOSSES) | WRAPPERS,
     "TreeNode": frozenset({"sklearn.tree._tree.Tree"}),
     "LossNode": _named(LOSSES),
     "DictNode": frozenset({"builtins.dict", "collections.OrderedDict", "sklearn.utils._bunch.Bunch"}),
@@ -194,7 +201,8 @@ BY_LOADER: dict[str, frozenset[str]] = {
     "SparseMatrixNode": frozenset(
         f"scipy.sparse._{kind}.{kind}_{shape}" for kind in ("csr", "csc", "coo") for shape in ("matrix", "array")
     ),
-    "TypeNode": SCALARS | {"builtins.str", "builtins.int", "builtins.float", "builtins.bool"},
+    "TypeNode": SCALARS
+    | {"collections.OrderedDict", "builtins.str", "builtins.int", "builtins.float", "builtins.bool"},
     "PartialNode": frozenset({"functools.partial"}),
     "CachedNode": frozenset(),
 }

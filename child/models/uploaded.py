@@ -7,7 +7,6 @@ follows: see `sklearn_parts`, which operators' own files pass as well.
 import io
 import json
 import zipfile
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,8 @@ import scipy.special
 import skops.io
 from sklearn.feature_extraction.text import HashingVectorizer, _VectorizerMixin
 
-from child.models import sklearn_parts
+from child.models import boosters_inside, sklearn_parts
+from child.models.boosters_inside import nodes
 from child.models.trusted import BY_LOADER, FUNCTION_NAMES, PARTIAL_OF, TRUSTED
 from jobs.errors import UnreadableModel, UntrustedTypes
 
@@ -27,29 +27,17 @@ Node = dict[str, Any]
 
 def loads(raw: bytes) -> Any:
     """The estimator. Raises UntrustedTypes, UnreadableModel, and whatever skops makes of a garbled archive."""
+    raw = boosters_inside.unpacked(raw)
     with zipfile.ZipFile(io.BytesIO(raw)) as archive:
         schema = json.loads(archive.read("schema.json"))
-    foreign = sorted({name for node in _nodes(schema) if (name := _foreign(node))})
+    foreign = sorted({name for node in nodes(schema) if (name := _foreign(node))})
     if foreign:
         raise UntrustedTypes(types=", ".join(foreign[:SHOWN]))
-    ufuncs = {_name(node) for node in _nodes(schema) if node["__loader__"] == "FunctionNode"}
+    ufuncs = {_name(node) for node in nodes(schema) if node["__loader__"] == "FunctionNode"}
     estimator = skops.io.loads(raw, trusted=[*TRUSTED, *ufuncs])
     for part in sklearn_parts.parts(estimator):
         _check_content_only(part)
-    return estimator
-
-
-def _nodes(schema: Any) -> Iterator[Node]:
-    """Everything that skops would rebuild, however deep."""
-    waiting = [schema]
-    while waiting:
-        thing = waiting.pop()
-        if isinstance(thing, dict):
-            if isinstance(thing.get("__loader__"), str):
-                yield thing
-            waiting += thing.values()
-        elif isinstance(thing, list):
-            waiting += thing
+    return boosters_inside.restore(estimator)
 
 
 def _name(node: Node) -> str:

@@ -29,15 +29,20 @@ errors all point one way, and far more trees in practice."""
 def load(file: BinaryIO) -> Model:
     """Raises UnreadableModel and UnsupportedModel."""
     raw = file.read()
-    odd = xgboost.check(raw)
+    return replace(describe(booster(raw)), warnings=xgboost.check(raw))
+
+
+def booster(raw: bytes) -> xgb.Booster:
+    """Checked first. Raises UnreadableModel."""
+    xgboost.check(raw)
     try:
-        booster = xgb.Booster({"nthread": 1})
-        booster.load_model(bytearray(xgboost.completed(raw)))
+        found = xgb.Booster({"nthread": 1})
+        found.load_model(bytearray(xgboost.completed(raw)))
     except (ValueError, xgb.core.XGBoostError) as error:
         if memory.is_out_of_memory(error):
             raise
         raise UnreadableModel(format=xgboost.file_format(raw), reason=reason_of(error)) from None
-    return replace(describe(booster), warnings=odd)
+    return found
 
 
 def describe(booster: xgb.Booster, classes: Any = None) -> Model:

@@ -57,10 +57,17 @@ def take_apart(estimator: Any, names: Sequence[str], walk: Walk) -> Apart | None
             columns = walk.through(transformer, columns)
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         raise NotApart(f"its steps do not say what columns they make ({error})") from None
-    if getattr(last, "n_features_in_", None) != len(columns):
+    if _width(last) != len(columns):
         raise NotApart(f"its last step takes other columns than the {len(columns)} that those before it make")
     walk.touch(columns)
     return Apart(transformers=transformers, last=last, columns=columns)
+
+
+def _width(last: Any) -> int | None:
+    """How many columns it predicts from, by the name of its library for that."""
+    names = getattr(last, "feature_names_", None)  # CatBoost's, whose other number is lost with a file
+    found: int | None = getattr(last, "n_features_in_", None) if names is None else len(names)
+    return found
 
 
 def _unwrapped(estimator: Any) -> tuple[list[Any], Any]:

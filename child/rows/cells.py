@@ -20,6 +20,7 @@ from jobs.records import Layout
 SHOWN_CHARS = 60
 csv.field_size_limit(2**31 - 1)  # a cell is as long as its file lets it be: it is refused by its place, not by csv
 NAN = float("nan")
+PLAIN = (str, int, float, type(None))
 NO_WORDS: Mapping[int, Words] = {}
 _THOUSANDS = re.compile(
     r"[+-]?\d{1,3}([,' \u00a0\u202f]\d{3})+(\.\d*)?|[+-]?\d{1,3}(\.\d{3}){2,}|[+-]?\d{1,3}(\.\d{3})+,\d*"
@@ -68,13 +69,20 @@ def pick(rows: Sequence[Sequence[Any]], first: int, layout: Layout, field: str) 
     check_width(rows, first, len(layout.columns), field)
     if layout.order is None:
         return rows
-    if len(layout.order) == 1:
-        return [[row[layout.order[0]]] for row in rows]
-    return list(map(itemgetter(*layout.order), rows))
+    return _columns(rows, layout.order)
+
+
+def _columns(rows: Sequence[Sequence[Any]], places: Sequence[int]) -> Sequence[Sequence[Any]]:
+    """Rows of these cells alone."""
+    if len(places) == 1:
+        return [[row[places[0]]] for row in rows]
+    return list(map(itemgetter(*places), rows))
 
 
 def check_width(rows: Sequence[Sequence[Any]], first: int, width: int, field: str) -> None:
     """Raises RaggedRow, counting rows from `first`."""
+    if set(map(len, rows)) <= {width}:
+        return
     for index, row in enumerate(rows):
         if len(row) != width:
             raise RaggedRow(field=field, row=first + index, found=len(row), expected=width)
@@ -99,7 +107,7 @@ def numbers(
     found = np.empty((len(rows), len(columns)))
     others = [place for place in range(len(columns)) if place not in words]
     if others:
-        picked = [[row[place] for place in others] for row in rows]
+        picked = _columns(rows, others)
         found[:, others] = _numbers(picked, first, [columns[place] for place in others], field, plain=plain)
     for place, own in words.items():
         found[:, place] = _codes([row[place] for row in rows], own, first, columns[place], field)
@@ -107,15 +115,12 @@ def numbers(
 
 
 def _codes(cells: Sequence[Any], words: Words, first: int, column: str, field: str) -> list[float]:
-    found = []
-    for index, cell in enumerate(cells):
-        try:
-            found.append(words.code(cell))
-        except (TypeError, OverflowError):
-            shown = repr(cell)[:SHOWN_CHARS]
-            hint = "A cell is text, a number, a boolean or missing."
-            raise NotNumeric(field=field, row=first + index, column=column, value=shown, hint=hint) from None
-    return found
+    try:
+        return list(words.codes(cells))
+    except TypeError:
+        index = next(index for index, cell in enumerate(cells) if not isinstance(cell, PLAIN))
+    hint = "A cell is text, a number, a boolean or missing."
+    raise NotNumeric(field=field, row=first + index, column=column, value=repr(cells[index])[:SHOWN_CHARS], hint=hint)
 
 
 def _numbers(rows: Sequence[Sequence[Any]], first: int, columns: Sequence[str], field: str, *, plain: bool) -> Rows:

@@ -6,7 +6,7 @@ numbers mean something in its own process alone. Does not know which models want
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -58,6 +58,18 @@ class Unknown:
         return [warning("unknown_category", text)]
 
 
+class _Memo(dict[str, float]):
+    """A dictionary that asks once for each text."""
+
+    def __init__(self, ask: Callable[[str], float]) -> None:
+        super().__init__()
+        self._ask = ask
+
+    def __missing__(self, text: str) -> float:
+        self[text] = found = self._ask(text)
+        return found
+
+
 class Words:
     """One column of text. `code` is for one cell, `cells` the way back."""
 
@@ -72,21 +84,24 @@ class Words:
         self.unknown = Unknown(list(self.values), taken)
         self._grows = grows
         self._codes = {value: float(place) for place, value in enumerate(self.values)}
-        self._read: dict[str, float] = {}
+        self._read = _Memo(self._of_text)
 
     def code(self, cell: Any) -> float:
         """NaN for a missing cell. Raises TypeError for a list or an object."""
         if isinstance(cell, str):
-            found = self._read.get(cell)
-            if found is None:
-                found = self._read[cell] = self._of_text(cell)
-            return found
+            return self._read[cell]
         if is_missing(cell):
             return math.nan
+        if not isinstance(cell, int | float):
+            raise TypeError(cell)
         for spelled in (cell, str(cell)) if isinstance(cell, bool) else (cell, _spelled(cell), str(cell)):
             if spelled in self._codes:
                 return self._codes[spelled]
         return self._new(cell)
+
+    def codes(self, cells: Sequence[Any]) -> Iterator[float]:
+        """The same for a column; quick where all is text."""
+        return map(self._read.__getitem__ if set(map(type, cells)) == {str} else self.code, cells)
 
     def _of_text(self, cell: str) -> float:
         """As it is, without blanks around it, as a missing value, a boolean or a number: the first that is known."""
@@ -144,7 +159,7 @@ class Numbers:
 
 def _spelled(number: float) -> str:
     """1.0 is 1, as a column of whole numbers with a missing cell comes to be written."""
-    return str(int(number)) if float(number).is_integer() else repr(number)
+    return str(int(number)) if isinstance(number, int) or number.is_integer() else repr(number)
 
 
 def _number(text: str) -> float | None:

@@ -30,6 +30,19 @@ def decode(raw: bytes) -> Any:
     return value
 
 
+def member(raw: bytes, key: str) -> bytes:
+    """The bytes of one member of an object, itself a document. Raises BadUbjson, KeyError where there is none."""
+    reader = _Reader(raw)
+    try:
+        if reader.marker() != "{":
+            raise BadUbjson("it is no object")
+        places = reader.places()
+    except (struct.error, UnicodeDecodeError) as error:
+        raise BadUbjson(f"{error} near byte {reader.position}") from None
+    start, end = places[key]
+    return raw[start:end]
+
+
 class _Reader:
     def __init__(self, raw: bytes) -> None:
         self._raw = raw
@@ -55,6 +68,15 @@ class _Reader:
             case "{":
                 return self._object(depth)
         raise BadUbjson(f"unknown type {marker!r} at byte {self.position - 1}")
+
+    def places(self) -> dict[str, tuple[int, int]]:
+        """The members of the object that begins here, and where the bytes of each stand."""
+        found: dict[str, tuple[int, int]] = {}
+        while not self._peek("}"):
+            key, start = self._string(), self.position
+            self.value(self.marker(), 1)
+            found[key] = (start, self.position)
+        return found
 
     def _take(self, count: int) -> bytes:
         if not 0 <= count <= len(self._raw) - self.position:

@@ -87,7 +87,7 @@ def test_functions_but_elementwise_ones_are_refused(samples, name):
 
     def edit(schema: str) -> str:
         document = json.loads(schema)
-        for node in uploaded._nodes(document):
+        for node in uploaded.nodes(document):
             if (node["__loader__"], node["__module__"], node["__class__"]) == ("FunctionNode", module, function):
                 node["__module__"], node["__class__"] = other, wanted
         return json.dumps(document)
