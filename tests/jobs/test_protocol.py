@@ -16,6 +16,7 @@ from jobs.protocol import (
     PIECE_BYTES,
     BadFrame,
     Failed,
+    Ids,
     Load,
     MemoryReport,
     Open,
@@ -33,9 +34,16 @@ from jobs.spans import Spans
 
 
 @pytest.mark.parametrize(
-    "message", [Read("data", 3, 5), Values(b"\0" * 8), Failed(kind="raised", code="c", message="m")]
+    "message",
+    [
+        Read("data", 3, 5),
+        Read("data", 3, 5, 7, 64),
+        Ids(b"\x90"),
+        Values(b"\0" * 8),
+        Failed(kind="raised", code="c", message="m"),
+    ],
 )
-def test_messages_survive_the_pipe(message: Read | Values | Failed) -> None:
+def test_messages_survive_the_pipe(message: Read | Ids | Values | Failed) -> None:
     frame = encode(message)
     assert frame_length(frame[: LENGTH.size]) == len(frame) - LENGTH.size
     assert decode_from_child(frame[LENGTH.size :]) == message
@@ -53,6 +61,7 @@ def test_whatever_a_hostile_child_sends_is_a_message_or_a_bad_frame(raw: bytes) 
         pickle.dumps({"type": "Done"}),
         msgspec.msgpack.encode({"type": "Done"}),
         msgspec.msgpack.encode({"type": "Read", "part": 1, "offset": 0, "length": 0}),
+        msgspec.msgpack.encode({"type": "Read", "part": "data", "offset": 0, "length": 1, "count": 65}),
         msgspec.msgpack.encode({"type": "Load"}),
         msgspec.msgpack.encode({"type": "Plan", "rows": "many"}),
         b"\x91" * 5_000,

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from supervisor.children.inputs import PartialsPart
+from jobs.protocol import PIECE_BYTES, Read
+from supervisor.children.inputs import PartialsPart, read_part
 
 pytestmark = pytest.mark.anyio
 FRAMES = [b"first", b"2", b"the third one", b"last"]
@@ -50,3 +51,38 @@ async def test_of_no_partials_there_is_nothing(asked: Asked) -> None:
     queue: Any = asked
     part = PartialsPart(queue, "job", [])
     assert (part.size, await part.read(0, 10)) == (0, b"")
+
+
+class Upload:
+    """Bytes that can be read in strips, too."""
+
+    content = bytes(range(200)) * 2_000
+    size = len(content) // 2
+    """What the chunk may read of it."""
+    identity = "upload"
+
+    async def read(self, offset: int, length: int) -> bytes:
+        return self.content[offset : offset + length]
+
+    async def read_strips(self, offset: int, length: int, step: int, count: int) -> bytes:
+        return b"".join([await self.read(offset + strip * step, length) for strip in range(count)])
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        Read("data", 0, 10, Upload.size, 2),
+        Read("data", Upload.size - 15, 10, 10, 2),
+        Read("data", 0, PIECE_BYTES // 2 + 1, 1, 2),
+        Read("data", -1, 10, 1, 2),
+        Read("data", 0, -10, 1, 2),
+        Read("data", Upload.size, 1),
+    ],
+)
+async def test_no_strip_reaches_behind_what_may_be_read(asked: Read) -> None:
+    assert await read_part({"data": Upload()}, asked) == b""
+
+
+async def test_strips_of_a_part(part: PartialsPart) -> None:
+    assert await read_part({"data": Upload()}, Read("data", 5, 2, 100, 3)) == bytes([5, 6, 105, 106, 5, 6])
+    assert await read_part({"partials": part}, Read("partials", 0, 1, 1, 2)) == b"", "these are read whole"
