@@ -44,6 +44,8 @@ class JobSample(msgspec.Struct, kw_only=True):
     base_values: list[float]
     rows: list[int]
     """Their numbers in the whole data, from 0 and ascending."""
+    ids: list[str | int | float | None] | msgspec.UnsetType = msgspec.UNSET
+    """What the job's `id_column` has in each row; left out where there is none."""
     data: list[list[float | str | None]]
     """(rows, features), as they were given; null where a value is missing, and for what a pipeline has mixed."""
     values: list[list[float | list[float]]]
@@ -158,6 +160,7 @@ def _document(job: Job, found: Sequence[SampledRows]) -> JobSample:
         outputs=of.outputs,
         base_values=of.base_values,
         rows=of.sample.rows,
+        ids=[one for part in found for one in part.ids] or msgspec.UNSET,
         data=data,
         values=per_row,
         predictions=_cut(of.sample.predictions, outputs),

@@ -7,6 +7,7 @@ there is nobody left to tell.
 import socket
 from collections.abc import Sequence
 
+import msgspec
 import numpy as np
 
 from child import failure, memory, opening, sample, summary
@@ -18,7 +19,7 @@ from child.rows import ids
 from jobs import warnings
 from jobs.protocol import PIECE_BYTES, Close, Done, Explain, MemoryReport, Open, Plan, Values
 from jobs.records import Layout
-from jobs.sample import drawn
+from jobs.sample import RowId, drawn
 from jobs.spans import Span
 
 
@@ -76,8 +77,13 @@ def _explain(
     pipe: Pipe, source: Source, span: Span, found: Layout, prepared: Prepared, *, wanted: Sequence[int]
 ) -> Done:
     """Block by block, so that a chunk's values are never there all at once."""
+    own: list[RowId] = []
     if found.id_place is not None:
-        pipe.send(ids.read(source, span, found, found.id_place))
+        read = ids.read(source, span, found, found.id_place)
+        pipe.send(read)
+        every = msgspec.msgpack.decode(read.data)
+        own = [every[row - span.first] for row in wanted]
+        del read, every
     rows = prepared.read(source, span, found)
     per_block, parts = prepared.rows_per_block, []
     sampler, pairs = sample.Sampler(prepared, found, wanted), summary.Pairs(prepared.pairs(found))
@@ -91,7 +97,7 @@ def _explain(
     whole = summary.merged(parts)
     whole.pair_sum = pairs.sum()
     whole.warnings = warnings.merged(prepared.unknown(found), whole.warnings)
-    return Done(memory=MemoryReport(), partial=whole, sample=sampler.kept())
+    return Done(memory=MemoryReport(), partial=whole, sample=sampler.kept(own))
 
 
 def _close(pipe: Pipe, request: Close) -> Done:

@@ -13,7 +13,7 @@ from child.models.model import Rows
 from child.prepared import Prepared
 from child.rows.words import Words
 from jobs.records import Layout
-from jobs.sample import FLOAT_BYTES, TEXT_BYTES, Cell, SampledRows
+from jobs.sample import FLOAT_BYTES, TEXT_BYTES, Cell, RowId, SampledRows
 
 CELL_BYTES = 48
 """Of a cell as a Python object in a list and in the message that tells it: measured."""
@@ -52,7 +52,7 @@ class Sampler:
         self._values[start:end] = effects[picked]
         self._predictions[start:end] = self._prepared.predict(self._given[start:end])
 
-    def kept(self) -> SampledRows | None:
+    def kept(self, ids: Sequence[RowId] = ()) -> SampledRows | None:
         """All that was taken, once there are no blocks any more; None of a chunk without rows of the sample."""
         if not self._wanted:
             return None
@@ -62,6 +62,7 @@ class Sampler:
             data=[[_cell(row, at, words) for at in self._sources] for row in self._given.tolist()],
             values=self._values.tobytes(),
             predictions=self._predictions.tobytes(),
+            ids=list(ids),
         )
 
 

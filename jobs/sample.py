@@ -16,6 +16,8 @@ CELL_BYTES, FLOAT_BYTES = 64, 8
 TEXT_BYTES = 60
 """Of a cell of text, in UTF-8; what is longer is cut."""
 
+RowId = Annotated[str, msgspec.Meta(max_length=200)] | int | float | None
+"""What the column that the job names as `id_column` has; None where its cell is empty."""
 Cell = float | Annotated[str, msgspec.Meta(max_length=TEXT_BYTES)] | None
 """As the data has it; None where it is missing."""
 
@@ -31,11 +33,14 @@ class SampledRows(msgspec.Struct, kw_only=True):
     """float64, little-endian: (rows, features, outputs). Of interactions, each feature's sum."""
     predictions: bytes
     """The same: (rows, outputs), of the output that is explained."""
+    ids: list[RowId] = []
+    """One a row, where the job has an `id_column`."""
 
     def fits(self, rows: list[int], features: int, outputs: int) -> bool:
         """Whether these are those rows, whole."""
         cells = len(rows) * outputs * FLOAT_BYTES
         shaped = len(self.data) == len(rows) and all(len(row) == features for row in self.data)
+        shaped = shaped and len(self.ids) in (0, len(rows))
         return self.rows == rows and shaped and (len(self.values), len(self.predictions)) == (cells * features, cells)
 
 

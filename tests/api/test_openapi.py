@@ -187,8 +187,9 @@ def test_children_forecast_what_is_written_down() -> None:
     opened = Opened(
         table=table, layout=Layout(format="csv", columns=["a"], features=["a"]), per_chunk=2, rows_per_s=1.0
     )
-    request: Any = SimpleNamespace(model_bytes=1, cap_bytes=2, slots=1)
-    prepared: Any = SimpleNamespace(info=info, needs_bytes=lambda rows: rows)
+    request: Any = SimpleNamespace(model_bytes=1, cap_bytes=2, slots=1, sample_rows=0)
+    model = SimpleNamespace(n_features=1)
+    prepared: Any = SimpleNamespace(info=info, model=model, needs_bytes=lambda rows: rows)
     found = forecast(opened, request, prepared, 1)
     assert list(found) == [field.name for field in msgspec.structs.fields(Forecast)] == list(FORECAST)
 

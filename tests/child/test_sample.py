@@ -104,3 +104,15 @@ def test_text_is_kept_as_it_was_given_and_cut():
     assert cut("a" * 99) == "a" * TEXT_BYTES
     assert cut("\u20ac" * 99) == "\u20ac" * (TEXT_BYTES // 3)
     assert len(cut("\U0001f600" * 99).encode()) <= TEXT_BYTES
+
+
+def test_rows_have_the_ids_that_the_job_names(samples, light):
+    names = [f"r{row}" for row in range(120)]
+    table = pd.DataFrame(samples.x, columns=[f"Column_{index}" for index in range(5)]).assign(name=names)
+    found = Supervisor({"model": light.encode(), "data": table.to_csv(index=False).encode()})
+    found.load(id_column="name")
+    sample = open_(found, 1000, 7).one(Done).sample
+    assert sample.ids == [names[row] for row in sample.rows]
+    plan = open_(found, 50, 7).one(Plan)
+    parts = [explain(found, plan.layout, span, 120, 7) for span in plan.spans]
+    assert [one for part in parts for one in part.ids] == sample.ids
