@@ -205,7 +205,9 @@ def _receive(control: socket.socket) -> tuple[Fork, list[int]] | None:
     for _, _, data in ancillary:
         descriptors.frombytes(data[: len(data) - len(data) % size])
     while len(raw) < COMMAND_BYTES:
-        raw += control.recv(COMMAND_BYTES - len(raw))
+        if not (rest := control.recv(COMMAND_BYTES - len(raw))):
+            return None
+        raw += rest
     return decode_command(raw), list(descriptors)
 
 

@@ -164,6 +164,9 @@ class TestList:
         assert (page["offset"], page["limit"]) == (1, 2)
         assert "attempt_log" not in page["jobs"][0]
 
+    def test_as_many_as_may_be_asked_for(self, client: TestClient) -> None:
+        assert client.get("/jobs?limit=200&offset=1000000000").json() == {"jobs": [], "offset": 10**9, "limit": 200}
+
     def test_none(self, client: TestClient) -> None:
         assert client.get("/jobs").json() == {"jobs": [], "offset": 0, "limit": 50}
 

@@ -118,6 +118,10 @@ def test_bad_rows(client: TestClient, small: str, rows: str) -> None:
     assert response.json()["data"]["field"] == "rows"
 
 
+def test_rows_that_there_are_not_are_told_which_there_are(client: TestClient, small: str) -> None:
+    assert "the job has 2 rows, 0 to 1" in client.get(f"/jobs/{small}/result?rows=2-3").json()["detail"]
+
+
 def test_not_a_number(client: TestClient, small: str) -> None:
     assert client.get(f"/jobs/{small}/result").json()["values"] == [[1.5, None], [3.0, 4.0]]
     assert client.get(f"/jobs/{small}/result", headers=CSV).text == "row,a,b\n0,1.5,\n1,3.0,4.0\n"

@@ -70,14 +70,14 @@ async def test_another_callers_job_is_none(bench: Bench) -> None:
 
 @pytest.mark.anyio
 async def test_the_operator_cancels_and_lists_everybodys(bench: Bench) -> None:
-    ids = [await bench.submit(caller=caller) for caller in (ALICE, UNNAMED, BOB, ALICE)]
+    ids = [await bench.submit(caller=caller) for caller in (ALICE, UNNAMED, BOB, ALICE, BOB, BOB)]
     listed = [job.job_id for job in (await bench.store.jobs()).jobs]
     assert listed == ids[::-1]
-    assert [job.job_id for job in (await bench.store.jobs(offset=1, limit=2)).jobs] == ids[2:0:-1]
+    assert [job.job_id for job in (await bench.store.jobs(offset=1, limit=2)).jobs] == ids[4:2:-1]
     assert [job.job_id for job in (await bench.store_of(UNNAMED).jobs()).jobs] == [ids[1]]
     assert await bench.store.cancel(ids[2]) is JobState.CANCELLED
     await bench.redis.delete(keys.job(ids[3]))
-    assert [job.job_id for job in (await bench.store.jobs()).jobs] == ids[2::-1]
+    assert [job.job_id for job in (await bench.store.jobs()).jobs] == [ids[5], ids[4], *ids[2::-1]]
     assert await bench.redis.zcard("shap:jobs:alice") == 1, "what has expired leaves its caller's list"
 
 
@@ -257,6 +257,7 @@ async def test_a_model_is_its_callers_until_its_bytes_go(bench: Bench) -> None:
     assert await has(bench, "alice") == (0, 3)
     await store.models.delete("churn")
     assert await has(bench, "alice") == (0, 0)
+    assert not await bench.redis.exists("shap:caller:alice"), "who has nothing and never had a job leaves no count"
 
 
 @pytest.mark.anyio

@@ -1,4 +1,4 @@
-"""How many connections a client keeps. What errors mean: see `tests/supervisor/test_redis_link.py`."""
+"""How many connections a client keeps, and what errors of Redis mean."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -6,9 +6,19 @@ from typing import Any
 
 import pytest
 from redis.asyncio import Redis
+from redis.exceptions import (
+    AuthenticationError,
+    ConnectionError,
+    NoPermissionError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    RedisError,
+    ResponseError,
+    TimeoutError,
+)
 
 from jobs import connection
-from jobs.connection import KEPT_CONNECTIONS, connect, connect_blocking
+from jobs.connection import KEPT_CONNECTIONS, Trouble, connect, connect_blocking, trouble
 from jobs.settings import Settings
 
 pytestmark = pytest.mark.anyio
@@ -87,3 +97,22 @@ async def test_only_commands_are_sent_again(valkey_url: str) -> None:
     for open_client, times in ((connect, 3), (connect_blocking, 0)):
         async with open_client(Settings(redis_url=valkey_url)) as found:
             assert found.get_retry().get_retries() == times
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (ConnectionError("refused"), Trouble.AWAY),
+        (TimeoutError(), Trouble.AWAY),
+        (ReadOnlyError("You can't write against a read only replica."), Trouble.AWAY),
+        (ResponseError("UNBLOCKED force unblock from blocking operation"), Trouble.AWAY),
+        (ResponseError("MISCONF Errors writing to the AOF file"), Trouble.AWAY),
+        (OutOfMemoryError("command not allowed"), Trouble.FULL),
+        (AuthenticationError("WRONGPASS"), Trouble.DENIED),
+        (NoPermissionError("NOPERM"), Trouble.DENIED),
+        (ResponseError("ACL failure in script: User u has no permissions"), Trouble.DENIED),
+        (ResponseError("ERR unknown command"), Trouble.FAULT),
+    ],
+)
+def test_what_an_error_means(error: RedisError, kind: Trouble) -> None:
+    assert trouble(error) is kind

@@ -101,7 +101,7 @@ async def test_another_callers_damaged_job_is_not_there(bench: Bench, client: An
     assert (await bench.store_of("alice").jobs()).unreadable == [job_id]
 
 
-@pytest.mark.parametrize("record", ["{", "[]", '{"id":"10-14"}', '{"id":"0-1","state":"pending"}'])
+@pytest.mark.parametrize("record", ["{", "[]", "5", '{"id":"10-14"}', '{"id":"0-1","state":"pending"}'])
 async def test_a_damaged_chunk_stops_nobody(bench: Bench, client: Any, record: str) -> None:
     damaged = await bench.submit()
     await opened(bench, damaged, span(0, 4), span(5, 9))

@@ -289,8 +289,10 @@ class Acts:
 
     @staticmethod
     def plan(pipe: Connection, _: str) -> None:
-        """It is not its business."""
-        pipe.send(Plan(layout=LAYOUT, spans=Spans.at(2, 2, [(0, 1)])))
+        """It is not its business; what it should say follows at once."""
+        rows = [Values(struct.pack("<d", row)) for row in range(2)]
+        words = [Plan(layout=LAYOUT, spans=Spans.at(2, 2, [(0, 1)])), *rows]
+        pipe.send_bytes(b"".join(map(encode, [*words, Done(memory=MemoryReport(), partial=PARTIAL)])))
         time.sleep(60)
 
     @staticmethod

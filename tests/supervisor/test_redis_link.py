@@ -7,15 +7,12 @@ import structlog
 from redis.exceptions import (
     AuthenticationError,
     ConnectionError,
-    NoPermissionError,
     OutOfMemoryError,
-    ReadOnlyError,
     RedisError,
     ResponseError,
     TimeoutError,
 )
 
-from jobs.connection import Trouble, trouble
 from supervisor.redis_link import FULL_S, HOLD_S, LONGEST_PAUSE_S, Denied, RedisLink
 
 pytestmark = pytest.mark.anyio
@@ -48,24 +45,6 @@ class World:
         return "done"
 
 
-@pytest.mark.parametrize(
-    ("error", "kind"),
-    [
-        (ConnectionError("refused"), Trouble.AWAY),
-        (TimeoutError(), Trouble.AWAY),
-        (ReadOnlyError("You can't write against a read only replica."), Trouble.AWAY),
-        (ResponseError("UNBLOCKED force unblock from blocking operation"), Trouble.AWAY),
-        (ResponseError("MISCONF Errors writing to the AOF file"), Trouble.AWAY),
-        (OutOfMemoryError("command not allowed"), Trouble.FULL),
-        (AuthenticationError("WRONGPASS"), Trouble.DENIED),
-        (NoPermissionError("NOPERM"), Trouble.DENIED),
-        (ResponseError("ERR unknown command"), Trouble.FAULT),
-    ],
-)
-def test_what_an_error_means(error: RedisError, kind: Trouble) -> None:
-    assert trouble(error) is kind
-
-
 async def test_a_periodic_task_is_tried_again_and_waits_longer_each_time() -> None:
     world = World(*[ConnectionError()] * 9, None)
     with structlog.testing.capture_logs() as lines:
@@ -83,14 +62,19 @@ async def test_what_belongs_to_an_attempt_is_retried() -> None:
     assert world.calls == 4
 
 
-@pytest.mark.parametrize(
-    ("error", "patience"), [(ConnectionError(), HOLD_S), (OutOfMemoryError(), FULL_S), (ResponseError("ERR"), 0.0)]
-)
+@pytest.mark.parametrize(("error", "patience"), [(ConnectionError(), HOLD_S), (OutOfMemoryError(), FULL_S)])
 async def test_every_patience_has_an_end(error: RedisError, patience: float) -> None:
     world = World(error)
     with pytest.raises(type(error)):
         await world.link.retry(world.verb)
     assert patience <= world.now - 100.0 <= patience + LONGEST_PAUSE_S
+
+
+async def test_what_time_does_not_mend_is_not_retried() -> None:
+    world = World(ResponseError("ERR unknown command"))
+    with pytest.raises(ResponseError):
+        await world.link.retry(world.verb)
+    assert (world.calls, world.pauses) == (1, [])
 
 
 async def test_who_must_leave_does_not_retry() -> None:

@@ -1,5 +1,7 @@
 """Models as files of arrays: kept within a bound, the least recently used forgotten first; as they were written."""
 
+import errno
+import io
 import os
 import time
 from pathlib import Path
@@ -125,6 +127,24 @@ def test_what_a_killed_supervisor_left_goes_at_a_start_and_what_one_writes_now_s
     os.utime(under_way, (time.time() - UNFINISHED_S + 60,) * 2)
     ensembles.prepare()
     assert (left.exists(), under_way.exists()) == (False, True)
+
+
+class Unreadable(io.BytesIO):
+    """Of a broken disk, whose directory is tidied up meanwhile."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__()
+        self._directory = directory
+
+    def read(self, size: int | None = -1) -> bytes:
+        for path in self._directory.glob("*.unfinished"):
+            path.unlink()
+        raise OSError(errno.EIO, "broken")
+
+
+async def test_what_cannot_be_read_is_said_also_when_the_copy_has_gone(ensembles: Ensembles, tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="broken"):
+        await ensembles.keep(parts("a"), Unreadable(tmp_path / "cache"))
 
 
 def test_a_directory_that_others_may_write_to_is_refused(tmp_path: Path) -> None:

@@ -1,11 +1,12 @@
 """Parts of a job that are fetched as they are read."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from jobs.protocol import PIECE_BYTES, Read
-from supervisor.children.inputs import PartialsPart, read_part
+from supervisor.children.inputs import FilePart, Part, PartialsPart, read_part
 
 pytestmark = pytest.mark.anyio
 FRAMES = [b"first", b"2", b"the third one", b"last"]
@@ -45,6 +46,14 @@ async def test_partials_are_read_back_at_any_offset(part: PartialsPart, length: 
 async def test_no_more_frames_are_fetched_than_hold_what_is_read(part: PartialsPart, asked: Asked) -> None:
     assert await part.read(7, 3) == b"he "
     assert asked.most_frames == 1
+
+
+def test_every_part_has_a_name_for_its_content(part: PartialsPart, tmp_path: Path) -> None:
+    file = tmp_path / "model"
+    parts: list[Part] = [part, *(FilePart(file, size, changed_ns) for size, changed_ns in ((1, 2), (3, 2), (1, 4)))]
+    names = {found.identity for found in parts}
+    assert len(names) == 4
+    assert all(isinstance(name, str) for name in names)
 
 
 async def test_of_no_partials_there_is_nothing(asked: Asked) -> None:

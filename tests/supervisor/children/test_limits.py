@@ -32,6 +32,17 @@ def _looked_for_anew() -> None:
     limits._kills_file.cache_clear()
 
 
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this platform has no affinity")
+def test_processors_are_those_that_this_process_may_use(write: Write) -> None:
+    allowed = os.sched_getaffinity(0)
+    try:
+        os.sched_setaffinity(0, {min(allowed)})
+        assert cores() == 1
+    finally:
+        os.sched_setaffinity(0, allowed)
+    assert cores() == len(allowed)
+
+
 def test_the_smallest_of_machine_cgroup_and_setting(write: Write, tmp_path: Path) -> None:
     machine = psutil.virtual_memory().total
     assert find_limit(Settings()) == Limit(machine, "machine")

@@ -34,6 +34,7 @@ USERS = {
 ROLES = ("template", "child", "lean")
 NATURAL = {"a session"}
 """Refused without a sandbox too: who leads a group cannot leave it."""
+LOOK = "from supervisor.children.sandbox import look; print(*look())"
 WITHOUT_LANDLOCK = """
 import ctypes, os, struct, sys
 from supervisor.children import kernel, privileges, seccomp
@@ -41,7 +42,7 @@ steps = [(0x20, 0, 0, 0), (0x15, 0, 1, 444), (0x06, 0, 0, 0x50000 | 38), (0x06, 
 code = b"".join(struct.pack("<HBBI", *step) for step in steps)
 privileges.gain_none()
 kernel.make(seccomp._installation(seccomp._Program(len(steps), code)))
-os.execv(sys.executable, [sys.executable, "-P", "-m", *sys.argv[1:]])
+os.execv(sys.executable, [sys.executable, "-P", *sys.argv[1:]])
 """
 """A kernel that has none, as far as the program that follows can tell."""
 
@@ -98,7 +99,7 @@ def test_without_a_sandbox_the_attacks_work(role: str) -> None:
 
 
 def test_a_kernel_without_landlock_still_refuses_system_calls() -> None:
-    ended = run([], "-c", WITHOUT_LANDLOCK, "tests.supervisor.children.attacked", "auto")
+    ended = run([], "-c", WITHOUT_LANDLOCK, "-m", "tests.supervisor.children.attacked", "auto")
     found = json.loads(ended.stdout.splitlines()[-1])
     assert found["missing"] == ["landlock", "landlock_scopes"]
     tried = found["child"]["tried"]
@@ -109,8 +110,13 @@ def test_a_kernel_without_landlock_still_refuses_system_calls() -> None:
     assert tried["another file"] == "it worked"
 
 
+def test_what_a_platform_lacks_is_seen_before_anything_is_put_on() -> None:
+    seen = run([], "-c", WITHOUT_LANDLOCK, "-c", LOOK).stdout.split()
+    assert seen == [layer for layer in LAYERS if not layer.startswith("landlock")]
+
+
 def test_a_supervisor_does_not_start_without_what_it_requires(valkey_url: str) -> None:
-    ended = run([], "-c", WITHOUT_LANDLOCK, "supervisor", "--burst", SANDBOX="require", REDIS_URL=valkey_url)
+    ended = run([], "-c", WITHOUT_LANDLOCK, "-m", "supervisor", "--burst", SANDBOX="require", REDIS_URL=valkey_url)
     assert ended.returncode == 2
     assert '"no_sandbox"' in ended.stdout
     assert "this platform lacks: landlock, landlock_scopes" in ended.stdout
@@ -121,7 +127,7 @@ def test_a_supervisor_says_what_it_has_and_what_not(valkey_url: str) -> None:
     (said,) = [json.loads(line) for line in whole.stdout.splitlines() if '"sandbox"' in line]
     assert (whole.returncode, said["level"]) == (0, "info")
     assert (said["mode"], said["active"], said["missing"]) == ("require", list(LAYERS), [])
-    part = run([], "-c", WITHOUT_LANDLOCK, "supervisor", "--burst", REDIS_URL=valkey_url)
+    part = run([], "-c", WITHOUT_LANDLOCK, "-m", "supervisor", "--burst", REDIS_URL=valkey_url)
     (said,) = [json.loads(line) for line in part.stdout.splitlines() if '"sandbox"' in line]
     assert (part.returncode, said["level"], said["missing"]) == (0, "warning", ["landlock", "landlock_scopes"])
 
