@@ -122,10 +122,13 @@ class AtLastStep:
 
     def __init__(self, inner: Explainer, steps: Steps, found: Groups, warnings: tuple[tuple[str, str], ...]) -> None:
         self._inner, self._steps, self._groups = inner, steps, found
-        self.engine, self.explains, self.base_values = inner.engine, inner.explains, inner.base_values
+        self.engine, self.explains = inner.engine, inner.explains
+        is_scaled = inner.explains == "prediction"  # margins are the last step's own
+        self._scale, shift = (steps.last.scale, steps.last.shift) if is_scaled else (1.0, 0.0)
+        self.base_values = [self._scale * value + shift for value in inner.base_values]
         self.output = _whole_output(steps, inner)
         self.relative_error = max(inner.relative_error, steps.last.model.relative_error)
-        self.magnitude = inner.magnitude
+        self.magnitude = inner.magnitude * abs(self._scale)
         self.warnings = (*inner.warnings, *warnings)
         self.rows_per_pass = inner.rows_per_pass
         self._width = max(len(steps.last.columns), len(found.names))
@@ -141,7 +144,8 @@ class AtLastStep:
     def explain(self, rows: Rows, first: int) -> Rows:
         """See `Explainer.explain`."""
         made = self._steps.transform(rows, first, "data")
-        return self._groups.add_up(self._inner.explain(made, first))
+        values = self._groups.add_up(self._inner.explain(made, first))
+        return values if self._scale == 1.0 else values * self._scale
 
 
 def _whole_output(steps: Steps, inner: Explainer) -> Output:
@@ -151,5 +155,5 @@ def _whole_output(steps: Steps, inner: Explainer) -> Output:
     return Output(
         call=own.call,
         names=names,
-        stages=(lambda rows: stages(steps.last.transform(rows))) if stages else None,
+        stages=(lambda rows: stages(steps.last.transform(rows))) if stages and steps.last.scale == 1.0 else None,
     )

@@ -79,6 +79,9 @@ class LastStep:
     transform: Callable[[Rows], Rows]
     """Rows of the table, (rows, features), to those of the last step, (rows, columns). Raises ValueError and TypeError
     for rows that a step refuses."""
+    scale: float = 1.0
+    shift: float = 0.0
+    """See `child.pipelines.apart.Apart`."""
 
 
 def as_columns(values: Any) -> Rows:

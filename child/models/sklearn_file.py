@@ -29,6 +29,7 @@ from child.pipelines.wants import of as wants_of
 from child.rows.words import Words
 from jobs.errors import Problem, UnreadableModel, UnsupportedModel, UntrustedTypes
 from shaptrees.arrays import Trees
+from shaptrees.errors import UnsupportedModel as NoTrees
 from shaptrees.readers.checks import BadTree
 from shaptrees.readers.names import class_names
 from shaptrees.readers.sklearn import categories_of, convert
@@ -38,6 +39,11 @@ Table = Callable[[Rows], Any]
 """Rows → what scikit-learn was fitted on: see `_table`."""
 METHODS = {"margin": "decision_function", "probability": "predict_proba", "prediction": "predict"}
 TRIED = (0.0, 1.0, 0.5, 2.0, 10.0)
+WRAPPED = {
+    "CalibratedClassifierCV": "it calibrates: its probabilities are no sums over the trees of the classifiers within",
+    "TransformedTargetRegressor": "its target was transformed by more than a scaling: predictions are no sums of trees",
+}
+"""Why the estimators within are not explained in its place."""
 _LOG_LINK = ("poisson", "gamma")
 
 
@@ -128,6 +134,8 @@ def _last_step(apart: Apart, table: Table) -> LastStep:
         model=_of_any_library(apart.last),
         columns=apart.columns,
         transform=lambda rows: _no_missing_marks(dense(apart.transform(table(rows))), apart.last),
+        scale=apart.scale,
+        shift=apart.shift,
     )
 
 
@@ -167,8 +175,9 @@ def _no_missing_marks(rows: Rows, last: Any) -> Rows:
 
 
 def _trees(estimator: Any, name: str, obstacle: str) -> Trees:
+    obstacle = obstacle or WRAPPED.get(name, "")
     if obstacle:
-        raise UnsupportedModel(model=name, reason=obstacle)
+        raise NoTrees(name, obstacle)
     return convert(estimator, texts=True).trees
 
 

@@ -35,6 +35,9 @@ class Apart:
     last: Any
     columns: Sequence[Column]
     """That the last step predicts from."""
+    scale: float = 1.0
+    shift: float = 0.0
+    """The whole predicts scale * prediction + shift of the last step, where a target was scaled for that."""
 
     def transform(self, table: Any) -> Any:
         """What the last step is given for this table: an array, a sparse matrix or a data frame."""
@@ -48,7 +51,7 @@ def take_apart(estimator: Any, names: Sequence[str], walk: Walk) -> Apart | None
 
     Raises NotApart; `walk` has met by then what it could.
     """
-    transformers, last = _unwrapped(estimator)
+    transformers, last, scale, shift = _unwrapped(estimator)
     if last is estimator:
         return None
     columns = walk.start(names)
@@ -60,7 +63,7 @@ def take_apart(estimator: Any, names: Sequence[str], walk: Walk) -> Apart | None
     if _width(last) != len(columns):
         raise NotApart(f"its last step takes other columns than the {len(columns)} that those before it make")
     walk.touch(columns)
-    return Apart(transformers=transformers, last=last, columns=columns)
+    return Apart(transformers=transformers, last=last, columns=columns, scale=scale, shift=shift)
 
 
 def _width(last: Any) -> int | None:
@@ -70,9 +73,9 @@ def _width(last: Any) -> int | None:
     return found
 
 
-def _unwrapped(estimator: Any) -> tuple[list[Any], Any]:
-    """All transformers, the first first, and what predicts."""
-    transformers, seen = list[Any](), set[int]()
+def _unwrapped(estimator: Any) -> tuple[list[Any], Any, float, float]:
+    """All transformers, the first first, what predicts, and how its prediction is scaled and shifted after that."""
+    transformers, seen, scale, shift = list[Any](), set[int](), 1.0, 0.0
     while id(estimator) not in seen:  # a file may hold what goes round in a circle
         seen.add(id(estimator))
         kind = type(estimator).__name__ if type(estimator).__module__.startswith("sklearn.") else ""
@@ -85,12 +88,39 @@ def _unwrapped(estimator: Any) -> tuple[list[Any], Any]:
         elif kind in ("RFE", "RFECV"):
             transformers.append(estimator)
             estimator = estimator.estimator_
-    return transformers, estimator
+        elif kind == "TransformedTargetRegressor" and (line := _line(estimator.transformer_)):
+            scale, shift = scale * line[0], scale * line[1] + shift
+            estimator = estimator.regressor_
+    return transformers, estimator, scale, shift
+
+
+def _line(transformer: Any) -> tuple[float, float] | None:
+    """What undoes a target's scaling, as a factor and what is added; None for what is no scaling of one target."""
+    kind, own = type(transformer).__name__, vars(transformer)
+    if kind == "FunctionTransformer" and own.get("func") is None and own.get("inverse_func") is None:
+        return 1.0, 0.0
+    if kind not in _LINES or np.size(own.get("scale_", 1.0)) != 1:
+        return None
+    scale, before, after = (
+        float(np.ravel(own[name])[0]) if own.get(name) is not None else None for name in _LINES[kind]
+    )
+    if kind == "MinMaxScaler":
+        return (None if not scale else (1 / scale, -(before or 0.0) / scale)) if not own.get("clip") else None
+    return (1.0 if scale is None else scale), after or 0.0
+
+
+_LINES = {
+    "StandardScaler": ("scale_", "", "mean_"),
+    "RobustScaler": ("scale_", "", "center_"),
+    "MaxAbsScaler": ("scale_", "", ""),
+    "MinMaxScaler": ("scale_", "min_", ""),
+}
+"""Scalers of a target: their factor, what is added before it is undone, and what after."""
 
 
 def begins_with_text(estimator: Any) -> bool:
     """Whether its table is one column of text, which a vectoriser reads first."""
-    transformers, _ = _unwrapped(estimator)
+    transformers, *_ = _unwrapped(estimator)
     while transformers and type(transformers[0]).__name__ in ("Pipeline", "FeatureUnion"):
         first = transformers[0]
         inner = first.steps if type(first).__name__ == "Pipeline" else first.transformer_list

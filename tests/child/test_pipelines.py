@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import shap
-from sklearn.compose import ColumnTransformer
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
 from sklearn.decomposition import PCA
 from sklearn.ensemble import (
     GradientBoostingClassifier,
@@ -17,7 +18,15 @@ from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, PowerTransformer, StandardScaler
+from sklearn.preprocessing import (
+    FunctionTransformer,
+    MaxAbsScaler,
+    MinMaxScaler,
+    OneHotEncoder,
+    PowerTransformer,
+    RobustScaler,
+    StandardScaler,
+)
 from sklearn.svm import SVR
 
 from tests.child.support import Supervisor, explained, npy, refusal, skops_bytes
@@ -216,3 +225,30 @@ def test_what_a_child_takes_follows_the_last_steps_width():
     other.load()
     assert supervisor.prepared.rows_per_block < other.prepared.rows_per_block
     assert supervisor.prepared.needs_bytes(10_000) > 2 * other.prepared.needs_bytes(64)
+
+
+@pytest.mark.parametrize("scaler", [StandardScaler(), MinMaxScaler(), MaxAbsScaler(), RobustScaler()], ids=str)
+def test_a_target_that_was_scaled_is_scaled_back(scaler):
+    inner = make_pipeline(steps(), LASTS["forest"])
+    model = TransformedTargetRegressor(inner, transformer=scaler).fit(FRAME, 100 + 7 * NUMBER)
+    values, _, info = explained(skops_bytes(model), sent(ROWS))
+    assert (info.name, info.explainer) == ("TransformedTargetRegressor", "tree")
+    np.testing.assert_allclose(values[..., 0].sum(axis=1) + info.base_values[0], model.predict(ROWS), atol=1e-9)
+
+
+def test_a_target_behind_a_logarithm_and_calibration_say_why_they_go_to_permutation():
+    inner = make_pipeline(SimpleImputer(), LASTS["forest"])
+    log = TransformedTargetRegressor(inner, func=np.log, inverse_func=np.exp).fit(FRAME, np.exp(NUMBER))
+    _, _, info = explained(skops_bytes(log), sent(ROWS[:3]), sent(BACKGROUND))
+    assert "target was transformed" in info.reason
+    calibrated = CalibratedClassifierCV(LASTS["boosting"], cv=2).fit(FRAME.fillna(0), NUMBER > 0)
+    _, _, info = explained(skops_bytes(calibrated), sent(ROWS[:3].fillna(0)), sent(BACKGROUND.fillna(0)))
+    assert "it calibrates" in info.reason
+
+
+def test_a_step_that_may_do_anything_is_named_and_the_whole_explained():
+    filled = FRAME.fillna(0).abs()
+    pipeline = make_pipeline(FunctionTransformer(np.sqrt, kw_args={"dtype": "float64"}), Ridge()).fit(filled, NUMBER)
+    _, _, info = explained(skops_bytes(pipeline), sent(filled[:3]), sent(filled[:9]))
+    assert info.explainer == "permutation"
+    assert "FunctionTransformer does not say which columns it makes" in info.reason
