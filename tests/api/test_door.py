@@ -326,6 +326,13 @@ class TestLingering:
         assert statuses(answers) == [200]
         assert b"authorization" not in answers
 
+    @pytest.mark.parametrize(("more", "status"), [(0, 200), (1, 431)])
+    def test_trailers_may_be_as_long_as_a_head(self, served: Serve, more: int, status: int) -> None:
+        trailers = b"0\r\na: %s\r\n\r\n"
+        filled = trailers % (b"b" * (HEAD_BYTES - len(trailers % b"") + more))
+        pieces = [CHUNKED.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"), filled]
+        assert statuses(talk(served(mirror), pieces)) == [status]
+
 
 def is_gone(connection: socket.socket) -> bool:
     """Whether the other side takes nothing any more."""
