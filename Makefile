@@ -8,11 +8,12 @@ SEED = 1
 FAULTS =
 INPUTS =
 MUTANTS = 200
+MODELS = 2000
 ROOMS = jobs supervisor api
 PIP = $(BIN)/python -m pip --disable-pip-version-check install --quiet
 PINNED = $(PIP) --require-hashes
 
-.PHONY: help install demo test check coverage mutate up bench chaos fuzz memory-proof clean
+.PHONY: help install demo test check coverage mutate up bench chaos fuzz models memory-proof clean
 
 help:
 	@echo 'make demo      set up, and explain a real data set end to end'
@@ -26,6 +27,7 @@ help:
 	@echo 'make bench     measure against shap and other peers; see docs/performance.md'
 	@echo 'make chaos     kill, stop, cut and fill everything under load: SECONDS=60 SEED=1 FAULTS=1000'
 	@echo 'make fuzz      hostile inputs for every route, format and header: SECONDS=60 SEED=1 INPUTS=10000'
+	@echo 'make models    random models by old and new libraries, explained and compared: MODELS=2000 SEED=1; see docs/models.md'
 	@echo 'make memory-proof   1,000 jobs on a machine of 512 MB, 100 of which want 2 GB each (as root; JOBS=n)'
 	@echo 'make clean     remove what these commands made'
 	@echo
@@ -70,12 +72,15 @@ chaos: $(VENV)/.installed-dev
 fuzz: $(VENV)/.installed-fuzz
 	@$(BIN)/python -m fuzz --seed $(SEED) $(if $(INPUTS),--inputs $(INPUTS),--seconds $(SECONDS))
 
+models: $(VENV)/.installed-dev
+	@$(BIN)/python -m crosscheck --models $(MODELS) --seed $(SEED) --write docs/models.md
+
 JOBS = 1000
 memory-proof: $(VENV)/.installed-dev
 	MEMORY_PROOF_JOBS=$(JOBS) $(BIN)/python -m pytest tests/memory/test_campaign.py -s
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .coverage .hypothesis .import_linter_cache .mutate .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) build dist *.egg-info .coverage .hypothesis .import_linter_cache .models .mutate .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/.python:

@@ -17,6 +17,11 @@ _CELLS = 1 << 20
 """Rows times trees that are followed at a time."""
 
 
+def are_known(trees: Trees) -> bool:
+    """Whether anything says how many rows of training came by: some files do not."""
+    return not trees.inner.any() or bool(trees.cover.any())
+
+
 def of_rows(trees: Trees, x: NDArray[np.floating]) -> Trees:
     """The trees with the number of rows (n, F) that reach each node as its cover. Raises FeatureCount."""
     seen, counts = trees.read(x), np.zeros(len(trees.cover))

@@ -13,7 +13,7 @@ import numpy as np
 
 from shaptrees import additivity, engine, threads
 from shaptrees.arrays import Floats
-from shaptrees.covers import of_rows
+from shaptrees.covers import are_known, of_rows
 from shaptrees.errors import ModelError
 from shaptrees.explanation import explanation
 from shaptrees.fitted import Fitted, fitted, limited, wide
@@ -66,6 +66,10 @@ class TreeExplainer:
 
     def _settle(self, model_output: Any, data: Any) -> None:
         self._transform, self._doubled = transform(self.model, model_output)
+        if data is None and not are_known(self.model.trees):
+            raise ValueError(
+                "the model does not say how many rows came by each split in training: it needs a background"
+            )
         self.data = None if data is None else rows(data, self.model.reading)[0]
         if self._transform is not None and self.feature_perturbation != "interventional":
             raise ValueError(f'model_output="{model_output}" needs a background: only "raw" goes without')

@@ -14,7 +14,7 @@ from jobs import planner
 from jobs.errors import BackgroundRequired
 from jobs.options import Options
 from jobs.planner import FLOAT_BYTES
-from shaptrees import engine
+from shaptrees import covers, engine
 from shaptrees.arrays import Link, Trees
 from shaptrees.ensemble import About, Ensemble
 
@@ -29,7 +29,11 @@ RELATIVE_ERROR = 1e-9
 
 def obstacle(subject: Subject) -> str | None:
     """See `kinds.Code`."""
-    return subject.trees if isinstance(subject.trees, str) else _obstacle(subject.trees, subject.options)
+    if isinstance(subject.trees, str):
+        return subject.trees
+    if not subject.has_background and not covers.are_known(subject.trees.trees):
+        return "its file does not say how many rows of training came by each split, as trees need without a background"
+    return _obstacle(subject.trees, subject.options)
 
 
 def _obstacle(ensemble: Ensemble, options: Options) -> str | None:

@@ -10,13 +10,14 @@ from typing import Any
 
 import numpy as np
 from scipy import sparse
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, is_classifier
 from sklearn.ensemble._bagging import BaseBagging
 from sklearn.ensemble._forest import BaseForest
 from sklearn.ensemble._gb import BaseGradientBoosting
 from sklearn.ensemble._hist_gradient_boosting.common import PREDICTOR_RECORD_DTYPE
 from sklearn.ensemble._hist_gradient_boosting.gradient_boosting import BaseHistGradientBoosting
 from sklearn.ensemble._hist_gradient_boosting.predictor import TreePredictor
+from sklearn.tree._classes import BaseDecisionTree
 from sklearn.tree._tree import Tree
 
 from child.models import native_arrays
@@ -56,8 +57,15 @@ def _inside(thing: Any) -> list[Any]:
 
 
 def tame(estimator: Any) -> None:
-    """One thread, whatever it was fitted with, and no cache on disk: fitting alone would have used that."""
+    """One thread, whatever it was fitted with, and no cache on disk: fitting alone would have used that.
+
+    Trees of classifiers hold shares of their classes. Until 1.3 scikit-learn kept counts, and made shares of them when
+    it was asked; what it keeps now is given out as it is.
+    """
     for part in parts(estimator):
+        if isinstance(part, BaseDecisionTree) and is_classifier(part) and hasattr(part, "tree_"):
+            values = part.tree_.value
+            values /= np.where((total := values.sum(axis=2, keepdims=True)) > 0, total, 1.0)
         own = getattr(part, "__dict__", {})
         for name in THREADS:
             if own.get(name) is not None:

@@ -122,6 +122,7 @@ INTERNAL = {
         "CompoundKernel ConstantKernel DotProduct ExpSineSquared Exponentiation Matern Product RBF RationalQuadratic "
         "Sum WhiteKernel"
     ),
+    "multiclass": "_ConstantPredictor",
     "metrics._scorer": "_PassthroughScorer _Scorer",
     "model_selection._split": "KFold StratifiedKFold",
     "neural_network._stochastic_optimizers": "AdamOptimizer SGDOptimizer",
@@ -178,12 +179,13 @@ SCALARS = frozenset(
     | {"numpy.object_", "numpy.datetime64", "numpy.timedelta64"}
 )
 FUNCTION_NAMES = _named(FUNCTIONS)
+LOSS_NAMES = _named(LOSSES)
 PARTIAL_OF = "sklearn.utils.validation.check_array"
 """The only function of which there are partial ones, in histogram boosting."""
 BY_LOADER: dict[str, frozenset[str]] = {
     "ObjectNode": _named(ESTIMATORS) | _named(INTERNAL) | _named(PLAIN_LOSSES) | WRAPPERS,
     "TreeNode": frozenset({"sklearn.tree._tree.Tree"}),
-    "LossNode": _named(LOSSES),
+    "LossNode": LOSS_NAMES,
     "DictNode": frozenset({"builtins.dict", "collections.OrderedDict", "sklearn.utils._bunch.Bunch"}),
     "DefaultDictNode": frozenset({"collections.defaultdict"}),
     "ListNode": frozenset({"builtins.list"}),

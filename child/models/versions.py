@@ -4,25 +4,30 @@ A file of another minor version mostly does. What it says and the installed clas
 that it may not: nobody else would say so. Does not compare predictions: see `expected`.
 """
 
+import importlib
 import inspect
 import io
 import re
 import zipfile
-from importlib.util import find_spec
 from typing import Any
 
+import numpy as np
 import sklearn
 from sklearn.base import BaseEstimator
+from sklearn.cross_decomposition._pls import _PLS
 from sklearn.utils._param_validation import InvalidParameterError, validate_parameter_constraints
 
 from child import memory
 from child.models.sklearn_parts import parts
+from child.models.trusted import LOSS_NAMES
 from jobs.errors import UntrustedTypes, VersionMismatch
 
 SCHEMA = "schema.json"
 _SAVED_BY = re.compile(rb'"_sklearn_version": \{[^{}]*"content": "\\"([0-9][\w.]{0,20})\\""')
 _MOVED_LOSS = (b'"__module__": "_loss"', b'"__module__": "sklearn._loss._loss"')
 """Up to 1.8 the losses of boosting said that they lived in a module of no package."""
+_PLS_SCALES_COEFFICIENTS = (1, 5)
+"""Since then `coef_` is for rows as they come, and no longer for scaled ones."""
 _NOTHING_SAID = ("deprecated", "warn")
 """What a parameter holds on its way out, where nobody has set it."""
 
@@ -86,7 +91,7 @@ def doubt(estimator: Any, found: str | None) -> str:
     """Why it may mean something else to the installed version; empty where nothing says so."""
     if not is_other(found):
         return ""
-    odd = next((said for part in parts(estimator) if (said := _changed(part))), "")
+    odd = next((said for part in parts(estimator) if (said := _changed(part) or _computes_otherwise(part, found))), "")
     return f"{_both(found)}, {odd}" if odd else ""
 
 
@@ -94,7 +99,7 @@ def raise_if_unknown(error: Exception, model: str, found: str | None) -> None:
     """Raises VersionMismatch where a file cannot be used because it is of another version."""
     if not is_other(found) or (isinstance(error, UntrustedTypes) and not _are_gone(error.detail["types"])):
         return
-    reason = f"{_both(found)}, which cannot use it ({error})"
+    reason = f"{_both(found)}, which cannot use it ({str(error).splitlines()[0]})"
     way_out = f"Train it and save it again with scikit-learn {sklearn.__version__}."
     raise VersionMismatch(model=model, reason=reason, way_out=way_out) from None
 
@@ -116,6 +121,17 @@ def _changed(part: Any) -> str:
     return "" if _loss_is_known(part) else f"whose {name} does not know the loss {str(part.loss)[:40]!r}"
 
 
+def _computes_otherwise(part: Any, found: str | None) -> str:
+    """What the same attributes meant until another version, to follow a comma."""
+    if isinstance(part, _PLS) and found and _minor(found) < _PLS_SCALES_COEFFICIENTS:
+        return f"whose {type(part).__name__} does not divide rows by their deviations any more"
+    return ""
+
+
+def _minor(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
+
+
 def _parameters(kind: type) -> set[str]:
     """What the constructors of a class and its bases take: some keep what only others of theirs are asked for."""
     made_by = [vars(base)["__init__"] for base in kind.__mro__ if "__init__" in vars(base)]
@@ -125,11 +141,15 @@ def _parameters(kind: type) -> set[str]:
 def _says_nothing(part: Any, attribute: str, value: Any) -> bool:
     """Whether a parameter that is gone only said what is always done now."""
     if attribute == "multi_class":  # of LogisticRegression, until 1.7
+        if not hasattr(part, "classes_"):  # one that others were cloned from
+            return True
         if len(part.classes_) == 2:  # noqa: PLR2004 - two classes
             return bool(value != "multinomial")
         return value in ("auto", "multinomial", *_NOTHING_SAID) and part.solver != "liblinear"
     if attribute == "algorithm":  # of AdaBoostClassifier, until 1.7
         return value in ("SAMME", *_NOTHING_SAID)
+    if isinstance(value, np.random.RandomState):  # what was drawn in training
+        return True
     return value is None or (isinstance(value, str) and value in _NOTHING_SAID)
 
 
@@ -145,12 +165,15 @@ def _loss_is_known(part: Any) -> bool:
 
 
 def _are_gone(types: str) -> bool:
-    """Whether all types are scikit-learn's and of modules that it does not have any more."""
-    return all(name.startswith("sklearn.") and not _is_there(name.rpartition(".")[0]) for name in types.split(", "))
+    """Whether all types are scikit-learn's own and gone by now, or losses that skops wrote without their parameters."""
+    return all(
+        name.startswith("sklearn.") and (name in LOSS_NAMES or not _is_there(name)) for name in types.split(", ")
+    )
 
 
-def _is_there(module: str) -> bool:
+def _is_there(name: str) -> bool:
+    module, _, kind = name.rpartition(".")
     try:
-        return find_spec(module) is not None
+        return hasattr(importlib.import_module(module), kind)
     except (ImportError, ValueError):
         return False

@@ -236,9 +236,7 @@ def _isolation_forest(model: Any) -> Trees:
         for node in np.flatnonzero(left != LEAF):
             depth[[left[node], right[node]]] = depth[node] + 1
         lengths = depth + average_path_length(state["n_node_samples"].astype(np.float64))
-        part = _part(estimator.tree_, lengths.reshape(-1, 1) / len(model.estimators_), features)
-        part.cover = state["n_node_samples"]
-        parts.append(part)
+        parts.append(_part(estimator.tree_, lengths.reshape(-1, 1) / len(model.estimators_), features))
     return assemble(parts, output=ALL_OUTPUTS, base=np.zeros(1), features=model.n_features_in_, float32=True)
 
 

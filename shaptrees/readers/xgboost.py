@@ -53,19 +53,42 @@ def check(content: bytes) -> tuple[tuple[str, str], ...]:
             xgboost_categories.lists(learner)
             for _ in _parts(learner):
                 pass
+            _check_statistics(learner)
         return tuple(xgboost_head.warnings(learner))
 
 
+def _check_statistics(learner: dict[str, Any]) -> None:
+    """Up to 3.0 trees with vectors did not keep them; newer versions of XGBoost crash without."""
+    trees = xgboost_document.forest(learner)["trees"]
+    if len(trees) and "sum_hessian" not in trees[0]:
+        reason = (
+            "its trees with vectors were saved by an XGBoost before 3.1, which newer ones cannot read: send a "
+            "background, with which its trees are explained without it, or save it again with XGBoost 3.1"
+        )
+        raise UnsupportedModel("XGBoost", reason)
+
+
 def completed(content: bytes) -> bytes:
-    """A checked file as XGBoost reads it right: JSON from before 1.4 lacks num_parallel_tree, which it takes for 1."""
+    """A checked file as XGBoost reads it right: JSON before 1.4 lacks num_parallel_tree, which it takes for 1, and it
+    takes some base scores of old files for margins.
+    """
     learner = _checked(content)
     model = xgboost_document.forest(learner)
+    if _base_is_misread(learner):
+        said = b'"base_score":"%r"' % float(xgboost_head.base(learner)[0])
+        content = re.sub(rb'"base_score"\s*:\s*"[^"]*"', said, content, count=1)
     if learner["gradient_booster"]["name"] == "gblinear" or "iteration_indptr" in model or not _stopped(learner):
         return content
     if "num_parallel_tree" in model["gbtree_model_param"] or xgboost_document.is_ubjson(content):
         return content
     said = b'"num_parallel_tree":"%d","num_trees"' % xgboost_head.parallel_trees(learner)[0]
     return re.sub(rb'"num_trees"(?=\s*:)', said, content, count=1)
+
+
+def _base_is_misread(learner: dict[str, Any]) -> bool:
+    """Of gblinear before 1.5, and of binary:logitraw before 1.3."""
+    is_old_linear = learner["gradient_booster"]["name"] == "gblinear" and () < learner["saved_by"] < (1, 5)
+    return is_old_linear or xgboost_head.is_old_logitraw(learner)
 
 
 def _stopped(learner: dict[str, Any]) -> bool:

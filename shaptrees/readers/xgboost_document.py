@@ -69,7 +69,7 @@ def is_ubjson(content: bytes) -> bool:
 def parse(content: bytes) -> dict[str, Any]:
     """The learner. Raises ValueError, KeyError, TypeError and RecursionError for what is no model of XGBoost."""
     if is_ubjson(content):
-        return dict(ubjson.decode(content)["learner"])
+        return _learner(ubjson.decode(content))
     start, stop, places = _find_trees(content)
     if not places:
         return _load(content)
@@ -109,7 +109,13 @@ def _find_trees(content: bytes) -> tuple[int, int, list[slice]]:
 
 
 def _load(text: bytes) -> dict[str, Any]:
-    return dict(json.loads(text.decode(), object_pairs_hook=_object)["learner"])
+    return _learner(json.loads(text.decode(), object_pairs_hook=_object))
+
+
+def _learner(document: Any) -> dict[str, Any]:
+    """With the version of XGBoost that saved it, `saved_by`; () where the file does not say."""
+    version = tuple(int(part) for part in document.get("version", ()))
+    return {**document["learner"], "saved_by": version}
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -108,11 +108,16 @@ def base(learner: dict[str, Any]) -> Floats:
     text = learner["learner_model_param"]["base_score"]
     scores = np.atleast_1d(np.asarray(json.loads(text) if isinstance(text, str) else text, dtype=np.float32))
     to_margin: Callable[[float], float] = float
-    if objective(learner) in ("binary:logistic", "reg:logistic"):
+    if objective(learner) in ("binary:logistic", "reg:logistic") or is_old_logitraw(learner):
         to_margin = _logit
     elif objective(learner) in _EXP:
         to_margin = math.log
     return np.broadcast_to([to_margin(float(score)) for score in scores], outputs(learner)).astype(np.float64)
+
+
+def is_old_logitraw(learner: dict[str, Any]) -> bool:
+    """Before 1.3 the base score of binary:logitraw was a probability; since then it is a margin."""
+    return objective(learner) == "binary:logitraw" and () < learner["saved_by"] < (1, 3)
 
 
 def _logit(share: float) -> float:

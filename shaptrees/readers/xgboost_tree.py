@@ -15,6 +15,7 @@ from shaptrees.readers.checks import integers
 MOST_CATEGORIES = 1 << 24
 _NO_PARENT = (-1, 2**31 - 1)
 _ARRAYS = ("right_children", "parents", "split_indices", "split_conditions", "default_left")
+_STATISTICS = ("loss_changes", "sum_hessian")
 _SETS = ("categories_nodes", "categories_segments", "categories_sizes")
 
 
@@ -36,13 +37,18 @@ def read(tree: dict[str, Any], index: int, n_features: int) -> Part:
 def _check(tree: dict[str, Any], nodes: int) -> None:
     if int(tree["tree_param"]["num_nodes"]) != nodes:
         raise ValueError(f"{nodes} nodes instead of {tree['tree_param']['num_nodes']}")
-    for name in (*_ARRAYS, "loss_changes", "sum_hessian"):
+    # Up to 3.0 trees with vectors say neither what a split won nor how much came by.
+    for name in (*_ARRAYS, *(_STATISTICS if width(tree) == 1 else ())):
         if len(tree[name]) != nodes:
             raise ValueError(f"{len(tree[name])} {name} for {nodes} nodes")
     if len(tree["base_weights"]) != nodes * width(tree):
         raise ValueError(f"{len(tree['base_weights'])} base_weights for {nodes} nodes")
-    for name in ("split_conditions", "base_weights", "sum_hessian"):
-        checks.check_finite(f"a value in {name}", np.asarray(tree[name], np.float64))
+    for name in ("base_weights", "sum_hessian"):
+        checks.check_finite(f"a value in {name}", np.asarray(tree.get(name, ()), np.float64))
+    # Beside a set of categories older versions left what happened to be in memory; nobody reads it.
+    conditions, on_set = np.asarray(tree["split_conditions"], np.float64), _on_set(tree, nodes)
+    on_set &= integers(tree["left_children"]) != LEAF
+    checks.check_finite("a value in split_conditions", conditions[~on_set])
 
 
 def width(tree: dict[str, Any]) -> int:
@@ -84,7 +90,7 @@ def _part(
         feature=np.where(leaf, 0, feature),
         threshold=np.where(leaf, 0.0, condition),
         missing=np.where(integers(tree["default_left"]) != 0, Missing.LEFT, Missing.RIGHT),
-        cover=np.asarray(tree["sum_hessian"], dtype=np.float32).astype(np.float64),
+        cover=np.asarray(tree.get("sum_hessian", np.zeros(len(left))), dtype=np.float32).astype(np.float64),
         values=values,
     )
     on_set = _on_set(tree, len(left))
@@ -97,7 +103,7 @@ def _part(
 
 
 def _on_set(tree: dict[str, Any], nodes: int) -> np.ndarray:
-    """(nodes,): which are marked as splits on a set of categories. Raises ValueError where their sets are no such."""
+    """(nodes,): which are splits on a set of categories, checked. Raises ValueError where their sets are no such."""
     kinds = integers(tree.get("split_type", np.zeros(nodes, np.int64)))
     chosen = len(tree.get("categories", ()))
     if len(kinds) == nodes and not kinds.any() and not chosen and not any(len(tree.get(name, ())) for name in _SETS):

@@ -1,6 +1,7 @@
 """TreeExplainer against shap's, where shap is right: signature, shapes, values, and what shap cannot do."""
 
 import pickle
+import re
 import warnings
 from typing import Any
 
@@ -263,3 +264,13 @@ def test_multiclass_histograms_have_a_background_too() -> None:
         warnings.simplefilter("error")
         values = explainer.shap_values(X[:7])
     assert np.allclose(values.sum(axis=1) + explainer.expected_value, model.decision_function(X[:7]))
+
+
+def test_without_covers_there_are_no_values_without_a_background():
+    """Halves in their place would be wrong without a word."""
+    booster = xgboost.train({"nthread": 1, "max_depth": 2}, xgboost.DMatrix(X, NUMBER), 2)
+    saved = bytes(booster.save_raw("json"))
+    text = re.sub(rb'"sum_hessian":\[[^]]*\]', lambda found: re.sub(rb"[0-9][0-9.E]*", b"0", found[0]), saved)
+    with pytest.raises(ValueError, match="background"):
+        TreeExplainer(text)
+    assert TreeExplainer(text, X[:5]).shap_values(X[:3]).shape == (3, X.shape[1])

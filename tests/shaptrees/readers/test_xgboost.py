@@ -219,3 +219,17 @@ SET_EDITS = {
 @pytest.mark.parametrize("name", SET_EDITS)
 def test_hostile_sets_of_categories_are_refused(name):
     refused(edited(lambda learner: SET_EDITS[name](first_set(learner)), SETS), "categor|type")
+
+
+def test_what_stands_beside_a_set_of_categories_is_not_read():
+    """Before 3.0 it was whatever lay in memory; a threshold that is no number is refused all the same."""
+
+    def edit(learner):
+        for tree in forest(learner):
+            for node in tree["categories_nodes"]:
+                tree["split_conditions"][node] = float("nan")
+
+    document = edited(edit, SETS)
+    assert b"NaN" in document
+    np.testing.assert_array_equal(reader.read(document).trees.values, reader.read(saved(SETS)).trees.values)
+    refused(edited(lambda learner: forest(learner)[0]["split_conditions"].__setitem__(0, float("nan"))), "not finite")
