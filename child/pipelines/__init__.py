@@ -4,5 +4,6 @@ Used in full templates. Knows scikit-learn's transformers and nothing of explain
 
 - `apart`: from a pipeline, and what is wrapped around it, to its transformers and its last step.
 - `provenance`: which columns of the table each column of a transformer's output is made of.
+- `wants`: what steps want of the table: text, categories in a list, or nothing at all.
 - `columns`: values of such columns, brought back to those of the table.
 """

@@ -9,6 +9,7 @@ Memory: a piece and the spans, however large the file. Does not read whole uploa
 - `predictions`: a small file of numbers, read whole, to compare the model with.
 - `dialect`: what separates the cells of a CSV file, by its look.
 - `ids`: the column that goes through to results.
+- `words`: columns of text and categories, whose cells are places in a list. `features`: a model without its library.
 - `cells`: what a cell means as a number. `cutter`: rows into spans, while they are found.
 - `matching`: which column is which feature. `layout`: the columns in the model's order, and values that the model
   cannot take.
