@@ -163,7 +163,23 @@ def _redis_url_faults(redis_url: str) -> list[str]:
             "REDIS_URL: it cannot be read. In user and password @ / # ? and : must be percent-encoded: "
             "%40 %2F %23 %3F %3A"
         ]
+    if "?" in redis_url and not _has_known_options(redis_url):
+        return [
+            "REDIS_URL: behind its ? stands an option that redis-py does not know, or a value that it does not take; "
+            "correct it, or leave it out"
+        ]
     return []
+
+
+def _has_known_options(redis_url: str) -> bool:
+    """Asked of redis-py itself, which is no small import; nothing is connected."""
+    from redis import ConnectionPool, RedisError
+
+    try:
+        ConnectionPool.from_url(redis_url).make_connection()
+    except (TypeError, ValueError, AttributeError, RedisError):
+        return False
+    return True
 
 
 def _is_plain(redis_url: str) -> bool:

@@ -136,6 +136,23 @@ async def test_an_ended_job_is_cleared_up(broken: Broken, name: str) -> None:
     broken.check_mending(expected)
 
 
+async def test_what_was_kept_counts_until_it_is_released(broken: Broken) -> None:
+    """Its time is over and its result has gone; the next look at the caller's bytes takes both away together."""
+    await broken.begin()
+    broken.client.zadd("shap:caller::kept", {"gone:5": 1})
+    broken.client.hincrby("shap:caller:", "bytes", 5)
+    assert broken.codes(apply=True) == []
+    assert broken.client.zrange("shap:caller::kept", 0, -1) == [b"gone:5"]
+
+
+async def test_a_models_bytes_count_for_its_owner_alone(broken: Broken) -> None:
+    await broken.begin()
+    broken.client.hset("shap:models", "m", json.dumps({"blob": {"id": "x"}}))
+    for owner, found in (("alice", False), ("", True)):
+        broken.client.hset("shap:blob:x", mapping={"registered": 1, "caller": owner, "bytes": 7})
+        assert ("miscounted" in broken.codes()) is found
+
+
 async def test_a_job_whose_chunks_are_lost_ends_as_failed(broken: Broken) -> None:
     job_id = await broken.begin()
     broken.client.delete(f"shap:job:{job_id}:chunks")

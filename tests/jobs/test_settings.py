@@ -190,6 +190,17 @@ def test_addresses_that_can_be_read(url: str) -> None:
     assert load_settings({"REDIS_URL": url}).redis_url == url
 
 
+@pytest.mark.parametrize("option", ["nonsense=secret", "socket_timeout=secret", "db=secret", "secret"])
+@pytest.mark.parametrize("url", ["redis://h/0", "rediss://h/0", "unix:///run/redis.sock"])
+def test_options_that_the_client_does_not_take_are_told_before_anything_starts(url: str, option: str) -> None:
+    if option == "secret":  # without a value it is none
+        assert load_settings({"REDIS_URL": f"{url}?{option}"})
+        return
+    with pytest.raises(InvalidSettings, match=r"REDIS_URL: behind its \? stands an option") as caught:
+        load_settings({"REDIS_URL": f"{url}?{option}"})
+    assert "secret" not in str(caught.value)
+
+
 def test_names_and_origins_are_lists() -> None:
     env = {"ALLOWED_HOSTS": "Shap.example, other.example,", "CORS_ORIGINS": "https://app.example,http://localhost:3000"}
     settings = load_settings(env)
