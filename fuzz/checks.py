@@ -53,7 +53,7 @@ class Findings:
 def check_answer(sent: Input, answer: Answer, findings: Findings) -> None:
     """Of a whole request there is one; an error is a problem; what is ours to mend is not there at all."""
     label = f"{sent.name}: {answer.status} {answer.body[:300]!r}"
-    if sent.whole and not answer.complete:
+    if sent.whole and not answer.complete and not answer.is_stream:
         findings.add("no answer", label)
     if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR and answer.document.get("code") not in ANNOUNCED:
         findings.add("server error", label)

@@ -21,6 +21,9 @@ PATIENCE_S = 1.0
 """For what is no request: its sender does not wait for the door to lose patience."""
 END_S = 90.0
 LOOK_S = 0.1
+STREAM_S = 2.0
+"""As much of a stream as shows that it flows."""
+EVENTS = "text/event-stream"
 _HEAD_END = b"\r\n\r\n"
 
 
@@ -31,6 +34,11 @@ class Answer(msgspec.Struct):
     headers: dict[str, str] = {}
     body: bytes = b""
     complete: bool = False
+
+    @property
+    def is_stream(self) -> bool:
+        """Of events, which may never end."""
+        return self.headers.get("content-type", "").startswith(EVENTS)
 
     @property
     def document(self) -> dict[str, Any]:
@@ -109,12 +117,15 @@ class Client:
 
     async def _exchange(self, raw: bytes, within_s: float) -> Answer:
         reader, writer = await asyncio.open_connection(LOCAL, self._port)
+        begun = asyncio.get_running_loop().time()
         parsed = _Parsed(has_body=not raw.startswith(b"HEAD "))
         try:
-            async with asyncio.timeout(within_s):
+            async with asyncio.timeout(within_s) as limit:
                 writer.write(raw)
                 while not parsed.answer.complete and (data := await reader.read(65536)):
                     parsed.feed(data)
+                    if parsed.answer.is_stream:
+                        limit.reschedule(begun + STREAM_S)
         except (TimeoutError, ConnectionError):
             pass
         finally:

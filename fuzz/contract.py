@@ -39,7 +39,7 @@ async def check(url: str, job_id: str, seed: int, directory: Path, findings: Fin
         *(sys.executable, "-m", "schemathesis.cli", "--config-file", str(config)),
         *("run", f"{url}/openapi.json", "--checks", ",".join(CHECKS)),
         *("--max-examples", str(EXAMPLES), "--seed", str(seed), "--request-timeout", "30", "--continue-on-failure"),
-        *("--no-color", "--generation-database", "none"),
+        *("--no-color", "--generation-database", "none", "--exclude-path", "/admin/events"),  # which never ends
     ]
     with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(*command, stdout=output, stderr=output, cwd=directory)

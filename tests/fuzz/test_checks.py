@@ -31,6 +31,7 @@ def found(findings: Findings) -> list[str]:
         (problem(503, "busy"), None),
         (problem(507, "memory_cap"), None),
         (Answer(status=400, complete=True), None),  # to HEAD
+        (Answer(status=200, headers={"content-type": "text/event-stream; charset=utf-8"}), None),  # it goes on
         (Answer(), "no answer"),
         (Answer(status=200), "no answer"),
         (problem(500, "internal"), "server error"),
