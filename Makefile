@@ -53,6 +53,7 @@ check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	PYTHONPATH=client $(BIN)/lint-imports --config client/.importlinter
 	@echo "Checked in $$(( $$(date +%s) - $(shell date +%s) )) s."  # make asks the second date before the first command
 
 coverage: $(VENV)/.installed-dev
@@ -99,6 +100,7 @@ $(VENV)/.installed: $(VENV)/.python requirements-build.txt requirements.txt setu
 
 $(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.txt requirements-dask.txt
 	@$(PINNED) -r requirements-dev.txt
+	@$(PIP) --no-deps --no-build-isolation --editable client
 	@$(PINNED) --no-deps --upgrade --target $(VENV)/dask -r requirements-dask.txt
 	@touch $@
 

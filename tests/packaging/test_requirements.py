@@ -76,7 +76,8 @@ def test_nothing_is_installed_without_its_hash():
 
 
 @pytest.mark.parametrize(
-    ("room", "builders"), [("", {"setuptools", "vl-convert-python"}), ("shaptrees", {"setuptools"})]
+    ("room", "builders"),
+    [("", {"setuptools", "vl-convert-python"}), ("shaptrees", {"setuptools"}), ("client", {"setuptools"})],
 )
 def test_what_builds_is_what_is_pinned(room, builders):
     required = tomllib.loads((ROOT / room / "pyproject.toml").read_text())["build-system"]["requires"]

@@ -8,7 +8,20 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-ROOMS = ("jobs", "shaptrees", "child", "supervisor", "api", "plots", "cli", "bench", "chaos", "crosscheck", "fuzz")
+ROOMS = (
+    "jobs",
+    "shaptrees",
+    "child",
+    "supervisor",
+    "api",
+    "plots",
+    "cli",
+    "client",
+    "bench",
+    "chaos",
+    "crosscheck",
+    "fuzz",
+)
 CODE = {".py", ".lua", ".c", ".h"}
 LONGEST_FILE, LONG_FUNCTION, SHORT_SHARE = 350, 20, 0.9
 PAGES = [ROOT / "ARCHITECTURE.md", *(ROOT / "docs" / f"{name}.md" for name in ("memory", "recovery", "states"))]

@@ -1,0 +1,42 @@
+"""SHAP values from a shap-supervisor service: `Client(url).explain(model, X)`. What a notebook installs.
+
+A map of the room: `client` and `async_client` are what callers hold, and `job` what they are given. `operations` says
+what is asked, without any I/O; `exchange` how, and when again; `transport` performs it. On the way in, `models`,
+`tables` and `expected` turn what callers have into `multipart` and `npy`; on the way out there are `explanation`,
+`progress` and `errors`. It imports httpx2 and numpy, narwhals where there is a frame, and nothing of the service.
+"""
+
+from shap_supervisor.async_client import AsyncClient
+from shap_supervisor.client import Client
+from shap_supervisor.errors import (
+    BadTable,
+    CannotSave,
+    ClientError,
+    JobCancelled,
+    JobFailed,
+    NotInstalled,
+    Refused,
+    TimedOut,
+    Unavailable,
+    Unreachable,
+)
+from shap_supervisor.explanation import Explanation
+from shap_supervisor.job import AsyncJob, Job
+
+__all__ = [
+    "AsyncClient",
+    "AsyncJob",
+    "BadTable",
+    "CannotSave",
+    "Client",
+    "ClientError",
+    "Explanation",
+    "Job",
+    "JobCancelled",
+    "JobFailed",
+    "NotInstalled",
+    "Refused",
+    "TimedOut",
+    "Unavailable",
+    "Unreachable",
+]

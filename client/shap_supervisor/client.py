@@ -1,0 +1,95 @@
+"""The client that blocks: `Client(url, token).explain(model, X)`. Runs in the caller's process.
+
+What is asked is in `operations`, shared with `async_client`.
+"""
+
+from typing import Any
+
+import httpx2
+
+from shap_supervisor import operations
+from shap_supervisor.errors import TimedOut
+from shap_supervisor.job import Job
+from shap_supervisor.operations import Document
+from shap_supervisor.transport import Transport
+
+TIMEOUT_S = 120.0
+
+
+class Client:
+    """Of the service at `url`. `timeout` is for each answer, in seconds; `transport` is for tests."""
+
+    def __init__(
+        self,
+        url: str,
+        token: str | None = None,
+        *,
+        timeout: float = TIMEOUT_S,
+        transport: httpx2.BaseTransport | None = None,
+    ) -> None:
+        self.url = url.rstrip("/")
+        self._transport = Transport(self.url, token, timeout, transport)
+
+    def __enter__(self) -> "Client":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Closes its connections."""
+        self._transport.close()
+
+    def explain(
+        self,
+        model: Any,
+        X: Any,
+        background: Any = None,
+        *,
+        expected: Any = "auto",
+        timeout: float | None = None,
+        progress: bool | None = None,
+        **options: Any,
+    ) -> Any:
+        """The SHAP values of these rows, a shap.Explanation where shap is installed.
+
+        model: fitted (scikit-learn and pipelines, XGBoost, LightGBM, CatBoost), a path, bytes, or a registered name;
+        a string names a file where there is one. X, background: rows, as a data frame, array, sparse matrix, list or
+        path. expected: the model's own predictions of the first rows ("auto"), yours, or None for no check. timeout:
+        seconds, after which the job is cancelled. options: the service's, such as interactions=True.
+        Raises ClientError: each has `code`, `detail` and `status`.
+        """
+        job = self.submit(model, X, background, expected=expected, **options)
+        try:
+            return job.wait(timeout, progress).result()
+        except TimedOut:
+            job.cancel()
+            raise
+
+    def submit(
+        self,
+        model: Any,
+        X: Any,
+        background: Any = None,
+        *,
+        expected: Any = "auto",
+        idempotency_key: str | None = None,
+        **options: Any,
+    ) -> Job:
+        """As `explain`, without waiting."""
+        wanted = operations.submission(
+            model, X, background, predicted=expected, idempotency_key=idempotency_key, options=options
+        )
+        return Job(self._transport, self._transport.run(operations.submit(wanted)), wanted.rows)
+
+    def job(self, job_id: str) -> Job:
+        """One that was submitted before; its rows are not at hand, so `data` of its explanations is None."""
+        return Job(self._transport, job_id)
+
+    def register(self, name: str, model: Any) -> Document:
+        """Upload a model once; jobs name it then: `explain("churn", X)`."""
+        return self._transport.run(operations.register(name, model))
+
+    def health(self) -> Document:
+        """The service's own view of itself."""
+        return self._transport.run(operations.health())

@@ -1,0 +1,79 @@
+"""What explaining gives: a shap.Explanation where shap is installed, and one that looks alike where not.
+
+Runs in the caller's process. shap is imported when the first explanation is made: it takes seconds.
+"""
+
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+
+from shap_supervisor.errors import NotInstalled
+
+
+def explanation(**parts: Any) -> Any:
+    """Of `Explanation`'s fields."""
+    if find_spec("shap") is None:
+        return Explanation(**parts)
+    from shap import Explanation as ShapExplanation
+
+    return ShapExplanation(**parts)
+
+
+def base_by_row(base_values: Any, rows: int) -> Any:
+    """(rows,) of one output, (rows, outputs) of several, as shap has them."""
+    base = np.array([np.nan if value is None else value for value in base_values], dtype=np.float64)
+    return np.full(rows, base[0]) if len(base) == 1 else np.tile(base, (rows, 1))
+
+
+@dataclass(frozen=True, eq=False)
+class Explanation:
+    """Values (n, F), (n, F, K), (n, F, F) or (n, F, F, K), the base values (n,) or (n, K) that they add to, and the
+    rows that they explain. Rows are sliced: `e[:10]`; an output is picked by `output`.
+    """
+
+    values: Any
+    base_values: Any
+    data: Any = None
+    display_data: Any = None
+    feature_names: list[str] | None = None
+    output_names: list[str] | None = None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """That of the values."""
+        return tuple(np.shape(self.values))
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: slice) -> "Explanation":
+        data = None if self.data is None else self.data[rows]
+        shown = None if self.display_data is None else self.display_data[rows]
+        return replace(
+            self, values=self.values[rows], base_values=self.base_values[rows], data=data, display_data=shown
+        )
+
+    def output(self, name: str | int) -> "Explanation":
+        """Of one of several outputs, by name or number."""
+        names = self.output_names or []
+        place = names.index(name) if isinstance(name, str) else name
+        return replace(
+            self,
+            values=self.values[..., place],
+            base_values=self.base_values[:, place],
+            output_names=names[place : place + 1] or None,
+        )
+
+    def to_pandas(self) -> Any:
+        """A column for each feature; of several outputs or interactions, (feature, ...) as the column's name."""
+        try:
+            import pandas as pd
+        except ImportError:
+            raise NotInstalled("to_pandas needs pandas: pip install pandas", "not_installed") from None
+        names = self.feature_names or list(map(str, range(self.shape[1])))
+        several = np.ndim(self.base_values) > 1
+        axes = [names] * (len(self.shape) - 1 - several) + [self.output_names or []] * several
+        columns = names if len(axes) == 1 else pd.MultiIndex.from_product(axes)
+        return pd.DataFrame(self.values.reshape(len(self), -1), columns=columns)
