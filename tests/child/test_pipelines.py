@@ -133,7 +133,7 @@ def test_columns_that_are_mixed_keep_their_own_names_with_a_warning():
 
 def test_for_the_tables_columns_what_is_mixed_goes_to_permutation():
     pipeline = make_pipeline(SimpleImputer(), PCA(2), LASTS["forest"]).fit(FRAME, NUMBER)
-    _, _, info = explained(skops_bytes(pipeline), sent(ROWS[:3]), sent(BACKGROUND), features="input")
+    _, _, info = explained(skops_bytes(pipeline), sent(ROWS[:3]), sent(BACKGROUND), features="input", max_evals=7)
     assert (info.explainer, info.columns, info.warnings) == ("permutation", None, [])
     assert "PCA mixes columns" in info.reason
 
@@ -147,7 +147,7 @@ def test_transformed_columns_are_explained_by_any_explainer_where_a_job_asks_for
 
 def test_other_last_steps_are_explained_whole():
     pipeline = make_pipeline(steps(), SVR()).fit(FRAME, NUMBER)
-    _, _, info = explained(skops_bytes(pipeline), sent(ROWS[:3]), sent(BACKGROUND))
+    _, _, info = explained(skops_bytes(pipeline), sent(ROWS[:3]), sent(BACKGROUND), max_evals=7)
     assert (info.explainer, info.columns) == ("permutation", None)
 
 
@@ -239,7 +239,7 @@ def test_a_target_that_was_scaled_is_scaled_back(scaler):
 def test_a_target_behind_a_logarithm_and_calibration_say_why_they_go_to_permutation():
     inner = make_pipeline(SimpleImputer(), LASTS["forest"])
     log = TransformedTargetRegressor(inner, func=np.log, inverse_func=np.exp).fit(FRAME, np.exp(NUMBER))
-    _, _, info = explained(skops_bytes(log), sent(ROWS[:3]), sent(BACKGROUND))
+    _, _, info = explained(skops_bytes(log), sent(ROWS[:3]), sent(BACKGROUND), max_evals=7)
     assert "target was transformed" in info.reason
     calibrated = CalibratedClassifierCV(LASTS["boosting"], cv=2).fit(FRAME.fillna(0), NUMBER > 0)
     _, _, info = explained(skops_bytes(calibrated), sent(ROWS[:3].fillna(0)), sent(BACKGROUND.fillna(0)))
