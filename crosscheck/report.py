@@ -102,5 +102,9 @@ def _grouped(
 
 
 def _table(head: list[str], lines: list[list[str]]) -> str:
-    cells = [head, ["---"] * len(head), *([cell.replace("|", "\\|") for cell in line] for line in lines)]
+    cells = [
+        head,
+        ["---"] * len(head),
+        *([" ".join(cell.split()).replace("|", "\\|") for cell in line] for line in lines),
+    ]
     return "\n".join(f"| {' | '.join(line)} |" for line in cells)
