@@ -3,11 +3,13 @@
 What is asked is in `operations`, shared with `async_client`.
 """
 
+import os
+from collections.abc import Mapping
 from typing import Any
 
 import httpx2
 
-from shap_supervisor import operations
+from shap_supervisor import local, operations
 from shap_supervisor.errors import TimedOut
 from shap_supervisor.job import Job
 from shap_supervisor.operations import Document
@@ -29,6 +31,20 @@ class Client:
     ) -> None:
         self.url = url.rstrip("/")
         self._transport = Transport(self.url, token, timeout, transport)
+        self._service: Any = None
+
+    @classmethod
+    def local(cls, env: Mapping[str, str] | None = None) -> "Client":
+        """Of a service of its own on this machine, which stops with `close` or with this process.
+
+        env: settings of the service that go before the environment's, such as {"WORKER_SLOTS": "2"}.
+        Raises NotInstalled where shap-supervisor is not installed, Unavailable where it does not start.
+        """
+        settings = dict(env or {})
+        service = local.start(settings)
+        client = cls(service.url, settings.get("API_TOKEN", os.environ.get("API_TOKEN")) or None)
+        client._service = service
+        return client
 
     def __enter__(self) -> "Client":
         return self
@@ -37,8 +53,11 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """Closes its connections."""
+        """Closes its connections, and stops the service that `local` has started."""
         self._transport.close()
+        if self._service is not None:
+            local.stop(self._service)
+            self._service = None
 
     def explain(
         self,

@@ -1,21 +1,18 @@
-"""One private service for the room's tests of a module, and a client for it."""
+"""One private service for the room's tests of a module, started as a notebook starts it, and a client for it."""
 
-import os
 from collections.abc import Iterator
 
 import pytest
 
-from cli.stack import Stack
 from shap_supervisor import Client
 
 
 @pytest.fixture(scope="module")
-def url() -> Iterator[str]:
-    with Stack({**os.environ, "CHILD_MEMORY_MB": "512", "WORKER_SLOTS": "2"}, private=True) as stack:
-        yield stack.url
+def client() -> Iterator[Client]:
+    with Client.local({"CHILD_MEMORY_MB": "512", "WORKER_SLOTS": "2"}) as client:
+        yield client
 
 
 @pytest.fixture
-def client(url: str) -> Iterator[Client]:
-    with Client(url) as client:
-        yield client
+def url(client: Client) -> str:
+    return client.url
