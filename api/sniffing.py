@@ -14,6 +14,7 @@ from jobs.errors import BadNpy, EmptyPart, MalformedJson, PickleRefused, TooLarg
 from jobs.formats import (
     DATA_FORMATS,
     MODEL_FORMATS,
+    PLAIN_FORMATS,
     SNIFF_BYTES,
     DataFormat,
     ModelFormat,
@@ -98,7 +99,7 @@ class DataSniffer:
         if not isinstance(found, DataFormat):
             raise UnsupportedMediaType(field=self._field, found=found, supported=DATA_FORMATS)
         if found.module and not find_spec(found.module):
-            raise UnsupportedMediaType(field=self._field, found=found.missing, supported=DATA_FORMATS)
+            raise UnsupportedMediaType(field=self._field, found=found.missing, supported=PLAIN_FORMATS)
         self._format = found
         if found is DataFormat.NPY:
             self._npy = npy.read_header(bytes(self._head[:SNIFF_BYTES]), self._field)

@@ -107,11 +107,15 @@ class DataFormat(StrEnum):
     @property
     def missing(self) -> str:
         """What is said of a file that cannot be read for want of `module`."""
-        return f"{self.label}, which this service does not read without the extra `tables` ({INSTALL}),"
+        whole = "sheet" if self is DataFormat.XLSX else "table"
+        way_out = f"{INSTALL}, or save the {whole} as CSV"
+        return f"{self.label}, which this service does not read without the extra `tables` ({way_out}),"
 
 
 DATA_FORMATS = ", ".join(sorted(found.label for found in DataFormat))
 """All of them, for messages."""
+PLAIN_FORMATS = ", ".join(sorted(found.label for found in DataFormat if not found.module))
+"""Those that need no extra, for messages to whom one is missing."""
 
 
 class ModelFormat(StrEnum):

@@ -21,7 +21,7 @@ from child.rows.cutter import shared
 from child.rows.table import Rows, Table
 from child.rows.words import Words
 from jobs.errors import BadTable, UnsupportedMediaType
-from jobs.formats import DATA_FORMATS, DataFormat
+from jobs.formats import PLAIN_FORMATS, DataFormat
 from jobs.records import Layout
 from jobs.spans import Span
 
@@ -157,7 +157,7 @@ class _Failures:
     def __exit__(self, kind: Any, error: BaseException | None, _: Any) -> None:
         field, label = self._source.field, self._found.label
         if isinstance(error, ImportError):
-            raise UnsupportedMediaType(field=field, found=self._found.missing, supported=DATA_FORMATS) from None
+            raise UnsupportedMediaType(field=field, found=self._found.missing, supported=PLAIN_FORMATS) from None
         if isinstance(error, ValueError | OSError | NotImplementedError | KeyError) and not isinstance(
             error, ConnectionError
         ):

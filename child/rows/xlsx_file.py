@@ -15,7 +15,7 @@ from child.rows.cutter import shared
 from child.rows.table import Rows, Table
 from child.rows.words import Words
 from jobs.errors import BadTable, NoRows, TooLarge, UnsupportedMediaType
-from jobs.formats import DATA_FORMATS, DataFormat
+from jobs.formats import PLAIN_FORMATS, DataFormat
 from jobs.records import Layout
 from jobs.spans import Span
 
@@ -52,7 +52,7 @@ def _sheet(source: Source) -> Any:
         import python_calamine as calamine
     except ImportError:
         found = DataFormat.XLSX.missing
-        raise UnsupportedMediaType(field=source.field, found=found, supported=DATA_FORMATS) from None
+        raise UnsupportedMediaType(field=source.field, found=found, supported=PLAIN_FORMATS) from None
     source.file.seek(0)
     try:
         book = calamine.CalamineWorkbook.from_filelike(io.BytesIO(source.file.read(source.size)))

@@ -229,7 +229,8 @@ def test_the_list_filters_finds_and_cancels(
     page.fill("#find", finished[:10])
     expect(page.locator("tbody tr")).to_have_count(1)
     page.fill("#find", "")
-    slow = service.submit((files / "model.txt").read_bytes(), (files / "data.csv").read_bytes() * 1, batch_size=1)
+    header, rows = (files / "data.csv").read_bytes().split(b"\n", 1)
+    slow = service.submit((files / "model.txt").read_bytes(), header + b"\n" + rows * 20, batch_size=1)
     page.click(f"#cancel-{slow}")
     expect(page.locator(f"tr:has(#of-{slow}) .badge")).to_have_text("cancelled")
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from jobs.formats import DATA_FORMATS, MODEL_FORMATS, DataFormat, ModelFormat, sniff_data, sniff_model
+from jobs.formats import DATA_FORMATS, MODEL_FORMATS, PLAIN_FORMATS, DataFormat, ModelFormat, sniff_data, sniff_model
 
 
 @pytest.mark.parametrize(
@@ -68,6 +68,12 @@ def test_a_model_that_is_something_else_is_named() -> None:
 def test_messages_list_every_table_format() -> None:
     assert DATA_FORMATS == "Arrow, CSV with a header, Excel, JSON, NPY, Parquet"
     assert [str(found) for found in DataFormat] == ["npy", "json", "parquet", "arrow", "xlsx", "csv"]
+
+
+def test_who_misses_an_extra_is_offered_what_needs_none() -> None:
+    assert PLAIN_FORMATS == "CSV with a header, JSON, NPY"
+    assert "save the sheet as CSV" in DataFormat.XLSX.missing
+    assert "save the table as CSV" in DataFormat.PARQUET.missing
 
 
 def test_tables_whose_library_comes_with_an_extra() -> None:
