@@ -10,5 +10,6 @@ the last supervisor that works is never taken away, since nobody could recover a
 - `clock`: copied next to a supervisor, where it shifts the wall clock.
 - `sample_jobs`: models, rows and the values computed aside. `load`: clients that submit them, steadily.
 - `ledger`: what was submitted and what became of it. `recovery`: how long chunks of the dead wait.
-- `checks`: what is wrong at the end: jobs, keys, processes, logs. `report`: what is printed.
+- `checks`: what is wrong at the end: jobs, keys, processes, logs. `findings`: how that is kept, here and in `fuzz`.
+  `report`: what is printed.
 """

@@ -9,9 +9,9 @@ import msgspec
 from redis.exceptions import RedisError
 
 from chaos import checks
-from chaos.checks import Findings
 from chaos.deployment import Deployment
 from chaos.faults import Kind, sequence
+from chaos.findings import Findings
 from chaos.injector import FaultInjector
 from chaos.ledger import Ledger
 from chaos.load import Load
@@ -38,7 +38,7 @@ class Plan(msgspec.Struct, kw_only=True, frozen=True):
 
 async def campaign(plan: Plan, directory: Path) -> Findings:
     """Print the report, and return what is wrong."""
-    findings, ledger = Findings(), Ledger()
+    findings, ledger = Findings(checks.CATEGORIES), Ledger()
     deployment = Deployment(directory, lease_s=plan.lease_s)
     recoveries = Recoveries(deployment.direct)
     injector = FaultInjector(deployment, recoveries, findings)

@@ -5,6 +5,7 @@ Every finding is a line for people, sorted under a category; without findings th
 
 import asyncio
 import json
+import re
 from collections import Counter
 from http import HTTPStatus
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 import httpx2
 
 from chaos.deployment import Deployment
+from chaos.findings import Findings, add_faults
 from chaos.ledger import Entry, Ledger
 from chaos.sample_jobs import what_is_wrong
 from jobs import keys
@@ -38,19 +40,7 @@ PERMANENT = {keys.TOKEN, keys.JOBS, keys.OUTCOMES, keys.FAILURES, keys.SUPERVISO
 """Keys of the service as a whole, which stay without a TTL."""
 PROCESS_GRACE_S = 5.0
 ANSWER_S = 30.0
-
-
-class Findings:
-    """Lines by category."""
-
-    def __init__(self) -> None:
-        self.lines: dict[str, list[str]] = {category: [] for category in CATEGORIES}
-
-    def add(self, category: str, line: str) -> None:
-        self.lines[category].append(line)
-
-    def __bool__(self) -> bool:
-        return any(self.lines.values())
+_UNEXPECTED = re.compile(r'Traceback \(most recent call last\)|"level": "critical"')
 
 
 async def wait_for_ends(http: httpx2.AsyncClient, ledger: Ledger, within_s: float) -> None:
@@ -169,18 +159,4 @@ async def check_processes(deployment: Deployment, findings: Findings) -> None:
 
 def check_logs(directory: Path, findings: Findings) -> None:
     """Exceptions that nobody expected: faults of ours, not of the campaign."""
-    for path in sorted(directory.glob("*.log")):
-        counts: Counter[str] = Counter()
-        for line in path.read_text(errors="replace").splitlines():
-            if "Traceback (most recent call last)" in line or '"level": "critical"' in line:
-                counts[_event(line)] += 1
-        for event, count in counts.items():
-            findings.add("logged fault", f"{path.name}: {count} x {event}")
-
-
-def _event(line: str) -> str:
-    try:
-        entry = json.loads(line)
-        return f"{entry['event']}: {str(entry.get('exception') or entry.get('reason') or '')[-300:]}"
-    except (ValueError, KeyError):
-        return line[:300]
+    add_faults(directory, _UNEXPECTED, findings)

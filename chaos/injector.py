@@ -14,9 +14,9 @@ from typing import TypeVar
 import psutil
 from redis.exceptions import RedisError
 
-from chaos.checks import Findings
 from chaos.deployment import Deployment, Host, ended, send
 from chaos.faults import Fault, Kind
+from chaos.findings import Findings
 from chaos.proxy import Proxy
 from chaos.recovery import Recoveries
 from cli.processes import Process

@@ -6,13 +6,11 @@ from collections.abc import Sequence
 
 import click
 
-from chaos.checks import Findings
 from chaos.faults import Kind
+from chaos.findings import Findings
 from chaos.ledger import Ledger
 from chaos.recovery import Recoveries, Recovery
 
-SHOWN = 10
-"""Lines of one category; the rest is counted."""
 GROUPS = (("restarted under the same name", True), ("not restarted, or under another name", False))
 
 
@@ -23,7 +21,7 @@ def report(
     _faults(injected, missed)
     _jobs(ledger)
     _recoveries(recoveries)
-    _findings(findings)
+    findings.show()
 
 
 def quantile(values: Sequence[float], share: float) -> float:
@@ -75,13 +73,3 @@ def _distribution(seconds: Sequence[float]) -> str:
 def _slowest(found: list[Recovery]) -> str:
     slowest = sorted(found, key=lambda recovery: -recovery.seconds)[:3]
     return ", ".join(f"{recovery.chunk} {recovery.seconds:.2f} s" for recovery in slowest) or "none"
-
-
-def _findings(findings: Findings) -> None:
-    click.echo("\nfindings")
-    for category, lines in findings.lines.items():
-        click.echo(f"  {category:34}{len(lines):6}")
-        for line in lines[:SHOWN]:
-            click.echo(f"    {line}")
-        if len(lines) > SHOWN:
-            click.echo(f"    and {len(lines) - SHOWN} more")

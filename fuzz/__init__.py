@@ -8,5 +8,6 @@ and number alone. Nothing is broken but what is sent: for dead processes and los
 - `files`: files of every format, damaged in what they say; `damage`: bytes, documents and lines, of no format.
 - `samples`: the valid files that are damaged. `ubjson`: writes what XGBoost does.
 - `service`: web, supervisor and store, and what shows of them from outside. `client`: one input, its answer, its job.
-- `checks`: what may never happen. `contract`: schemathesis against /openapi.json. `report`: what is printed.
+- `checks`: what may never happen, and `contract`: schemathesis against /openapi.json; what did is kept in
+  `chaos.findings`. `report`: what is printed.
 """

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import msgspec
 
+from chaos.findings import Findings
 from fuzz import checks, contract
-from fuzz.checks import Findings
 from fuzz.client import Answer
 from fuzz.inputs import Input, inputs
 from fuzz.samples import Samples, samples
@@ -53,7 +53,7 @@ class Campaign:
 
     def __init__(self, plan: Plan, directory: Path) -> None:
         self.plan = plan
-        self.findings = Findings()
+        self.findings = Findings(checks.CATEGORIES)
         self.tally = Tally()
         self.service = Service(directory, self.findings)
         self._directory = directory

@@ -5,11 +5,11 @@ Every finding is a line for people, sorted under a category; without findings th
 
 import json
 import re
-from collections import Counter
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
+from chaos.findings import Findings, add_faults
 from fuzz.client import Answer
 from fuzz.inputs import Input
 from jobs.states import ENDED, JobState
@@ -33,21 +33,7 @@ ANNOUNCED = frozenset({"busy", "storage_full", "too_many_connections", "memory_c
 """Codes of 503 and 507 that a client is told to expect."""
 UNNAMED = frozenset({"raised", "internal", "supervisor_lost", "unknown"})
 """Ends of a job that name no cause: somebody forgot one."""
-LOG_LINES = 4000
 _ERRORS = re.compile(r'Traceback|"level": "(?:critical|error)"|"exception":|AddressSanitizer|Fatal Python error')
-
-
-class Findings:
-    """Lines by category."""
-
-    def __init__(self) -> None:
-        self.lines: dict[str, list[str]] = {category: [] for category in CATEGORIES}
-
-    def add(self, category: str, line: str) -> None:
-        self.lines[category].append(line)
-
-    def __bool__(self) -> bool:
-        return any(self.lines.values())
 
 
 def check_answer(sent: Input, answer: Answer, findings: Findings) -> None:
@@ -85,15 +71,4 @@ def check_job(sent: Input, job: dict[str, Any], findings: Findings) -> None:
 
 def check_logs(directory: Path, findings: Findings) -> None:
     """No traceback, and nothing that an operator would be woken for."""
-    for path in sorted(directory.glob("*.log")):
-        faults = Counter(_event(line) for line in path.read_text().splitlines() if _ERRORS.search(line))
-        for event, count in faults.items():
-            findings.add("logged fault", f"{path.name}: {count} x {event}")
-
-
-def _event(line: str) -> str:
-    try:
-        entry = json.loads(line)
-        return f"{entry['event']}: {str(entry.get('exception') or entry.get('error') or '')[-300:]}"
-    except (ValueError, KeyError, TypeError):
-        return line[:300]
+    add_faults(directory, _ERRORS, findings)

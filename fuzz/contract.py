@@ -9,7 +9,7 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
-from fuzz.checks import Findings
+from chaos.findings import Findings
 
 CHECKS = (
     "not_a_server_error",

@@ -5,11 +5,7 @@ from collections import Counter
 import click
 
 from fuzz.campaign import Campaign
-from fuzz.checks import Findings
 from jobs.settings import MIB
-
-SHOWN = 10
-"""Lines of one category; the rest is counted."""
 
 
 def report(campaign: Campaign, seconds: float) -> None:
@@ -25,19 +21,9 @@ def report(campaign: Campaign, seconds: float) -> None:
     click.echo("\nmemory at most")
     for name, most in service.most_bytes.items():
         click.echo(f"  {name:34}{most / MIB:6.1f} MB")
-    _findings(campaign.findings)
+    campaign.findings.show()
 
 
 def _counted(counts: Counter[str] | Counter[int]) -> None:
     for name, count in counts.most_common():
         click.echo(f"  {name!s:34}{count:6}")
-
-
-def _findings(findings: Findings) -> None:
-    click.echo("\nfindings")
-    for category, lines in findings.lines.items():
-        click.echo(f"  {category:34}{len(lines):6}")
-        for line in lines[:SHOWN]:
-            click.echo(f"    {line}")
-        if len(lines) > SHOWN:
-            click.echo(f"    and {len(lines) - SHOWN} more")

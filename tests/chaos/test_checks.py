@@ -8,7 +8,8 @@ import numpy
 import pytest
 from redis.asyncio import Redis
 
-from chaos.checks import Findings, check_jobs, check_keys, check_logs, wait_for_ends
+from chaos.checks import CATEGORIES, check_jobs, check_keys, check_logs, wait_for_ends
+from chaos.findings import Findings
 from chaos.ledger import Entry, Ledger
 from chaos.sample_jobs import SampleJob, _npy
 from jobs import keys
@@ -39,7 +40,7 @@ def service(job: dict[str, Any] | None, values: Any = EXPECTED) -> httpx2.AsyncC
 
 async def tried(of: Entry, job: dict[str, Any] | None, values: Any = EXPECTED) -> set[str]:
     """The categories that are raised."""
-    ledger, findings = Ledger(), Findings()
+    ledger, findings = Ledger(), Findings(CATEGORIES)
     ledger.entries.append(of)
     async with service(job, values) as http:
         await check_jobs(http, ledger, findings)
@@ -82,7 +83,7 @@ async def test_bad_ends_are_charged(category: str, of: Entry, job: dict[str, Any
 
 
 async def test_what_no_client_should_be_answered_is_charged() -> None:
-    ledger, findings = Ledger(), Findings()
+    ledger, findings = Ledger(), Findings(CATEGORIES)
     ledger.bad_answers.append("POST /analyze: 500")
     async with service(None) as http:
         await check_jobs(http, ledger, findings)
@@ -113,7 +114,7 @@ async def test_keys_without_a_ttl_and_unknown_jobs_are_found(valkey_url: str, re
     await redis.zadd(keys.JOBS, {"stranger": 1.0})
     await redis.hset("shap:caller:", mapping={"jobs": 0, "bytes": 8})
     await redis.zadd("shap:caller::kept", {"y:8": 9e9})
-    findings = Findings()
+    findings = Findings(CATEGORIES)
     await check_keys(_Deployment(redis), Ledger(), findings)  # type: ignore[arg-type]
     assert findings.lines["left key"] == ["shap:job:x (string)"]
     assert findings.lines["twice"] == ["a job that no client knows: stranger"]
@@ -127,7 +128,7 @@ def test_unexpected_exceptions_in_logs_are_found(tmp_path: Path) -> None:
     (tmp_path / "south.log").write_text(
         '{"event": "broke", "exception": "Traceback (most recent call last):\\nOops"}\n'
     )
-    findings = Findings()
+    findings = Findings(CATEGORIES)
     check_logs(tmp_path, findings)
     first, second = findings.lines["logged fault"]
     assert first.startswith("south.log: 1 x broke")

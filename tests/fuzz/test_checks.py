@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from fuzz.checks import Findings, check_answer, check_job, check_logs
+from chaos.findings import Findings
+from fuzz.checks import CATEGORIES, check_answer, check_job, check_logs
 from fuzz.client import Answer
 from fuzz.inputs import Input
 
@@ -42,13 +43,13 @@ def found(findings: Findings) -> list[str]:
     ],
 )
 def test_answers(answer: Answer, category: str | None) -> None:
-    findings = Findings()
+    findings = Findings(CATEGORIES)
     check_answer(SENT, answer, findings)
     assert found(findings) == ([category] if category else [])
 
 
 def test_what_is_no_request_needs_no_answer() -> None:
-    findings = Findings()
+    findings = Findings(CATEGORIES)
     check_answer(Input(name="1 socket", raw=b"", whole=False), Answer(), findings)
     assert not findings
 
@@ -65,13 +66,13 @@ def test_what_is_no_request_needs_no_answer() -> None:
     ],
 )
 def test_jobs(job: dict[str, Any], category: str | None) -> None:
-    findings = Findings()
+    findings = Findings(CATEGORIES)
     check_job(SENT, job, findings)
     assert found(findings) == ([category] if category else [])
 
 
 def test_a_good_job_must_finish() -> None:
-    findings = Findings()
+    findings = Findings(CATEGORIES)
     good = Input(name="1 valid", raw=b"", must_finish=True)
     check_job(good, {"status": "cancelled"}, findings)
     assert not findings
@@ -87,6 +88,6 @@ def test_logs(tmp_path: Path) -> None:
     ]
     (tmp_path / "service.log").write_text("\n".join(map(json.dumps, lines)))
     (tmp_path / "store.log").write_text("plain\nFatal Python error: x\n")
-    findings = Findings()
+    findings = Findings(CATEGORIES)
     check_logs(tmp_path, findings)
     assert len(findings.lines["logged fault"]) == 2
