@@ -1,7 +1,7 @@
 """How much each feature matters: mean |SHAP| over all rows, as `shap.plots.bar`. Needs no sample. Pure."""
 
 from plots.explained import Asked, Explained, Unavailable, chosen_output
-from plots.spec import CLASSES, RED, Spec, chart, clipped, distinct, names, of_output, order, others, short, split
+from plots.spec import CLASSES, RED, Spec, chart, names, of_output, ranking, short
 
 SAID = 5
 """Features that the text alternative names."""
@@ -17,20 +17,22 @@ def bar(of: Explained, asked: Asked) -> Spec:
     outputs = range(len(of.outputs)) if stacked else [chosen_output(of, asked)]
     sizes = {output: of.importance(output) for output in outputs}
     totals = [sum(sizes[output][feature] for output in outputs) for feature in range(len(of.features))]
-    first, rest = split(order(totals), asked.top)
-    labels = distinct([*(clipped(of.features[feature]) for feature in first), *([others(len(rest))] if rest else [])])
-    groups = [*([feature] for feature in first), *([rest] if rest else [])]
+    ranked = ranking(of, totals, asked.top)
     bars = [
         {"label": label, "value": short(sum(sizes[output][feature] for feature in group)), "output": of.outputs[output]}
-        for label, group in zip(labels, groups, strict=True)
+        for label, group in zip(ranked.labels, ranked.groups, strict=True)
         for output in outputs
     ]
-    best = ", ".join(f"{of.features[place]} {totals[place]:.3g}" for place in first[:SAID])
+    best = ", ".join(f"{of.features[place]} {totals[place]:.3g}" for place in ranked.first[:SAID])
     return chart(
         of,
         f"Mean |SHAP value|{'' if stacked else of_output(of, outputs[0])}",
         f"Mean absolute SHAP value of {len(of.features)} features over {of.rows} rows. The largest: {best}.",
-        {"data": {"values": bars}, "height": {"step": 26}, **(_stacked(of, labels) if stacked else _plain(labels))},
+        {
+            "data": {"values": bars},
+            "height": {"step": 26},
+            **(_stacked(of, ranked.labels) if stacked else _plain(ranked.labels)),
+        },
         subtitle=f"{of.rows:,} rows; average impact on the {of.explains}",
     )
 

@@ -12,15 +12,11 @@ from plots.spec import (
     LOW_TO_HIGH,
     Spec,
     chart,
-    clipped,
-    distinct,
     names,
     of_output,
-    order,
-    others,
+    ranking,
     short,
     shown,
-    split,
 )
 
 BINS = 100
@@ -31,8 +27,7 @@ def beeswarm(of: Explained, asked: Asked) -> Spec:
     """Features by mean |SHAP|, coloured by their own values from low to high. Raises NotThere."""
     assert of.sample
     output = chosen_output(of, asked)
-    first, rest = split(order(of.importance(output)), asked.top)
-    labels = distinct([*(clipped(of.features[feature]) for feature in first), *([others(len(rest))] if rest else [])])
+    first, rest, labels = ranking(of, of.importance(output), asked.top)
     points: list[Spec] = []
     for label, feature in zip(labels, first, strict=False):
         points += _points(of, label, of.of_feature(feature, output), of.cells(feature))

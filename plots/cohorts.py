@@ -6,7 +6,7 @@ from collections.abc import Callable
 from plots.explained import Asked, Cell, Explained, chosen_column, chosen_output
 from plots.partner import coded, sorted_by
 from plots.ranks import is_text, number, quantile
-from plots.spec import CLASSES, Spec, chart, clipped, distinct, names, of_output, order, others, short, shown, split
+from plots.spec import CLASSES, Spec, chart, clipped, names, of_output, ranking, short, shown
 
 MOST_COHORTS = 5
 """Of a feature with more values the rarest are one cohort, numbers are cut into thirds."""
@@ -23,13 +23,11 @@ def cohorts(of: Explained, asked: Asked) -> Spec:
     members: dict[str, list[int]] = {}
     for row in sorted_by(coded(of.cells(feature))):  # so that cohorts come from low to high
         members.setdefault(named(of.sample.data[row][feature]), []).append(row)
-    first, rest = split(order(of.importance(output)), asked.top)
-    groups = [*([feature] for feature in first), *([rest] if rest else [])]
-    labels = distinct([*(clipped(of.features[feature]) for feature in first), *([others(len(rest))] if rest else [])])
+    ranked = ranking(of, of.importance(output), asked.top)
     titles = {cohort: f"{cohort} ({len(rows):,} rows)" for cohort, rows in members.items()}
     bars = [
         {"label": label, "cohort": titles[cohort], "value": short(sum(_mean(of, rows, one, output) for one in group))}
-        for label, group in zip(labels, groups, strict=True)
+        for label, group in zip(ranked.labels, ranked.groups, strict=True)
         for cohort, rows in members.items()
     ]
     return chart(
@@ -39,7 +37,7 @@ def cohorts(of: Explained, asked: Asked) -> Spec:
         {
             "data": {"values": bars},
             "height": {"step": 12},
-            **_bars(labels, list(titles.values()), name),
+            **_bars(ranked.labels, list(titles.values()), name),
         },
         subtitle=f"{len(of.sample.rows):,} of {of.rows:,} rows",
     )

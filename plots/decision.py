@@ -3,7 +3,7 @@
 from typing import Any
 
 from plots.explained import Asked, Explained, chosen_output, chosen_row
-from plots.spec import INK, LOW_TO_HIGH, Spec, chart, clipped, distinct, of_output, order, others, short, split
+from plots.spec import INK, LOW_TO_HIGH, Spec, chart, distinct, of_output, ranking, short
 
 MOST_LINES = 200
 """More cannot be told apart: of a larger sample every so many rows are drawn."""
@@ -18,15 +18,12 @@ def decision(of: Explained, asked: Asked) -> Spec:
     assert of.sample
     output = chosen_output(of, asked)
     chosen = None if asked.row is None else chosen_row(of, asked)
-    first, rest = split(order(of.importance(output)), asked.top)
-    groups = [*([feature] for feature in first), *([rest] if rest else [])]
-    labels = distinct(
-        [*(clipped(of.features[feature]) for feature in first), *([others(len(rest))] if rest else []), START]
-    )
+    ranked = ranking(of, of.importance(output), asked.top)
+    groups, labels = ranked.groups, distinct([*ranked.labels, START])
     rows = range(0, len(of.sample.rows), -(-len(of.sample.rows) // MOST_LINES))
     points = [point for row in rows if row != chosen for point in _line(of, row, output, groups, labels)]
     marked = [] if chosen is None else _line(of, chosen, output, groups, labels)
-    best = ", ".join(of.features[feature] for feature in first[:5])
+    best = ", ".join(of.features[feature] for feature in ranked.first[:5])
     return chart(
         of,
         f"From E[f(X)] to f(x){of_output(of, output)}",

@@ -10,14 +10,10 @@ from plots.spec import (
     LABEL_PIXELS,
     Spec,
     chart,
-    clipped,
-    distinct,
     names,
     of_output,
-    order,
-    others,
+    ranking,
     short,
-    split,
 )
 
 FULL_SHARE = 0.99
@@ -28,18 +24,24 @@ def heatmap(of: Explained, asked: Asked) -> Spec:
     """A column a row, ordered by f(x); features by mean |SHAP|. Raises NotThere."""
     assert of.sample
     output = chosen_output(of, asked)
-    first, rest = split(order(of.importance(output)), asked.top)
-    labels = distinct([*(clipped(of.features[feature]) for feature in first), *([others(len(rest))] if rest else [])])
+    features = ranking(of, of.importance(output), asked.top)
+    groups, labels = features.groups, features.labels
     values = [of.of_row(row, output) for row in range(len(of.sample.rows))]
     results = [of.base_values[output] + sum(row) for row in values]
     ranked = sorted(range(len(results)), key=results.__getitem__)
     cells = [
-        {"at": at, "to": at + 1, "row": of.sample.rows[row], "label": label, "value": short(value)}
+        {
+            "at": at,
+            "to": at + 1,
+            "row": of.sample.rows[row],
+            "label": label,
+            "value": short(sum(values[row][one] for one in group)),
+        }
         for at, row in enumerate(ranked)
-        for label, value in zip(labels, _cells(values[row], first, rest), strict=True)
+        for label, group in zip(labels, groups, strict=True)
     ]
     lines = [{"at": at + 0.5, "value": short(results[row])} for at, row in enumerate(ranked)]
-    best = ", ".join(of.features[feature] for feature in first[:5])
+    best = ", ".join(of.features[feature] for feature in features.first[:5])
     body = {"spacing": 6, "vconcat": [_results(lines, of.base_values[output]), _rects(cells, labels, _end(cells))]}
     return chart(
         of,
@@ -48,12 +50,6 @@ def heatmap(of: Explained, asked: Asked) -> Spec:
         body,
         subtitle=f"{len(ranked):,} of {of.rows:,} rows, ordered by f(x)",
     )
-
-
-def _cells(values: list[float], first: list[int], rest: list[int]) -> list[float]:
-    """A row's values in the order of the labels."""
-    alone = [values[feature] for feature in first]
-    return [*alone, sum(values[feature] for feature in rest)] if rest else alone
 
 
 def _end(cells: list[Spec]) -> float:

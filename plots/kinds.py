@@ -17,23 +17,22 @@ from plots.waterfall import waterfall
 
 
 class Kind(NamedTuple):
-    """A chart: what it shows, and whether it needs the rows of the sample."""
+    """A chart, and whether it needs the rows of the sample."""
 
     draw: Callable[[Explained, Asked], Spec]
-    shows: str
     needs_sample: bool = True
 
 
 KINDS: dict[str, Kind] = {
-    "bar": Kind(bar, "mean |SHAP| of each feature", needs_sample=False),
-    "beeswarm": Kind(beeswarm, "every value of the sample, coloured by the feature's own value"),
-    "waterfall": Kind(waterfall, "how one row comes from E[f(X)] to f(x)"),
-    "dependence": Kind(dependence, "a feature's SHAP value by its own value, coloured by its strongest partner"),
-    "heatmap": Kind(heatmap, "the SHAP values of all rows of the sample side by side"),
-    "decision": Kind(decision, "how rows come from E[f(X)] to f(x), a line a row"),
-    "interactions": Kind(interactions, "mean |interaction value| of each pair of features", needs_sample=False),
-    "cohorts": Kind(cohorts, "mean |SHAP| in parts of the sample, by a feature's values"),
-    "additivity": Kind(additivity, "how far base value plus SHAP values miss the model's output", needs_sample=False),
+    "bar": Kind(bar, needs_sample=False),
+    "beeswarm": Kind(beeswarm),
+    "waterfall": Kind(waterfall),
+    "dependence": Kind(dependence),
+    "heatmap": Kind(heatmap),
+    "decision": Kind(decision),
+    "interactions": Kind(interactions, needs_sample=False),
+    "cohorts": Kind(cohorts),
+    "additivity": Kind(additivity, needs_sample=False),
 }
 
 

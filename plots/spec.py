@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from plots.explained import Cell, Explained
 
@@ -100,6 +100,26 @@ def split(ranked: Sequence[int], top: int) -> tuple[list[int], list[int]]:
 
 def others(count: int) -> str:
     return f"Sum of {count} other features"
+
+
+class Ranking(NamedTuple):
+    """Features by size: the first ones, the others that are added up, and a label for each of both that is shown."""
+
+    first: list[int]
+    rest: list[int]
+    labels: list[str]
+
+    @property
+    def groups(self) -> list[list[int]]:
+        """The features of each label."""
+        return [*([feature] for feature in self.first), *([self.rest] if self.rest else [])]
+
+
+def ranking(of: Explained, sizes: Sequence[float], top: int) -> Ranking:
+    """By the size of each feature, with `top` labels at most."""
+    first, rest = split(order(sizes), top)
+    shown = [clipped(of.features[feature]) for feature in first]
+    return Ranking(first, rest, distinct([*shown, *([others(len(rest))] if rest else [])]))
 
 
 def of_output(of: Explained, output: int) -> str:
