@@ -6,6 +6,7 @@ Does not lease or finish chunks: see `queue`; nor read values: see `results`. Ev
 import copy
 import hashlib
 import secrets
+from collections.abc import Callable
 from typing import NamedTuple
 
 import msgspec
@@ -36,19 +37,32 @@ class Listing(NamedTuple):
     """Ids of those whose records cannot be read."""
 
 
+def random_id() -> str:
+    """A job's name that nobody can guess."""
+    return secrets.token_hex(12)
+
+
 class Store:
     """Operations on jobs, over one Redis client; without `of`, the operator's.
 
-    Another caller's job is to all of them one that is not there.
+    Another caller's job is to all of them one that is not there. `new_id` names jobs; others are for tests.
     """
 
-    def __init__(self, redis: RedisClient, *, job_ttl_s: int, blobs: BlobStore | None = None) -> None:
+    def __init__(
+        self,
+        redis: RedisClient,
+        *,
+        job_ttl_s: int,
+        blobs: BlobStore | None = None,
+        new_id: Callable[[], str] = random_id,
+    ) -> None:
         self.redis = redis
         self.caller = OPERATOR
         self.blobs = blobs or RedisBlobs(redis)
         self.models = RegisteredModels(redis)
         self.results = Results(redis, self.blobs, job_ttl_s=job_ttl_s)
         self.job_ttl_s = job_ttl_s
+        self._new_id = new_id
         self._submit = redis.register_script(source("submit"))
         self._cancel = redis.register_script(source("cancel"))
         self._account = redis.register_script(source("account"))
@@ -67,7 +81,7 @@ class Store:
         With a known idempotency key the earlier job's id, and the new uploads are dropped.
         Raises IdempotencyMismatch, StorageUnavailable (an upload has expired meanwhile), TooManyJobs, TooManyBytes.
         """
-        job_id, caller = secrets.token_hex(12), self.caller
+        job_id, caller = self._new_id(), self.caller
         blobs = [part.blob for part in inputs.values() if part.blob]
         own = [part.blob.size for part in inputs.values() if part.blob and not part.registered]
         idempotency = [keys.idempotency(_digest(idempotency_key), caller.name)] if idempotency_key else []
