@@ -8,8 +8,8 @@ The house from the front door inwards:
 - `access_log`: one line a request; `headers`: what each carries; `origins` and `cors`: which web pages may ask; `auth`:
   who asks, known by `tokens`, counted by `request_quota`; `problems`: every error as RFC 9457; `parameters`: query,
   path and header values; `responses`: JSON answers.
-- `analyze`: POST /analyze. `admission` lets a body in; `multipart_body` and `json_body` read it into a `submission`,
-  one blob a part, undone by `unpacking` and judged by its first bytes in `sniffing` (and `npy`).
+- `analyze`: POST /analyze. `admission` lets a body in, under a `store_watch`; `multipart_body` and `json_body` read it
+  into a `submission`, one blob a part, undone by `unpacking` and judged by its first bytes in `sniffing` (and `npy`).
 - `jobs`: list, status, cancel, as `representation` writes them; `summaries`: what children have stored.
   `subscription` waits for a job's end; `failed`: one without a result, as a problem.
 - `results`: values in the format of `negotiation`, cut by `result_table`, written by `result_writers` (`row_ids` beside

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from starlette.requests import Request
 
 from api import parameters
+from api.store_watch import CHECK_BYTES, StoreWatch
 from jobs.blobs import BATCH_BYTES
 from jobs.connection import UNAVAILABLE, NoPermissionError, RedisClient, RedisError
 from jobs.errors import Busy, StorageFull, TooSlow
@@ -21,8 +22,6 @@ CUT_SHARE = 0.9
 """One that is under way is cut off here."""
 STORED_SHARE = 1.05
 """Bytes that Redis takes for a byte of an upload."""
-CHECK_BYTES = BATCH_BYTES
-"""An upload under way asks Redis for its memory every so many bytes."""
 AHEAD_BYTES = CHECK_BYTES + 2 * BATCH_BYTES
 """What of an upload of unknown length may come until the next time: and what this process holds of it."""
 MEMORY_BYTES = 12 * 1024 * 1024
@@ -151,13 +150,10 @@ class Admission:
         await self._fullness.check(CUT_SHARE)
 
     async def _body(self, request: Request, coming: Coming, *, ahead: int) -> AsyncIterator[bytes]:
-        unchecked = 0
+        watch = StoreWatch(lambda: self._fullness.check(CUT_SHARE, ahead))
         async for data in patiently(request.stream(), self._silence_s):
             coming.arrived(len(data))
-            unchecked += len(data)
-            if unchecked >= CHECK_BYTES:
-                unchecked = 0
-                await self._fullness.check(CUT_SHARE, ahead)
+            await watch.passed(len(data))
             yield data
 
 

@@ -18,7 +18,7 @@ from api.resources import Resources, logged, resources
 from api.responses import JsonResponse
 from api.result_writers import Result
 from api.routes import Answer, Routes
-from api.submission import Room, Submission, read_options
+from api.submission import Submission, read_options
 from api.summaries import JobForecast
 from api.unpacking import by_name, unpacked
 from jobs.connection import UNAVAILABLE, OutOfMemoryError
@@ -64,9 +64,7 @@ async def analyze(request: Request) -> Response:
     wait_s = parameters.preferred_wait(request) or (DRY_RUN_WAIT_S if dry_run else 0.0)
     media_type = results.negotiate(request) if wait_s else ""
     key = parameters.idempotency_key(request)
-    async with Submission(
-        house.store.blobs, Room(house.settings.max_upload_bytes, house.admission.check_store)
-    ) as submission:
+    async with Submission(house) as submission:
         await _read(request, house, submission)
         job_id = await _submit(house, submission, key, dry_run=dry_run)
     job = await _wait(house, job_id, wait_s)

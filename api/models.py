@@ -20,7 +20,7 @@ from api.representation import Timestamp, timestamp
 from api.resources import Resources, resources
 from api.responses import JsonResponse
 from api.routes import BINARY, Answer, Routes
-from api.submission import Room, Submission
+from api.submission import Submission
 from jobs.callers import Caller
 from jobs.errors import ModelNameTaken, UnknownModel, UnsupportedMediaType
 from jobs.formats import SNIFF_BYTES, ModelFormat, sniff_model
@@ -115,9 +115,7 @@ async def put(request: Request) -> Response:
     name = model_lookup.checked_name(request.path_params["name"])
     if name in (await model_lookup.operators_files(house.settings, house.store) or ()):
         raise ModelNameTaken(name=name)
-    async with Submission(
-        house.store.blobs, Room(house.settings.max_upload_bytes, house.admission.check_store)
-    ) as submission:
+    async with Submission(house) as submission:
         blob = await _receive(request, submission, house)
         head = await house.store.blobs.read(blob, 0, SNIFF_BYTES)
         submission.handed_over = True  # from here on the bytes may be a model's, even if the reply gets lost

@@ -13,8 +13,10 @@ from typing import Any, Protocol
 import anyio
 import msgspec
 
+from api.resources import Resources
 from api.sniffing import DataSniffer, ExpectedSniffer, ModelSniffer, Sniffer
-from api.unpacking import CHECK_BYTES, MAGIC_BYTES, Unpacker, by_content
+from api.store_watch import StoreWatch
+from api.unpacking import MAGIC_BYTES, Unpacker, by_content
 from jobs.blobs import BlobStore, BlobWriter
 from jobs.connection import RedisError
 from jobs.errors import InvalidOptions, MalformedJson, MissingPart, ModelChoice, TooLarge, UnexpectedPart
@@ -84,8 +86,7 @@ class Room:
 
     def __init__(self, limit_bytes: int, check_store: Callable[[], Awaitable[None]]) -> None:
         self._limit_bytes = self._left = limit_bytes
-        self._check_store = check_store
-        self._unchecked = 0
+        self._watch = StoreWatch(check_store)
 
     async def take(self, size: int, field: str) -> None:
         """Raises TooLarge and StorageFull."""
@@ -93,10 +94,7 @@ class Room:
         if self._left < 0:
             way_out = "Submit the rows in several jobs, or let the operator raise MAX_UPLOAD_MB."
             raise TooLarge(field=f"{field}, unpacked,", limit_bytes=self._limit_bytes, way_out=way_out)
-        self._unchecked += size
-        if self._unchecked >= CHECK_BYTES:
-            self._unchecked = 0
-            await self._check_store()
+        await self._watch.passed(size)
 
 
 class FieldPart:
@@ -119,10 +117,10 @@ class FieldPart:
 class Submission:
     """Collects one submission. As a context it discards every file again unless it was `handed_over`."""
 
-    def __init__(self, blobs: BlobStore, room: Room) -> None:
+    def __init__(self, house: Resources) -> None:
         self.handed_over = False
-        self._blobs = blobs
-        self._room = room
+        self._blobs = house.store.blobs
+        self._room = Room(house.settings.max_upload_bytes, house.admission.check_store)
         self._parts: dict[str, FilePart | FieldPart] = {}
 
     async def __aenter__(self) -> "Submission":

@@ -10,14 +10,12 @@ import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any, Protocol
 
-from jobs.blobs import BATCH_BYTES
+from api.store_watch import StoreWatch
 from jobs.errors import BadCompression, UnsupportedMediaType
 from jobs.protocol import PIECE_BYTES
 
 GZIP, ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 MAGIC_BYTES = len(ZSTD)
-CHECK_BYTES = BATCH_BYTES
-"""What comes out between two looks at the store."""
 NO_ZSTD = "Zstandard, which this service does not unpack without the extra `zstd` (pip install shap-supervisor[zstd]),"
 LARGEST_WINDOW = 23
 """As a power of two, of a Zstandard frame: 8 MB, what its levels up to 19 take."""
@@ -163,13 +161,10 @@ async def unpacked(
 
     It ends with an empty piece, as bodies do. Raises BadCompression and StorageFull.
     """
-    unchecked = 0
+    watch = StoreWatch(check_store)
     async for data in body:
         for piece in unpacker.feed(data):
-            unchecked += len(piece) * unpacker.packed
-            if unchecked >= CHECK_BYTES:
-                unchecked = 0
-                await check_store()
+            await watch.passed(len(piece) * unpacker.packed)
             if piece:
                 yield piece
     unpacker.close()
