@@ -77,13 +77,7 @@ def _explain(
     pipe: Pipe, source: Source, span: Span, found: Layout, prepared: Prepared, *, wanted: Sequence[int]
 ) -> Done:
     """Block by block, so that a chunk's values are never there all at once."""
-    own: list[RowId] = []
-    if found.id_place is not None:
-        read = ids.read(source, span, found, found.id_place)
-        pipe.send(read)
-        every = msgspec.msgpack.decode(read.data)
-        own = [every[row - span.first] for row in wanted]
-        del read, every
+    own = _send_ids(pipe, source, span, found, wanted)
     rows = prepared.read(source, span, found)
     per_block, parts = prepared.rows_per_block, []
     sampler, pairs = sample.Sampler(prepared, found, wanted), summary.Pairs(prepared.pairs(found))
@@ -93,11 +87,21 @@ def _explain(
         _send_values(pipe, values)
         parts.append(summary.partial(values, miss.error, miss.tolerance))
         pairs.add(values)
-        sampler.take(block, values, span.first + start)
+        sampler.take(block, values, miss.predictions, span.first + start)
     whole = summary.merged(parts)
     whole.pair_sum = pairs.sum()
     whole.warnings = warnings.merged(prepared.unknown(found), whole.warnings)
     return Done(memory=MemoryReport(), partial=whole, sample=sampler.kept(own))
+
+
+def _send_ids(pipe: Pipe, source: Source, span: Span, found: Layout, wanted: Sequence[int]) -> list[RowId]:
+    """Those of the span's rows, where they have any; kept are those of the rows that are wanted."""
+    if found.id_place is None:
+        return []
+    read = ids.read(source, span, found, found.id_place)
+    pipe.send(read)
+    every = msgspec.msgpack.decode(read.data)
+    return [every[row - span.first] for row in wanted]
 
 
 def _close(pipe: Pipe, request: Close) -> Done:

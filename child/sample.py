@@ -41,8 +41,10 @@ class Sampler:
         self._values = np.empty((rows, len(self._sources), outputs), dtype="<f8")
         self._predictions = np.empty((rows, outputs), dtype="<f8")
 
-    def take(self, rows: Rows, values: Rows, first: int) -> None:
-        """From a block, whose first row is number `first`; values are (rows, features[, features], outputs)."""
+    def take(self, rows: Rows, values: Rows, predictions: Rows, first: int) -> None:
+        """From a block, whose first row is number `first`; values are (rows, features[, features], outputs), what the
+        model predicts (rows, outputs).
+        """
         start, end = bisect_left(self._wanted, first), bisect_left(self._wanted, first + len(rows))
         if start == end:
             return
@@ -50,7 +52,7 @@ class Sampler:
         self._given[start:end] = rows[picked]
         effects = values.sum(axis=2) if values.ndim == 4 else values  # noqa: PLR2004 - interactions add up to effects
         self._values[start:end] = effects[picked]
-        self._predictions[start:end] = self._prepared.predict(self._given[start:end])
+        self._predictions[start:end] = predictions[picked]
 
     def kept(self, ids: Sequence[RowId] = ()) -> SampledRows | None:
         """All that was taken, once there are no blocks any more; None of a chunk without rows of the sample."""

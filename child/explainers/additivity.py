@@ -18,10 +18,12 @@ NOISE = 1e-6
 
 
 class Miss(NamedTuple):
-    """The row and output that miss most, measured by what they are allowed to."""
+    """The row and output that miss most, measured by what they are allowed to; and what all were compared with."""
 
     error: float
     tolerance: float
+    predictions: Rows
+    """The model's own output: (rows, outputs)."""
 
     @property
     def ok(self) -> bool:
@@ -35,10 +37,11 @@ def largest_miss(explainer: Explainer, rows: Rows, values: Rows) -> Miss:
     with what remains when it cancels. Where leaves cancel before a value remains it follows them too, up to NOISE.
     """
     axes, base = tuple(range(1, values.ndim - 1)), np.asarray(explainer.base_values)
-    errors = np.abs(values.sum(axis=axes) + base - explainer.output.call(rows))
+    predictions = explainer.output.call(rows)
+    errors = np.abs(values.sum(axis=axes) + base - predictions)
     size = np.maximum(1.0, np.abs(values).sum(axis=axes) + np.abs(base))
     rounding = np.minimum(ROUNDING * explainer.magnitude, NOISE * size)
     allowed = np.maximum(explainer.relative_error * size, rounding)
     worst = np.unravel_index((errors / allowed).argmax(), errors.shape)  # what is not a number comes before all others
     error, tolerance = float(errors[worst]), float(allowed[worst])
-    return Miss(math.inf if math.isnan(error) else error, tolerance if math.isfinite(tolerance) else 0.0)
+    return Miss(math.inf if math.isnan(error) else error, tolerance if math.isfinite(tolerance) else 0.0, predictions)
