@@ -3,6 +3,7 @@
 import numpy as np
 
 from child.models.model import Rows
+from child.names import feature_names
 from jobs.errors import NotFinite
 
 LARGEST = 1e300
@@ -23,6 +24,6 @@ def check(values: Rows, model: str, first: int, features: list[str] | None) -> N
         return
     place = np.argwhere(~(np.abs(values) <= LARGEST))[0]
     row, feature = int(place[0]), int(place[1])
-    name = features[feature] if features else f"f{feature}"
+    name = feature_names(features, values.shape[1])[feature]
     what = f"The SHAP value of row {first + row}, feature {name}"
     raise NotFinite(what=what, model=model, value=str(float(values[tuple(place)])))

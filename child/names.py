@@ -13,6 +13,11 @@ MOST_BYTES = 1024 * 1024
 SHOWN = 40
 
 
+def feature_names(features: list[str] | None, count: int) -> list[str]:
+    """What the features are called where a model, or a table, may have no names: f0, f1, ..."""
+    return features or [f"f{place}" for place in range(count)]
+
+
 def check(field: str, names: Iterable[str]) -> None:
     """Raises NamesTooLarge, NameTooLong and BadNames."""
     found_bytes = 0

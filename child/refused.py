@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from child.models.model import Rows
+from child.names import feature_names
 from child.rows.layout import Wanted
 from child.rows.words import shown
 from jobs.errors import MissingValue, Problem, RowRefused
@@ -50,7 +51,7 @@ def _none_of(column: str, cell: object, known: Sequence[object]) -> str:
 
 
 def _name(model: Wanted, place: int) -> str:
-    return model.features[place] if model.features else f"f{place}"
+    return feature_names(model.features, model.n_features)[place]
 
 
 def _first(ask: Callable[[Rows], object], rows: Rows) -> tuple[int, str] | None:

@@ -13,6 +13,7 @@ from child.explainers.explainer import Explainer
 from child.explainers.kinds import Kind
 from child.explainers.subject import Subject
 from child.models.model import LastStep, Model, Output, Rows
+from child.names import feature_names
 from child.pipelines.columns import Groups, groups
 from child.rows.layout import LARGEST
 from jobs import planner
@@ -88,7 +89,7 @@ def _groups(subject: Subject) -> Groups | str:
 
 
 def _table(model: Model) -> list[str]:
-    return model.features or [f"f{place}" for place in range(model.n_features)]
+    return feature_names(model.features, model.n_features)
 
 
 class Steps:

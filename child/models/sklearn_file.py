@@ -22,6 +22,7 @@ from skops.io.exceptions import UntrustedTypesFoundException
 from child import memory
 from child.models import sklearn_parts, uploaded, versions
 from child.models.model import LastStep, Model, Output, Rows, as_columns, output
+from child.names import feature_names
 from child.pipelines.apart import Apart, begins_with_text, dense, take_apart
 from child.pipelines.provenance import NotApart, Walk
 from child.pipelines.wants import Wants
@@ -120,7 +121,7 @@ def _steps(estimator: Any, n_features: int, features: list[str] | None) -> tuple
     """A pipeline's steps, where it has any and was taken apart, what they want of the table, and why it was not."""
     walk, apart, obstacle = Walk(), None, ""
     try:
-        apart = take_apart(estimator, features or [f"f{place}" for place in range(n_features)], walk)
+        apart = take_apart(estimator, feature_names(features, n_features), walk)
     except NotApart as error:
         obstacle = str(error)
     wants = wants_of(walk, n_features, whole=apart is not None)

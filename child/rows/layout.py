@@ -61,7 +61,7 @@ def lay_out(
         order, guesses = _by_name(table, columns, model.features, field, id_place, refuse=unknown_columns == "refuse")
     else:
         order, guesses = _by_place(table, model, field, id_place)
-        columns = columns or model.features or [f"f{index}" for index in range(table.width)]
+        columns = columns or names.feature_names(model.features, table.width)
     features = [columns[place] for place in order]
     return Layout(
         format=table.format,
