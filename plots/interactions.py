@@ -4,6 +4,8 @@ from plots.explained import Asked, Explained, Unavailable, chosen_output
 from plots.spec import RED, Spec, chart, clipped, distinct, names, of_output, short
 
 PALE = "#fff1f5"
+WRITTEN = 0.005
+"""Of the largest: what is smaller has its colour and its tooltip, so that the numbers that count can be found."""
 
 
 def interactions(of: Explained, asked: Asked) -> Spec:
@@ -16,12 +18,13 @@ def interactions(of: Explained, asked: Asked) -> Spec:
         )
     output, shape = chosen_output(of, asked), range(min(asked.top, len(found.features)))
     labels = distinct(clipped(found.features[place]) for place in shape)
+    amounts = {(one, two): found.mean_abs[one][two][output] or 0.0 for one in shape for two in shape}
+    least = WRITTEN * max(amounts.values())
     cells = [
-        {"label": labels[one], "other": labels[two], "value": short(found.mean_abs[one][two][output] or 0.0)}
-        for one in shape
-        for two in shape
+        {"label": labels[one], "other": labels[two], "value": short(value), "text": f"{value:.2g}" * (value > least)}
+        for (one, two), value in amounts.items()
     ]
-    pairs = sorted(((found.mean_abs[a][b][output] or 0.0, a, b) for a in shape for b in shape if a < b), reverse=True)
+    pairs = sorted(((value, one, two) for (one, two), value in amounts.items() if one < two), reverse=True)
     best = ", ".join(f"{labels[one]} with {labels[two]} {value:.3g}" for value, one, two in pairs[:3])
     place = {"x": {"field": "other", "type": "nominal", "sort": labels, "title": None, "axis": {"labelAngle": -40}}}
     amount = {"field": "value", "type": "quantitative", "title": "mean(|interaction|)"}
@@ -35,12 +38,19 @@ def interactions(of: Explained, asked: Asked) -> Spec:
             "encoding": {"y": names(None, labels), **place},
             "layer": [
                 {
-                    "mark": {"type": "rect", "tooltip": {"content": "data"}},
-                    "encoding": {"color": {**amount, "scale": {"range": [PALE, RED]}}},
+                    "mark": "rect",
+                    "encoding": {
+                        "color": {**amount, "scale": {"range": [PALE, RED]}},
+                        "tooltip": [
+                            {"field": "label", "title": "feature"},
+                            {"field": "other", "title": "with"},
+                            amount,
+                        ],
+                    },
                 },
                 {
                     "mark": {"type": "text", "color": "#222222", "fontSize": 10},
-                    "encoding": {"text": {**amount, "format": ".2~g"}},
+                    "encoding": {"text": {"field": "text", "type": "nominal"}},
                 },
             ],
         },

@@ -16,7 +16,8 @@ export function charts(place, job, summary, output, ranking) {
     byImportance(summary, output).map((at) => h("option", { value: at }, summary.features[at])));
   feature = Number(select.value);
   const which = h("div.tools", {}, h("label", { for: "feature" }, "Feature"), select);
-  const kinds = KINDS.filter(([name]) => (name === "interactions") === Boolean(job.options?.interactions) || !["interactions", "beeswarm", "dependence"].includes(name));
+  const kinds = KINDS.filter(([name]) => name !== "interactions" || job.options?.interactions);
+  if (![...kinds, ["table"]].some(([name]) => name === kind)) kind = "beeswarm";
   const tabs = h("div.segments", { role: "group", "aria-label": "Chart" }, [...kinds, ["table", "Table"]].map(([name, label]) =>
     h("button", { type: "button", "data-kind": name, onclick: () => { kind = name; draw(); } }, label)));
   show(place, tabs, which, figure);

@@ -185,6 +185,22 @@ def test_charts_rows_and_outputs(visit: Any, service: Service, files: Path) -> N
     assert sizes == sorted(sizes)
 
 
+@pytest.mark.skipif(not (HERE / "vega.js").exists(), reason="this build came without vl-convert: no charts")
+def test_interactions_are_one_chart_more(visit: Any, service: Service, files: Path, finished: str) -> None:
+    sent = (files / "model.txt").read_bytes(), (files / "data.csv").read_bytes()
+    job_id = service.submit(*sent, interactions=True)
+    assert service.ended(job_id)["status"] == "finished"
+    page = visit(path=f"/#/jobs/{job_id}")
+    chosen = page.locator(".segments [aria-pressed=true]")
+    expect(chosen).to_have_text("Beeswarm")
+    with page.expect_response(lambda answer: "/plots/interactions" in answer.url and answer.ok):
+        page.click("[data-kind=interactions]")
+    expect(page.locator("figure .vega canvas")).to_be_visible()
+    page.goto(f"{page.url.partition('#')[0]}#/jobs/{finished}")  # which has none: the choice is not kept
+    expect(page.locator("[data-kind=interactions]")).to_have_count(0)
+    expect(chosen).to_have_text("Beeswarm")
+
+
 def test_without_vega_there_are_tables(visit: Any, finished: str) -> None:
     page = visit()
     page.route("**/vega.js", lambda route: route.fulfill(status=404))

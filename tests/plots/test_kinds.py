@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from plots.explained import Asked, Explained, NotThere, Sample, Unavailable
+from plots.explained import Asked, Explained, Interactions, NotThere, Sample, Unavailable
 from plots.kinds import KINDS, specification
 from plots.partner import partner
 from plots.spec import total
@@ -158,3 +158,10 @@ def test_a_decision_ends_at_f_of_x_and_draws_no_more_lines_than_can_be_told_apar
     ends = [point for point in points if point["label"] == "age"]
     assert all(point["value"] == pytest.approx(point["result"], abs=1e-5) for point in ends)
     assert next(point["value"] for point in points if point["label"] == "E[f(X)]") == 2.0
+
+
+def test_pairs_that_hardly_act_together_are_not_written_out(make: Make) -> None:
+    found = Interactions(features=["a", "b"], mean_abs=[[[1.0], [0.1234]], [[0.00001], [2.0]]])
+    cells = marks(specification("interactions", make(1, interactions=found), Asked()))
+    assert [cell["text"] for cell in cells] == ["1", "0.12", "", "2"]
+    assert cells[2]["value"] == 0.00001
