@@ -1,7 +1,7 @@
 """An uploaded skops file: nothing that is not on our list (`trusted`), nothing that reads files. Used in templates.
 
 The list is held against the file's own schema before skops builds anything of it. Does not check what native code
-follows: see `sklearn_parts`, which operators' own files pass as well.
+follows: see `tree_nodes`, and `sklearn_parts`, which operators' own files pass as well.
 """
 
 import io
@@ -14,7 +14,7 @@ import scipy.special
 import skops.io
 from sklearn.feature_extraction.text import HashingVectorizer, _VectorizerMixin
 
-from child.models import boosters_inside, sklearn_parts
+from child.models import boosters_inside, sklearn_parts, tree_nodes
 from child.models.boosters_inside import nodes
 from child.models.trusted import BY_LOADER, FUNCTION_NAMES, PARTIAL_OF, TRUSTED
 from jobs.errors import UnreadableModel, UntrustedTypes
@@ -23,6 +23,7 @@ SHOWN = 10
 ANALYZERS = ("word", "char", "char_wb")
 _UFUNCS = {"numpy": np, "scipy.special._ufuncs": scipy.special, "scipy.special._special_ufuncs": scipy.special}
 Node = dict[str, Any]
+tree_nodes.register()
 
 
 def loads(raw: bytes) -> Any:

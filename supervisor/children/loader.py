@@ -10,6 +10,7 @@ from typing import IO
 import msgspec
 import structlog
 
+from jobs.outcomes import Outcome
 from jobs.protocol import Converted, Load, Ready, Unsuited
 from jobs.records import Job
 from supervisor.children.ensembles import Ensembles
@@ -24,6 +25,10 @@ from supervisor.children.watch import Sample, Watch
 
 log = structlog.get_logger()
 
+MOST_STEPS = 6
+"""That are no template yet. Four are honest: arrays that went bad, a lean process that needs some, a full one that
+makes them; a process that was taken over could go on for ever.
+"""
 OnSpawn = Callable[[Child, Sample], None]
 """Told of the process that loads a model: whoever asked for it sees to its end."""
 
@@ -36,6 +41,8 @@ class Wanted:
         self.job = job
         self.parts = of_the_model(parts)
         self.on_spawn = on_spawn
+        self.steps = 0
+        """Taken so far."""
         self._trusted = trusted
 
     def request(self, *, arrays: bool, into: bool) -> Load:
@@ -79,6 +86,10 @@ class Loader:
                 answer = await loading.ask(request, wanted.parts)
                 if isinstance(answer, Ready):
                     return await self._template(stack, forkserver, loading, answer, cap_bytes)
+                wanted.steps += 1
+                if wanted.steps > MOST_STEPS:
+                    child.kill(Outcome.CRASHED)
+                    await loading.failed(None)
                 await wait_for_exit(child)
                 await self._remember(wanted, answer, given_arrays=arrays is not None, into=into)
                 return None

@@ -1,5 +1,6 @@
 """Uploaded skops files that would read files, call back, cache on disk, or lead native code astray: past offenders."""
 
+import functools
 import io
 import json
 import zipfile
@@ -118,6 +119,45 @@ def test_partial_functions_are_of_check_array_alone(samples):
     crafted = with_schema(honest, lambda schema: schema.replace('"check_array"', '"r2_score"'))
     with pytest.raises(UntrustedTypes):
         uploaded.loads(crafted)
+
+
+def tree_with(raw: bytes, way: tuple[str, ...], content: object) -> bytes:
+    """The same file, in which this part of each tree is another."""
+
+    def edit(schema: str) -> str:
+        document = json.loads(schema)
+        for node in uploaded.nodes(document):
+            if node["__loader__"] == "TreeNode":
+                holder = functools.reduce(lambda inner, name: inner[name], way[:-1], node)
+                part, unshared = holder[way[-1]], {"__id__": 0}  # skops takes what has the same id for the same
+                holder[way[-1]] = {**part, **unshared, **content(holder)} if callable(content) else content
+        return json.dumps(document)
+
+    return with_schema(raw, edit)
+
+
+COUNT, ARGUMENTS = ("content", "content", "node_count"), ("__reduce__", "args", "content")
+CRAFTED_TREES = {
+    "more nodes than it has": (COUNT, lambda _: {"content": "100000"}),
+    "fewer nodes than it has": (COUNT, lambda _: {"content": "1"}),
+    "a number of nodes that is none": (COUNT, lambda _: {"content": "-1"}),
+    "nodes that are its values": (("content", "content", "nodes"), lambda parts: {"file": parts["values"]["file"]}),
+    "values that are its nodes": (("content", "content", "values"), lambda parts: {"file": parts["nodes"]["file"]}),
+    "more outputs than classes": ((*ARGUMENTS, 2), lambda _: {"content": "100000"}),
+    "no outputs": ((*ARGUMENTS, 2), lambda _: {"content": "0"}),
+    "no state": (("content", "content"), {}),
+}
+
+
+@pytest.mark.parametrize("name", CRAFTED_TREES)
+def test_trees_of_sizes_that_their_arrays_do_not_have_are_refused(samples, name):
+    """scikit-learn would read and write beside them, before there is anything that could be checked."""
+    honest = skops_bytes(DecisionTreeRegressor(max_depth=2).fit(samples.x, samples.number))
+    way, content = CRAFTED_TREES[name]
+    crafted = tree_with(honest, way, content)
+    with pytest.raises(BadTree):
+        uploaded.loads(crafted)
+    assert refusal(crafted).code == "unreadable_model"
 
 
 def test_what_is_left_out_of_the_list_is_named(samples):

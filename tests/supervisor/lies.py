@@ -1,4 +1,5 @@
-"""What a template that was taken over may tell of its forks. Runs in scripted templates, whose loop is the real one.
+"""What a template that was taken over may tell of its forks, or of its model. Runs in scripted templates, whose loop
+is the real one.
 
 A lie gets the template, what an honest one would tell, and the pid of a process that is none of its business.
 """
@@ -10,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from jobs.protocol import Converted, Load, Unsuited
 from supervisor.children.fork_protocol import Event, Exited, Forked, Warm, encode_event
 
 Send = Callable[[bytes], None]
@@ -24,6 +26,13 @@ def lie(name: str, bystander: int) -> None:
         LIES[name](self._control.sendall, event, bystander)
 
     forkserver._tell = tell
+
+
+def never(how: str, request: Load) -> Converted | Unsuited:
+    """Answers of who will never be ready: it always needs something else."""
+    if how == "arrays" and request.into:
+        return Converted()
+    return Unsuited("the test says so", unreadable=how != "suited")
 
 
 def _instead_of(kind: type, *others: Callable[[Any, int], bytes]) -> Lie:

@@ -41,7 +41,7 @@ from jobs.protocol import (
 )
 from jobs.records import Layout, ModelInfo, Partial
 from jobs.spans import Span, Spans
-from tests.supervisor.lies import lie
+from tests.supervisor.lies import lie, never
 from tests.supervisor.memory_acts import MemoryActs
 
 MODEL = ModelInfo(
@@ -123,7 +123,9 @@ def prepare(connection: socket.socket) -> dict[str, Any] | None:
 
 
 def loaded(model: dict[str, Any], request: Load) -> Ready | Converted | Unsuited:
-    """Model scripts: {"converts": "lean" or "full"}, a model of trees; {"needs": "full"}, any other."""
+    """Model scripts: {"converts": "lean" or "full"}, a model of trees; {"needs": "full"}, any other; {"never": …}."""
+    if "never" in model:
+        return never(model["never"], request)
     needs = {request.options.explainer: model.get("needs_for", {}).get(request.options.explainer)}
     if Process.stack == "lean" and "full" in (model.get("needs"), *needs.values()):
         return Unsuited("the test says so")

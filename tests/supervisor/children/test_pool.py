@@ -80,6 +80,15 @@ async def test_arrays_that_went_bad_are_forgotten(service: Service, tmp_path: Pa
     assert notes(tmp_path) == ["converted", "ready-lean", "converted", "ready-lean"]
 
 
+@pytest.mark.parametrize("how", ["suited", "readable", "arrays"])
+async def test_a_process_that_never_gets_ready_is_not_asked_for_ever(service: Service, how: str) -> None:
+    async with service.supervisor(chunk_max_attempts=1):
+        job = await service.ended(await service.submit({"rows": 4}, {"never": how}))
+        assert job.error
+        assert (job.state, job.error.code) == (JobState.FAILED, "crashed")
+        await finished(service, {"n": 1})
+
+
 async def test_the_full_forkserver_goes_when_nothing_needs_it(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
