@@ -13,7 +13,8 @@ The house from the front door inwards:
 - `jobs`: list, status, cancel, as `representation` writes them; `summaries`: what children have stored.
   `subscription` waits for a job's end; `failed`: one without a result, as a problem.
 - `results`: values in the format of `negotiation`, cut by `result_table`, written by `result_writers` (`row_ids` beside
-  them), `streaming` those of jobs that still run; and the summary.
+  them) or, as Parquet and Arrow, by a process of their own (`columnar`, `columnar_process`; `own_process` starts it),
+  `streaming` those of jobs that still run; and the summary. `ids`: those alone.
 - `models`: models that are uploaded once; `model_lookup`: which one a job names.
 - `health`: livez, readyz, health; `admin`: memory and queue, `machines`: live; `metrics`: the same for Prometheus.
 - `events`: a job's progress as server-sent events; `chunks`: how each chunk stands.

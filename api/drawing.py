@@ -4,8 +4,6 @@ That process is capped, timed and gone afterwards; it is given no secret and the
 """
 
 import asyncio
-import os
-import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import Any
@@ -13,6 +11,7 @@ from typing import Any
 import msgspec
 import structlog
 
+from api import own_process
 from jobs.errors import DrawingFailed, NoDrawing, TooManyDrawings
 from plots.draw import LENGTH_BYTES
 
@@ -21,7 +20,6 @@ MOST_WAITING = 8
 SHOWN_CHARS = 300
 Picture = tuple[str, dict[str, Any]]
 """`svg` or `png`, and a Vega-Lite specification."""
-_PASSED = ("PATH", "PYTHONPATH", "HOME", "LANG", "FONTCONFIG_PATH")
 log = structlog.get_logger()
 
 
@@ -53,14 +51,7 @@ class Drawing:
 
 async def _run(asked: bytes) -> bytes:
     """What the process writes; killed when it takes too long, or nobody waits for it any more."""
-    environment = {name: os.environ[name] for name in _PASSED if name in os.environ}
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-P", "-m", "plots.draw"),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        env=environment,
-    )
+    process = await own_process.start("plots.draw")
     try:
         async with asyncio.timeout(TIMEOUT_S):
             found, said = await process.communicate(asked)

@@ -38,6 +38,7 @@ _RETRY_AFTER: dict[type[errors.Problem], int] = {
     errors.TooManyBytes: 60,
     errors.TooManyConnections: 5,
     errors.TooManyDrawings: 5,
+    errors.TooManyColumnar: 5,
     errors.NotReady: 1,
 }
 _OF_STORE: dict[Trouble, type[errors.Problem]] = {

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from starlette.requests import Request
 
 from api.admission import Admission
+from api.columnar import Columnar
 from api.drawing import Drawing
 from api.request_quota import RequestQuota
 from api.subscription import Subscription
@@ -34,6 +35,7 @@ class Resources:
     tokens: Tokens
     requests: RequestQuota
     drawing: Drawing = field(default_factory=Drawing)
+    columnar: Columnar = field(default_factory=Columnar)
     one_sample: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held while a job's sample is in memory."""
 

@@ -7,7 +7,7 @@ what one row, or one matrix row of an interaction, holds: F or F x K numbers. Do
 
 import math
 from collections.abc import AsyncIterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from jobs.records import Job, row_shape
 
@@ -30,6 +30,8 @@ class Table(NamedTuple):
     first: int
     last: int
     id_column: str | None = None
+    whole_ids: bool = False
+    """Its ids are integers, all of them."""
 
     @classmethod
     def of_job(cls, job: Job, first: int, last: int) -> "Table":
@@ -47,6 +49,7 @@ class Table(NamedTuple):
             first=first,
             last=last,
             id_column=job.options.id_column,
+            whole_ids=job.layout.whole_ids,
         )
 
     @property
@@ -56,6 +59,19 @@ class Table(NamedTuple):
     @property
     def shape(self) -> list[int]:
         return [self.rows, *self.row_shape]
+
+    def about(self) -> dict[str, Any]:
+        """What is said beside the values."""
+        return {
+            "job_id": self.job_id,
+            "explainer": self.explainer,
+            "engine": self.engine,
+            "features": self.features,
+            "outputs": self.outputs,
+            "base_values": list(self.base_values),
+            "shape": self.shape,
+            "rows": [self.first, self.last],
+        }
 
     @property
     def line_values(self) -> int:

@@ -54,12 +54,10 @@ IdsStand = Literal["beside", "after", ""]
 class Writer(Protocol):
     """One format; made anew for every answer, as it counts lines."""
 
-    media_type: str
     suffix: str
     ids: IdsStand
     """Where the ids of a job with an `id_column` stand: beside each line's values, or after all of them."""
 
-    def __init__(self, table: Table) -> None: ...
     def begin(self) -> bytes: ...
     def write(self, batch: bytes) -> bytes: ...
     def give(self, ids: Sequence[Id], /) -> bytes:
@@ -70,7 +68,7 @@ class Writer(Protocol):
 
 
 class JsonWriter:
-    media_type, suffix = "application/json", "json"
+    suffix = "json"
 
     def __init__(self, table: Table) -> None:
         self._table = table
@@ -102,22 +100,11 @@ class JsonWriter:
         return None
 
     def _without_values(self) -> Result:
-        table = self._table
-        return Result(
-            job_id=table.job_id,
-            explainer=table.explainer,
-            engine=table.engine,
-            features=table.features,
-            outputs=table.outputs,
-            base_values=list(table.base_values),
-            shape=table.shape,
-            rows=[table.first, table.last],
-            values=[],
-        )
+        return Result(**self._table.about(), values=[])
 
 
 class CsvWriter:
-    media_type, suffix = "text/csv", "csv"
+    suffix = "csv"
 
     def __init__(self, table: Table) -> None:
         self._table = table
@@ -161,7 +148,7 @@ class CsvWriter:
 
 
 class NpyWriter:
-    media_type, suffix = "application/x-npy", "npy"
+    suffix = "npy"
     ids: IdsStand = ""
 
     def __init__(self, table: Table) -> None:

@@ -5,31 +5,41 @@ Does not know formats (see `result_writers`) nor shapes (see `result_table`).
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
+from functools import partial
 from typing import Any
 
 import structlog
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from api import negotiation, parameters, streaming
+from api import columnar, negotiation, parameters, streaming
 from api.auth import Realm
+from api.columnar import Frames
 from api.parameters import Flag
-from api.resources import resources
+from api.resources import Resources, resources
 from api.responses import JsonResponse
 from api.result_table import BATCH_BYTES, FLOAT_BYTES, Incomplete, Table, batches
 from api.result_writers import CsvWriter, JsonWriter, NpyWriter, Result, Writer
 from api.routes import BINARY, Answer, Routes
 from api.row_ids import RowIds
 from api.summaries import JobForecast, JobSummary
-from jobs.errors import NoResult, NotAcceptable, NotReady, ResultExpired
+from jobs.errors import NoColumnar, NoResult, NotAcceptable, NotReady, ResultExpired
 from jobs.records import Job
 from jobs.store import Store
 
-WRITERS: dict[str, type[Writer]] = {
+PARQUET, ARROW = "application/vnd.apache.parquet", "application/vnd.apache.arrow"
+COLUMNAR: dict[str, Callable[[Table], Writer]] = {
+    PARQUET: partial(Frames, "parquet"),
+    f"{ARROW}.stream": partial(Frames, "arrows"),
+    f"{ARROW}.file": partial(Frames, "arrow"),
+}
+"""These need the extra `tables`."""
+WRITERS: dict[str, Callable[[Table], Writer]] = {
     "application/json": JsonWriter,
     "text/csv": CsvWriter,
     "application/x-npy": NpyWriter,
     "application/octet-stream": NpyWriter,
+    **COLUMNAR,
 }
 VALUES: dict[str, Any] = {
     media_type: {"application/json": Result, "text/csv": str}.get(media_type, BINARY) for media_type in WRITERS
@@ -44,7 +54,11 @@ log = structlog.get_logger()
     "/jobs/{job_id}/result",
     "getResult",
     "The values",
-    Answer("In the format that Accept names.", content=VALUES, headers=("Content-Disposition",)),
+    Answer(
+        "In the format that Accept names. `Link` leads to the ids of rows, where it has no room for them.",
+        content=VALUES,
+        headers=("Content-Disposition",),
+    ),
     parameters=[parameters.ROWS, STREAM],
     link="result",
 )
@@ -90,10 +104,11 @@ async def summary(request: Request) -> Response:
 
 
 def negotiate(request: Request) -> str:
-    """The media type to answer with. Raises NotAcceptable."""
-    chosen = negotiation.choose(", ".join(request.headers.getlist("accept")), list(WRITERS))
+    """The media type to answer with. Raises NotAcceptable, and NoColumnar for what only a missing extra could give."""
+    accept = ", ".join(request.headers.getlist("accept"))
+    chosen = negotiation.choose(accept, [known for known in WRITERS if known not in COLUMNAR or columnar.can_write()])
     if chosen is None:
-        raise NotAcceptable(available=", ".join(WRITERS))
+        raise NoColumnar if negotiation.choose(accept, list(COLUMNAR)) else NotAcceptable(available=", ".join(WRITERS))
     return chosen
 
 
@@ -105,31 +120,57 @@ def check_finished(job: Job) -> None:
 
 
 async def respond(request: Request, job: Job, media_type: str) -> Response:
-    """The values of a finished job, or of one that still runs: as they come. Raises InvalidParameter, ResultExpired."""
-    store = resources(request).store
+    """The values of a finished job, or of one that still runs: as they come.
+
+    Raises InvalidParameter, ResultExpired, TooManyColumnar.
+    """
+    house = resources(request)
+    store = house.store
     table = Table.of_job(job, *parameters.row_range(request, job.rows or 0))
     writer = WRITERS[media_type](table)
     headers = {"Content-Disposition": f'attachment; filename="{_file_name(table, job, writer.suffix)}"'}
+    if table.id_column is not None and not writer.ids:
+        headers["Link"] = f'</jobs/{table.job_id}/ids>; rel="related"; title="ids"; type="application/json"'
     if (length := writer.length()) is not None:
         headers["Content-Length"] = str(length)
     if job.ended and table.values_bytes <= BATCH_BYTES:
-        return Response(await _whole(store, table, writer), headers=headers, media_type=media_type)
+        return Response(await _whole(house, table, writer), headers=headers, media_type=media_type)
     if job.ended and not await store.results.exist(job.job_id):
         raise _expired(store, job.job_id)
-    more = None if job.ended else streaming.more_of(resources(request), job.job_id)
-    return StreamingResponse(stream(store, table, writer, more), headers=headers, media_type=media_type)
+    more = None if job.ended else streaming.more_of(house, job.job_id)
+    return StreamingResponse(await begun(_body(house, table, writer, more)), headers=headers, media_type=media_type)
 
 
-async def _whole(store: Store, table: Table, writer: Writer) -> bytes:
-    """What is sent at once can still be refused. Raises ResultExpired."""
+async def _whole(house: Resources, table: Table, writer: Writer) -> bytes:
+    """What is sent at once can still be refused. Raises ResultExpired, TooManyColumnar."""
     try:
-        return b"".join([part async for part in stream(store, table, writer)])
+        return b"".join([part async for part in _body(house, table, writer)])
     except Incomplete:
-        raise _expired(store, table.job_id) from None
+        raise _expired(house.store, table.job_id) from None
+
+
+async def begun(parts: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The same once the first is there, until when an answer can still be refused."""
+    first = await anext(parts)
+
+    async def whole() -> AsyncIterator[bytes]:
+        async with aclosing(parts):  # type: ignore[type-var]  # it is a generator
+            yield first
+            async for part in parts:
+                yield part
+
+    return whole()
 
 
 def _expired(store: Store, job_id: str) -> ResultExpired:
     return ResultExpired(job_id=job_id, ttl_s=store.job_ttl_s)
+
+
+def _body(
+    house: Resources, table: Table, writer: Writer, more: Callable[[], Awaitable[bool]] | None = None
+) -> AsyncIterator[bytes]:
+    parts = stream(house.store, table, writer, more)
+    return house.columnar.written(parts) if isinstance(writer, Frames) else parts
 
 
 async def stream(

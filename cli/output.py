@@ -14,7 +14,15 @@ import click
 from cli.client import Client, Document
 from cli.tables import in_mb
 
-FORMATS = {".npy": "application/x-npy", ".csv": "text/csv", ".json": "application/json"}
+FORMATS = {
+    ".npy": "application/x-npy",
+    ".csv": "text/csv",
+    ".json": "application/json",
+    ".parquet": "application/vnd.apache.parquet",
+    ".arrow": "application/vnd.apache.arrow.file",
+    ".arrows": "application/vnd.apache.arrow.stream",
+}
+"""Parquet and Arrow need the extra `tables` in the service; `.arrow` is a file (Feather), `.arrows` a stream."""
 
 
 class OutputPath(click.ParamType[Path]):
@@ -42,7 +50,9 @@ def written(output: Path, job: Document) -> str:
     axes = [f"{job['rows']:,} rows", f"{job['features']:,} features"]
     axes += [axes[1]] if (job.get("options") or {}).get("interactions") else []
     axes += [f"{job['outputs']:,} outputs"] if (job.get("outputs") or 1) > 1 else []
-    return f"Wrote the values of {' x '.join(axes)} to {output} ({in_mb(output.stat().st_size)})."
+    ids = (job.get("options") or {}).get("id_column")
+    apart = f" NPY holds no ids: they are at /jobs/{job['job_id']}/ids." if ids and output.suffix == ".npy" else ""
+    return f"Wrote the values of {' x '.join(axes)} to {output} ({in_mb(output.stat().st_size)}).{apart}"
 
 
 def fetch(client: Client, job_id: str, output: Path | None, *, rows: str | None = None) -> int:

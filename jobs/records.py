@@ -151,6 +151,8 @@ class Layout(msgspec.Struct, kw_only=True, frozen=True):
     """features[i] = columns[order[i]]; None when they are in order already."""
     id_place: int | None = None
     """Which of the columns holds the rows' ids."""
+    whole_ids: bool = False
+    """The file says that they are integers, which only some formats do."""
     detail: dict[str, Any] = {}
     """For the reader of this format: dtype, row bytes, ..."""
     warnings: JobWarnings = []

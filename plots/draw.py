@@ -24,15 +24,15 @@ SCALE = 2.0
 
 def main() -> None:
     """Draw what stdin asks for."""
-    confine()
+    confine(DATA_BYTES, CPU_S)
     pictures = [draw(kind, specification) for kind, specification in json.load(sys.stdin.buffer)]
     for picture in pictures:
         sys.stdout.buffer.write(len(picture).to_bytes(LENGTH_BYTES) + picture)
 
 
-def confine() -> None:
+def confine(data_bytes: int, cpu_s: int = resource.RLIM_INFINITY) -> None:
     """Before anything is imported: bounded memory and time, and the first to go where the machine's memory ends."""
-    for limit, most in ((resource.RLIMIT_DATA, DATA_BYTES), (resource.RLIMIT_CPU, CPU_S), (resource.RLIMIT_CORE, 0)):
+    for limit, most in ((resource.RLIMIT_DATA, data_bytes), (resource.RLIMIT_CPU, cpu_s), (resource.RLIMIT_CORE, 0)):
         resource.setrlimit(limit, (most, most))
     try:
         with open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:

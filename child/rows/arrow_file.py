@@ -51,7 +51,7 @@ def scan_parquet(source: Source, per_chunk: int, _: Sequence[str] | None = None)
     with _Failures(source, DataFormat.PARQUET):
         file = _parquet(source)
         groups = [file.metadata.row_group(number).num_rows for number in range(file.metadata.num_row_groups)]
-        return _table(source, DataFormat.PARQUET, file.schema_arrow.names, groups, per_chunk)
+        return _table(source, DataFormat.PARQUET, file.schema_arrow, groups, per_chunk)
 
 
 def scan_arrow(source: Source, per_chunk: int, _: Sequence[str] | None = None) -> Table:
@@ -59,7 +59,7 @@ def scan_arrow(source: Source, per_chunk: int, _: Sequence[str] | None = None) -
     with _Failures(source, DataFormat.ARROW):
         file = _arrow(source, 0)
         batches = [file.get_batch(number).num_rows for number in range(file.num_record_batches)]
-        return _table(source, DataFormat.ARROW, _arrow(source).schema.names, batches, per_chunk)
+        return _table(source, DataFormat.ARROW, _arrow(source).schema, batches, per_chunk)
 
 
 def read_parquet(source: Source, span: Span, layout: Layout, words: Mapping[int, Words]) -> Rows:
@@ -94,11 +94,19 @@ def read_arrow(source: Source, span: Span, layout: Layout, words: Mapping[int, W
     return rows
 
 
-def _table(source: Source, found: DataFormat, columns: list[str], groups: list[int], per_chunk: int) -> Table:
+def _table(source: Source, found: DataFormat, schema: Any, groups: list[int], per_chunk: int) -> Table:
     chunk_rows = max(per_chunk, -(-max(groups, default=0) // SHARE))
     spans = shared(sum(groups), chunk_rows, 0, source.size)
-    ends = list(accumulate(groups))
-    return Table(format=found, columns=columns, width=len(columns), spans=spans, detail={"ends": ends})
+    types = pyarrow().types
+    whole = [place for place, kind in enumerate(schema.types) if types.is_integer(kind) and not types.is_uint64(kind)]
+    return Table(
+        format=found,
+        columns=schema.names,
+        width=len(schema.names),
+        spans=spans,
+        whole=frozenset(whole),
+        detail={"ends": list(accumulate(groups))},
+    )
 
 
 def _touched(ends: list[int], span: Span) -> tuple[list[int], int]:

@@ -1,11 +1,12 @@
 """JSON tables: found by their brackets while the file streams past. Used in children.
 
-Rows are a list of records or of lists, with {"columns": [...]} or without, members of an object, or values one after
-the other, a line each (NDJSON); columns, see `json_members`. Does not parse what it scans but for the columns and the
-first row.
+Rows are a list of records or of lists, with {"columns": [...]} or without, members of an object, values one after the
+other, a line each (NDJSON), or a single record; columns, see `json_members`. Does not parse what it scans but for the
+columns and the first row.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -43,6 +44,8 @@ def scan(source: Source, per_chunk: int, features: Sequence[str] | None = None) 
     outline = Outline(source.field, per_chunk)
     for bracket in brackets(source.file, 0, source.size, source.field):
         outline.take(bracket)
+    if outline.is_record:
+        return replace(_scan_lines(source, per_chunk), detail={"rows": "records"})
     outline.check_whole()
     if not outline.rows:
         return _scan_members(source, per_chunk, outline, features)

@@ -76,6 +76,8 @@ class Outline:
 
     def __init__(self, field: str, per_chunk: int) -> None:
         self.rows: RowList | None = None
+        self.is_record = False
+        """The object holds nothing but cells: it is the only row."""
         self.columns: Place | None = None
         """The list of names beside the rows."""
         self.members = Members(Cutter(per_chunk))
@@ -156,3 +158,5 @@ class Outline:
             found = parse(skeleton, self._field, 0)
             if self.members.scalars is None:
                 self.members.scalars = len(found) - self.members.count
+                cells_alone = not (self._objects or self.members.count or self.rows)
+                self.is_record = cells_alone and any(name.encode() not in ROWS + WRAPPERS for name in found)

@@ -69,6 +69,7 @@ def lay_out(
         features=features,
         order=None if features == columns else order,
         id_place=id_place,
+        whole_ids=id_place in table.whole,
         detail=table.detail,
         warnings=warnings.merged(said, guesses),
     )

@@ -24,6 +24,8 @@ class Table:
     spans: Spans
     detail: dict[str, Any] = field(default_factory=dict)
     """What reading a span needs beside: see `Layout.detail`."""
+    whole: frozenset[int] = frozenset()
+    """Columns of which the file says that they hold integers of 64 bits, by their places."""
     first_line: bool = False
     """The columns are the text of a file's first line, which may be a row if the file has no header."""
     warnings: list[JobWarning] = field(default_factory=list)

@@ -129,6 +129,12 @@ class NoResult(Problem):
     code, status = "no_result", 409
 
 
+class NoIds(Problem):
+    """This job has no ids, as its options name no `id_column`. Submit it again with the name of that column."""
+
+    code, status = "no_ids", 404
+
+
 class ResultExpired(Problem):
     """The result of job {job_id} has expired; results are kept for {ttl_s} seconds after the end of a job. \
 Submit it again, or let the operator raise JOB_TTL_S."""
@@ -177,6 +183,20 @@ class TooManyDrawings(Problem):
     """{limit} pictures wait to be drawn already, one is drawn at a time. Try again, or ask for application/json."""
 
     code, status = "too_many_drawings", 503
+
+
+class NoColumnar(Problem):
+    """Parquet and Arrow are written by a package that is not installed here: let the operator install \
+"shap-supervisor[tables]", or ask for text/csv or application/x-npy."""
+
+    code, status = "no_columnar", 501
+
+
+class TooManyColumnar(Problem):
+    """{limit} results are being written as Parquet or Arrow already. Try again, or ask for text/csv or \
+application/x-npy."""
+
+    code, status = "too_many_columnar", 503
 
 
 class NotAcceptable(Problem):

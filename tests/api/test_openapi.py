@@ -14,12 +14,13 @@ from starlette.testclient import TestClient
 from api.app import OPERATIONS, create_app
 from api.summaries import Forecast
 from child.opening import Opened, forecast
+from jobs.blobs import IDS
 from jobs.records import JobError, Layout
 from jobs.sample import SampledRows
 from jobs.settings import Settings
 from tests.api.conftest import MODEL, MakeClient, files
 from tests.api.contract import CheckedClient, check, document
-from tests.api.player import Player, model_info
+from tests.api.player import SUMMARY, Player, model_info
 
 VALUES = bytes(32)
 FORECAST = {
@@ -122,6 +123,7 @@ def everything(client: TestClient, player: Player) -> None:
     player.remember(in_use_bytes=3)
     waiting(client, player)
     ended(client, player)
+    with_ids(client, player)
     for name in ("m", "m", "n"):
         client.put(f"/models/{name}", content=MODEL)
     for path in (
@@ -172,6 +174,16 @@ def ended(client: TestClient, player: Player) -> None:
     player.fail(failed, JobError(code="no_rows", message="data has no rows.", detail={"field": "data"}))
     for path in (f"/jobs/{failed}", f"/job_status/{failed}", f"/jobs/{failed}/result", "/admin/memory"):
         client.get(path)
+
+
+def with_ids(client: TestClient, player: Player) -> None:
+    options = (None, '{"id_column": "a"}')
+    job_id = client.post("/analyze", files=files(options=options)).json()["job_id"]
+    held = player.plan(job_id, rows=2, features=["a", "b"], per_chunk=2)
+    assert held
+    player.act(lambda queue: queue.put_values(held, IDS, msgspec.msgpack.encode(["x", 2])))
+    player.commit(held, VALUES, SUMMARY)
+    assert client.get(f"/jobs/{job_id}/ids?rows=1-1").json()["ids"] == [2]
 
 
 def test_a_dry_run(client: TestClient, player: Player) -> None:

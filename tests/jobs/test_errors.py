@@ -20,7 +20,7 @@ STATUSES = {
     },
     401: {"unauthorized"},
     403: {"forbidden", "foreign_host", "foreign_origin"},
-    404: {"no_sample", "not_found", "not_in_job", "unknown_job", "unknown_model", "unknown_plot"},
+    404: {"no_ids", "no_sample", "not_found", "not_in_job", "unknown_job", "unknown_model", "unknown_plot"},
     405: {"method_not_allowed"},
     406: {"not_acceptable"},
     408: {"slow_head", "too_slow"},
@@ -69,8 +69,15 @@ STATUSES = {
     429: {"too_many_bytes", "too_many_jobs", "too_many_requests"},
     431: {"head_too_large"},
     500: {"storage_denied"},
-    501: {"no_drawing"},
-    503: {"busy", "storage_full", "storage_unavailable", "too_many_connections", "too_many_drawings"},
+    501: {"no_columnar", "no_drawing"},
+    503: {
+        "busy",
+        "storage_full",
+        "storage_unavailable",
+        "too_many_columnar",
+        "too_many_connections",
+        "too_many_drawings",
+    },
     507: {"drawing_failed", "memory_cap", "no_room"},
 }
 """What clients match on: a code keeps its status."""

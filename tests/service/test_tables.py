@@ -135,6 +135,14 @@ def test_refused_with_the_way_out(service: Service, name: str) -> None:
     assert (problem["code"], way_out in problem["detail"]) == (code, True), problem
 
 
+@pytest.mark.parametrize("indent", [None, 2])
+def test_a_single_record_is_one_row(service: Service, indent: int | None) -> None:
+    record = json.loads(FRAME.to_json(orient="records"))[1]
+    answer = explain(service, json.dumps({**record, "customer": "a"}, indent=indent))
+    np.testing.assert_allclose(values(answer), RIGHT[1:2, :-1], rtol=1e-5, atol=1e-5)
+    assert set(warned(service, answer)) == {"columns_ignored"}
+
+
 def test_unknown_columns_are_named_or_refused(service: Service) -> None:
     data = with_columns(customer=list("abcde"), target=[1] * 5)
     said = warned(service, explain(service, data))["columns_ignored"]
@@ -171,9 +179,14 @@ def test_ids_go_through_to_every_result(service: Service) -> None:
     answer = explain(service, data, id_column="id", batch_size=2)
     np.testing.assert_allclose(values(answer), RIGHT[:, :-1], rtol=1e-5, atol=1e-5)
     assert warned(service, answer) == {}
-    where = f"{answer.headers['Location']}/result"
+    job, where = answer.headers["Location"], f"{answer.headers['Location']}/result"
     found = service.http.get(where).json()
     assert found["ids"] == ["007", "a,b", "=1+1", None, "0.50"]
+    link = service.http.get(where, headers={"Accept": "application/x-npy"}).headers["Link"]
+    assert link.startswith(f"<{job}/ids>")
+    alone = service.http.get(f"{job}/ids").json()
+    assert alone == {"job_id": found["job_id"], "id_column": "id", "rows": [0, 4], "ids": found["ids"]}
+    assert service.http.get(f"{job}/ids?rows=1-3").json()["ids"] == found["ids"][1:4]
     assert found["shape"] == [5, 4]
     assert service.http.get(f"{where}?rows=1-3").json()["ids"] == ["a,b", "=1+1", None]
     table = pd.read_csv(io.StringIO(service.http.get(where, headers={"Accept": "text/csv"}).text), dtype={"id": str})
@@ -189,6 +202,13 @@ def test_ids_of_json_and_of_matrices(service: Service) -> None:
     assert service.http.get(where).json()["ids"] == [5, 6, 7, 8, 9]
     table = pd.read_csv(io.StringIO(service.http.get(where, headers={"Accept": "text/csv"}).text))
     assert table.key.tolist() == [key for key in (5, 6, 7, 8, 9) for _ in FRAME]
+
+
+def test_a_job_without_ids_says_so(service: Service) -> None:
+    answer = explain(service, text())
+    assert "Link" not in answer.headers
+    problem = service.http.get(f"{answer.headers['Location']}/ids")
+    assert (problem.status_code, problem.json()["code"]) == (404, "no_ids")
 
 
 def test_an_id_column_that_is_not_there(service: Service) -> None:

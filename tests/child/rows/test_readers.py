@@ -219,7 +219,6 @@ BAD = [
     (b'{"a": 1}\n{"a": 2} x\n', errors.MalformedJson),
     (b'{"a": 1}\n{"b": 2}\n', errors.BadRecord),
     (b'{"inputs": 5}', errors.NoTable),
-    (b'{"a": 1}', errors.NoTable),
     (b"[[1] [2]]", errors.MalformedJson),
     (b"[[1],, [2]]", errors.MalformedJson),
     (b"[[1], [2],]", errors.MalformedJson),
