@@ -9,6 +9,7 @@ FAULTS =
 INPUTS =
 MUTANTS = 200
 MODELS = 2000
+FILES = .models
 ROOMS = jobs supervisor api
 PIP = $(BIN)/python -m pip --disable-pip-version-check install --quiet
 PINNED = $(PIP) --require-hashes
@@ -28,6 +29,7 @@ help:
 	@echo 'make chaos     kill, stop, cut and fill everything under load: SECONDS=60 SEED=1 FAULTS=1000'
 	@echo 'make fuzz      hostile inputs for every route, format and header: SECONDS=60 SEED=1 INPUTS=10000'
 	@echo 'make models    random models by old and new libraries, explained and compared: MODELS=2000 SEED=1; see docs/models.md'
+	@echo '               environments of old libraries (6 GB, made once) and models lie in FILES=.models'
 	@echo 'make memory-proof   1,000 jobs on a machine of 512 MB, 100 of which want 2 GB each (as root; JOBS=n)'
 	@echo 'make clean     remove what these commands made'
 	@echo
@@ -74,7 +76,7 @@ fuzz: $(VENV)/.installed-fuzz
 	@$(BIN)/python -m fuzz --seed $(SEED) $(if $(INPUTS),--inputs $(INPUTS),--seconds $(SECONDS))
 
 models: $(VENV)/.installed-dev
-	@$(BIN)/python -m crosscheck --models $(MODELS) --seed $(SEED) --write docs/models.md
+	@$(BIN)/python -m crosscheck --models $(MODELS) --seed $(SEED) --files $(FILES) --write docs/models.md
 
 JOBS = 1000
 memory-proof: $(VENV)/.installed-dev

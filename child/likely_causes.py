@@ -222,6 +222,23 @@ def _constant(seen: Seen) -> Cause | None:
     return None
 
 
+def _told(seen: Seen) -> Cause | None:
+    """What the model's own file gave reason to doubt, where nothing that can be tried fits."""
+    prepared = seen.prepared
+    told = {odd.code: odd.message for odd in prepared.info.warnings}
+    if found := next((code for code in _TOLD if code in told), None):
+        return Cause(found, told[found])
+    if prepared.doubt or "library_version" in told:
+        versions = prepared.doubt or told["library_version"].partition(":")[0]
+        hint = (
+            f"Another version may mean something else ({versions}): train it and save it again with the version here."
+        )
+        return Cause("library_version", hint)
+    return None
+
+
+_TOLD = ("parallel_trees_unknown", "category_codes")
+"""Warnings of a model that say what makes its output another one, and what to do."""
 _CAUSES: tuple[Callable[[Seen], Cause | None], ...] = (
     _probability,
     _margin,
@@ -233,6 +250,7 @@ _CAUSES: tuple[Callable[[Seen], Cause | None], ...] = (
     _constant,
     _column_order,
     _codes,
+    _told,
 )
 
 

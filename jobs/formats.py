@@ -7,35 +7,17 @@ import re
 from collections.abc import Callable
 from enum import StrEnum
 
+from jobs import foreign
+
 SNIFF_BYTES = 4096
 """How many first bytes are enough to tell."""
-_FOREIGN = (
-    (b"PAR1", "a Parquet file (in pandas: read_parquet, then to_csv(index=False))"),
-    (b"\x1f\x8b", "a gzip file in another (unpack it first)"),
-    (b"BZh", "a bzip2 file (unpack it first)"),
-    (b"\xfd7zXZ", "an xz file (unpack it first)"),
-    (b"\x28\xb5\x2f\xfd", "a Zstandard file in another (unpack it first)"),
-    (b"\xd0\xcf\x11\xe0", "an old Excel workbook (save its sheet as CSV)"),
-    (b"\x89HDF", "an HDF5 file"),
-    (b"%PDF", "a PDF file"),
-    (b"ARROW1", "an Arrow file (in pandas: read_feather, then to_csv(index=False))"),
-    (b"Obj\x01", "an Avro file"),
-    (b"\xff\xfe", "UTF-16 text (save it as UTF-8)"),
-    (b"\xfe\xff", "UTF-16 text (save it as UTF-8)"),
-    (
-        b"PK\x03\x04",
-        "a ZIP archive (of an Excel workbook save the sheet as CSV, of an NPZ file one array with np.save)",
-    ),
-)
 INSTALL = "pip install shap-supervisor[tables]"
 SWAPPED = "are `model` and `data` swapped?"
+_IF_TABLE = f"if it is a table: {SWAPPED}"
 _MODEL = re.compile(rb'\s*\{\s*"learner"\s*:|\{[LliIUu]|tree\r?\nversion=|CBM1')
 """Models that would otherwise pass for JSON or text."""
-_PICKLE = re.compile(rb"\x80[\x02-\x05]|\x78[\x01\x5e\x9c\xda]")
-
-
-def _foreign(head: bytes) -> str | None:
-    return next((name for magic, name in _FOREIGN if head.startswith(magic)), None)
+_PICKLE = re.compile(rb"\x80[\x02-\x05]|\x78[\x01\x5e\x9c\xda]|c[\w.]+\n\w+\n(p0\n|q\0)")
+_GZIP = b"\x1f\x8b"
 
 
 def _is_npy(head: bytes) -> bool:
@@ -74,7 +56,7 @@ def _no_table(head: bytes) -> str:
     """A few words on what a file is that holds no table of ours; none for text."""
     if _PICKLE.match(head):
         return "a pickle file"
-    return _foreign(head) or ("a binary file of an unknown kind" if b"\x00" in head else "")
+    return foreign.table(head) or ("a binary file of an unknown kind" if b"\x00" in head else "")
 
 
 class DataFormat(StrEnum):
@@ -158,7 +140,26 @@ def sniff_data(head: bytes) -> DataFormat | str:
 
 def sniff_model(head: bytes) -> ModelFormat | str:
     """The format of a model file from its first bytes, or a few words on what it is instead."""
+    if head.startswith(_GZIP):
+        return _gzipped(foreign.ungzipped(head))
+    if words := foreign.model(head):
+        return words
     found = next((known for known in ModelFormat if known.magic.match(head)), None)
+    if found is ModelFormat.XGBOOST_JSON and b'"learner"' not in head:
+        return (
+            f"JSON of rows ({SWAPPED})" if are_json_lines(head) else f"JSON without a learner of XGBoost ({_IF_TABLE})"
+        )
     if not found and isinstance(sniff_data(head), DataFormat):
-        return f"a file of an unknown kind (if it is a table: {SWAPPED})"
-    return found or _foreign(head) or "a file of an unknown kind"
+        return f"a file of an unknown kind ({_IF_TABLE})"
+    return found or "a file of an unknown kind"
+
+
+def _gzipped(inside: bytes) -> ModelFormat | str:
+    """What a gzip file is that begins with this. joblib's pickles are; other models are not read from one."""
+    if not inside or _PICKLE.match(inside):
+        return ModelFormat.PICKLE
+    if foreign.is_of_r(inside):
+        return "a file of R (save the model with xgb.save or lgb.save)"
+    if found := next((known for known in ModelFormat if known.magic.match(inside)), None):
+        return f"a gzip file with {found.label} in it (unpack it first: gunzip)"
+    return f"a gzip file of no model ({_IF_TABLE})"

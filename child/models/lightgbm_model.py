@@ -54,8 +54,8 @@ def describe(booster: lgb.Booster, classes: Any = None) -> Model:
         outputs=_outputs(booster, objective, classes, numbers, mean=mean),
         takes_missing=True,
         trees=partial(_trees, booster),
-        words=closed_words(texts),
-        numbers=listed_numbers(numbers),
+        words=closed_words(texts, "lightgbm"),
+        numbers=listed_numbers(numbers, "lightgbm"),
     )
 
 

@@ -40,6 +40,8 @@ Table = Callable[[Rows], Any]
 """Rows → what scikit-learn was fitted on: see `_table`."""
 METHODS = {"margin": "decision_function", "probability": "predict_proba", "prediction": "predict"}
 TRIED = (0.0, 1.0, 0.5, 2.0, 10.0)
+FAILS = (ValueError, TypeError, AttributeError, NotImplementedError)
+"""What an estimator raises for a row that it does not take, and one of another version for any."""
 WRAPPED = {
     "CalibratedClassifierCV": "it calibrates: its probabilities are no sums over the trees of the classifiers within",
     "TransformedTargetRegressor": "its target was transformed by more than a scaling: predictions are no sums of trees",
@@ -67,7 +69,7 @@ def _loaded(raw: bytes) -> Any:
     except (Problem, MemoryError):
         raise
     except UntrustedTypesFoundException as error:
-        raise UntrustedTypes(types=str(error)) from None
+        raise uploaded.untrusted(str(error)) from None
     except Exception as error:  # a garbled archive fails in whatever line of skops comes to it first
         if memory.is_out_of_memory(error):
             raise
@@ -99,9 +101,10 @@ def _described(estimator: Any, name: str) -> Model:
     apart, wants, obstacle = _steps(estimator, n_features, features)
     table = partial(_texts if reads_text else _table, features=features, words=wants.words)
     last = _last_step(apart, table) if apart else None
-    outputs = _outputs(estimator, table, _tried(n_features, wants), last)
+    tried = _tried(n_features, wants)
+    outputs = _outputs(estimator, table, tried, last)
     if not outputs:
-        raise UnsupportedModel(model=name, reason="none of its outputs is a number, or a list of numbers, a row")
+        raise UnsupportedModel(model=name, reason=_silence(estimator, table, tried))
     return Model(
         family="scikit-learn",
         name=name,
@@ -283,8 +286,18 @@ def _tried(n_features: int, wants: Wants) -> list[Rows]:
 def _asked(call: Any, row: Rows) -> Rows | None:
     try:
         return np.asarray(call(row), np.float64)
-    except (ValueError, TypeError, AttributeError, NotImplementedError):
+    except FAILS:
         return None
+
+
+def _silence(estimator: Any, table: Table, tried: Sequence[Rows]) -> str:
+    """Why it has no outputs: what it says itself, else what they are not."""
+    try:
+        estimator.predict(table(tried[0]))
+    except FAILS as error:
+        said = (str(error).strip().splitlines() or [""])[0].rstrip(".")
+        return f"asked to predict a row, it fails ({type(error).__name__}: {said[:200]})"
+    return "none of its outputs is a number, or a list of numbers, a row"
 
 
 def _takes_missing(asked: Output, n_features: int) -> bool:

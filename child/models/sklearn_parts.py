@@ -10,17 +10,16 @@ from typing import Any
 
 import numpy as np
 from scipy import sparse
-from sklearn.base import BaseEstimator, is_classifier
+from sklearn.base import BaseEstimator
 from sklearn.ensemble._bagging import BaseBagging
 from sklearn.ensemble._forest import BaseForest
 from sklearn.ensemble._gb import BaseGradientBoosting
 from sklearn.ensemble._hist_gradient_boosting.common import PREDICTOR_RECORD_DTYPE
 from sklearn.ensemble._hist_gradient_boosting.gradient_boosting import BaseHistGradientBoosting
 from sklearn.ensemble._hist_gradient_boosting.predictor import TreePredictor
-from sklearn.tree._classes import BaseDecisionTree
 from sklearn.tree._tree import Tree
 
-from child.models import native_arrays
+from child.models import native_arrays, older
 from jobs.errors import NotFinite
 from shaptrees.arrays import LEAF
 from shaptrees.readers.checks import BadTree, check_range, check_tree
@@ -57,15 +56,11 @@ def _inside(thing: Any) -> list[Any]:
 
 
 def tame(estimator: Any) -> None:
-    """One thread, whatever it was fitted with, and no cache on disk: fitting alone would have used that.
-
-    Trees of classifiers hold shares of their classes. Until 1.3 scikit-learn kept counts, and made shares of them when
-    it was asked; what it keeps now is given out as it is.
+    """One thread, whatever it was fitted with, no cache on disk (fitting alone would have used that), and parts of
+    older versions as the installed one wants them.
     """
     for part in parts(estimator):
-        if isinstance(part, BaseDecisionTree) and is_classifier(part) and hasattr(part, "tree_"):
-            values = part.tree_.value
-            values /= np.where((total := values.sum(axis=2, keepdims=True)) > 0, total, 1.0)
+        older.renew(part)
         own = getattr(part, "__dict__", {})
         for name in THREADS:
             if own.get(name) is not None:

@@ -15,11 +15,18 @@ import skops.io
 from sklearn.feature_extraction.text import HashingVectorizer, _VectorizerMixin
 
 from child.models import boosters_inside, sklearn_parts, tree_nodes
-from child.models.boosters_inside import nodes
+from child.models.boosters_inside import SCHEMA, nodes
 from child.models.trusted import BY_LOADER, FUNCTION_NAMES, PARTIAL_OF, TRUSTED
 from jobs.errors import UnreadableModel, UntrustedTypes
 
 SHOWN = 10
+NOT_OURS = (
+    "Only scikit-learn's own estimators are loaded; for others, let the operator place the model in TRUSTED_MODEL_DIR."
+)
+NOT_KEPT_AS_TREES = (
+    "Neighbours that are kept in a tree are arrays that native code follows unchecked: fit the model once more with "
+    'model.set_params(algorithm="brute"), which predicts the same but for rows equally far away, and save it again.'
+)
 ANALYZERS = ("word", "char", "char_wb")
 _UFUNCS = {"numpy": np, "scipy.special._ufuncs": scipy.special, "scipy.special._special_ufuncs": scipy.special}
 Node = dict[str, Any]
@@ -28,17 +35,30 @@ tree_nodes.register()
 
 def loads(raw: bytes) -> Any:
     """The estimator. Raises UntrustedTypes, UnreadableModel, and whatever skops makes of a garbled archive."""
+    _require_schema(raw)
     raw = boosters_inside.unpacked(raw)
     with zipfile.ZipFile(io.BytesIO(raw)) as archive:
-        schema = json.loads(archive.read("schema.json"))
+        schema = json.loads(archive.read(SCHEMA))
     foreign = sorted({name for node in nodes(schema) if (name := _foreign(node))})
     if foreign:
-        raise UntrustedTypes(types=", ".join(foreign[:SHOWN]))
+        raise untrusted(", ".join(foreign[:SHOWN]))
     ufuncs = {_name(node) for node in nodes(schema) if node["__loader__"] == "FunctionNode"}
     estimator = skops.io.loads(raw, trusted=[*TRUSTED, *ufuncs])
     for part in sklearn_parts.parts(estimator):
         _check_content_only(part)
     return boosters_inside.restore(estimator)
+
+
+def untrusted(types: str) -> UntrustedTypes:
+    """With the way out that there is for these types."""
+    return UntrustedTypes(types=types, way_out=NOT_KEPT_AS_TREES if "sklearn.neighbors._" in types else NOT_OURS)
+
+
+def _require_schema(raw: bytes) -> None:
+    with zipfile.ZipFile(io.BytesIO(raw)) as archive:
+        if SCHEMA not in archive.namelist():
+            reason = f"a ZIP archive without the {SCHEMA} of skops; of a scikit-learn model, skops.io.dump makes one"
+            raise UnreadableModel(format="skops", reason=reason)
 
 
 def _name(node: Node) -> str:

@@ -20,7 +20,7 @@ from sklearn.utils._param_validation import InvalidParameterError, validate_para
 from child import memory
 from child.models.sklearn_parts import parts
 from child.models.trusted import LOSS_NAMES
-from jobs.errors import UntrustedTypes, VersionMismatch
+from jobs.errors import Problem, UntrustedTypes, VersionMismatch
 
 SCHEMA = "schema.json"
 _SAVED_BY = re.compile(rb'"_sklearn_version": \{[^{}]*"content": "\\"([0-9][\w.]{0,20})\\""')
@@ -95,13 +95,20 @@ def doubt(estimator: Any, found: str | None) -> str:
     return f"{_both(found)}, {odd}" if odd else ""
 
 
-def raise_if_unknown(error: Exception, model: str, found: str | None) -> None:
+def raise_if_unknown(error: Problem, model: str, found: str | None) -> None:
     """Raises VersionMismatch where a file cannot be used because it is of another version."""
     if not is_other(found) or (isinstance(error, UntrustedTypes) and not _are_gone(error.detail["types"])):
         return
-    reason = f"{_both(found)}, which cannot use it ({str(error).splitlines()[0]})"
+    reason = f"{_both(found)}, {_of_no_use(error)}"
     way_out = f"Train it and save it again with scikit-learn {sklearn.__version__}."
     raise VersionMismatch(model=model, reason=reason, way_out=way_out) from None
+
+
+def _of_no_use(error: Problem) -> str:
+    if isinstance(error, UntrustedTypes):
+        return f"which has no {error.detail['types']} any more"
+    said = str(error.detail.get("reason", error)).splitlines() or [""]
+    return f"which cannot use it ({said[0]})"
 
 
 def _both(found: str | None) -> str:

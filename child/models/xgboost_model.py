@@ -63,8 +63,8 @@ def describe(booster: xgb.Booster, classes: Any = None) -> Model:
         takes_missing=True,
         relative_error=RELATIVE_ERROR,
         trees=partial(_trees, booster),
-        words=closed_words(texts),
-        numbers=listed_numbers(numbers),
+        words=closed_words(texts, "xgboost"),
+        numbers=listed_numbers(numbers, "xgboost"),
     )
 
 

@@ -32,8 +32,10 @@ class Wants:
     def add_listed(self, lists: Mapping[int, Sequence[Any]]) -> None:
         """Columns whose categories are these and no others, by code."""
         texts = {place for place, values in lists.items() if any(isinstance(value, str) for value in values)}
-        self.words |= closed_words({place: lists[place] for place in texts})
-        self.numbers |= listed_numbers({place: np.asarray(lists[place], float) for place in lists.keys() - texts})
+        self.words |= closed_words({place: lists[place] for place in texts}, "scikit-learn")
+        self.numbers |= listed_numbers(
+            {place: np.asarray(lists[place], float) for place in lists.keys() - texts}, "scikit-learn"
+        )
 
 
 def of(walk: Walk, width: int, *, whole: bool) -> Wants:

@@ -8,6 +8,8 @@ from child.rows.words import Floats, Numbers, Words
 from shaptrees.ensemble import About
 
 TAKEN = "explained as missing"
+TAKEN_OF = {"xgboost": f"{TAKEN}, though XGBoost itself refuses it since 3.1"}
+"""What is said of a category that the model does not know, by its family."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,16 +31,18 @@ class Features:
             n_features=about.n_features,
             features=about.features,
             takes_missing=about.takes_missing,
-            words=closed_words(about.texts),
-            numbers=listed_numbers(categories),
+            words=closed_words(about.texts, about.family),
+            numbers=listed_numbers(categories, about.family),
         )
 
 
-def closed_words(texts: Mapping[int, Sequence[Any]]) -> dict[int, Words]:
+def closed_words(texts: Mapping[int, Sequence[Any]], family: str) -> dict[int, Words]:
     """For features whose categories, text among them, are all that there are, by code."""
-    return {place: Words(known, grows=False, taken=TAKEN) for place, known in texts.items()}
+    taken = TAKEN_OF.get(family, TAKEN)
+    return {place: Words(known, grows=False, taken=taken) for place, known in texts.items()}
 
 
-def listed_numbers(categories: Mapping[int, Floats]) -> dict[int, Numbers]:
+def listed_numbers(categories: Mapping[int, Floats], family: str) -> dict[int, Numbers]:
     """For features whose categories are these numbers."""
-    return {place: Numbers(known.tolist(), TAKEN) for place, known in categories.items()}
+    taken = TAKEN_OF.get(family, TAKEN)
+    return {place: Numbers(known.tolist(), taken) for place, known in categories.items()}

@@ -11,8 +11,7 @@ whole file."""
 
 
 class UntrustedTypes(Problem):
-    """The skops file holds types that this service does not load: {types}. Only scikit-learn's own estimators are \
-loaded; for others, let the operator place the model in TRUSTED_MODEL_DIR."""
+    """The skops file holds types that this service does not load: {types}. {way_out}"""
 
     code, status = "untrusted_types", 422
 

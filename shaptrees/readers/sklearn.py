@@ -153,11 +153,11 @@ def _histogram_boosting(model: Any) -> Trees:
     order, texts = _column_order(model), _texts(model)
     lists = categories_of(model)
     known = {place: _as_numbers(values) for place, values in lists.items() if place not in texts}
-    sizes = {place: len(known.get(place, values)) for place, values in lists.items()}
+    codes = {place: _codes(model, known.get(place, values)) for place, values in lists.items()}
     predictors = [predictor for iteration in model._predictors for predictor in iteration]
     outputs = model.n_trees_per_iteration_
     return assemble(
-        [_histogram_part(predictor, sizes, order) for predictor in predictors],
+        [_histogram_part(predictor, codes, order) for predictor in predictors],
         output=np.arange(len(predictors)) % outputs,
         base=np.asarray(model._baseline_prediction, dtype=np.float64).reshape(-1),
         features=model.n_features_in_,
@@ -168,18 +168,26 @@ def _histogram_boosting(model: Any) -> Trees:
 
 def _column_order(model: Any) -> Any:
     """With categories, the model's preprocessor puts those columns first: which column each one was."""
-    if getattr(model, "_preprocessor", None) is None:
+    if not _reorders(model):
         return np.arange(model.n_features_in_)
     mask = np.asarray(model.is_categorical_, dtype=bool)
     return np.concatenate([np.flatnonzero(mask), np.flatnonzero(~mask)])
 
 
+def _reorders(model: Any) -> bool:
+    """Whether it has a preprocessor, which there is since scikit-learn 1.4, where there are categories."""
+    return hasattr(getattr(model, "_preprocessor", None), "named_transformers_")
+
+
 def categories_of(model: Any) -> dict[int, list[Any]]:
-    """Feature of a histogram booster → its categories but for a missing one; the trees' sets are over their places."""
-    if getattr(model, "_preprocessor", None) is None:
+    """Feature of a histogram booster → its categories but for a missing one; see `_codes` for the trees' sets."""
+    if model.is_categorical_ is None:
         return {}
-    found = model._preprocessor.named_transformers_["encoder"].categories_
     places = np.flatnonzero(np.asarray(model.is_categorical_, dtype=bool)).tolist()
+    if _reorders(model):
+        found = model._preprocessor.named_transformers_["encoder"].categories_
+    else:
+        found = [model._bin_mapper.bin_thresholds_[place] for place in places]
     lists = (np.asarray(values).tolist() for values in found)
     return {
         place: [value for value in values if value is not None and value == value]  # noqa: PLR0124 - NaN is not
@@ -196,7 +204,12 @@ def _as_numbers(values: list[Any]) -> Floats:
     return np.asarray(values, dtype=np.float64) if values else NOBODY
 
 
-def _histogram_part(predictor: Any, sizes: dict[int, int], order: Any) -> Part:
+def _codes(model: Any, categories: Any) -> Any:
+    """What the trees' sets hold for each: its place in the list, and until scikit-learn 1.3 the category itself."""
+    return np.arange(len(categories)) if _reorders(model) else np.asarray(categories, dtype=np.int64)
+
+
+def _histogram_part(predictor: Any, codes: dict[int, Any], order: Any) -> Part:
     nodes = predictor.nodes
     leaf, member = nodes["is_leaf"].astype(bool), nodes["is_categorical"].astype(bool) & ~nodes["is_leaf"].astype(bool)
     feature = order[np.where(leaf, 0, nodes["feature_idx"])]
@@ -204,8 +217,8 @@ def _histogram_part(predictor: Any, sizes: dict[int, int], order: Any) -> Part:
     # A category that was not seen in training goes where missing values go. Sets hold what goes the other way.
     sets = np.zeros((len(nodes), BITSET_WORDS), dtype=np.uint32)
     for node in np.flatnonzero(member):
-        left = predictor.raw_left_cat_bitsets[nodes["bitset_idx"][node]]
-        sets[node] = _all_of(sizes[feature[node]]) & ~left if missing_left[node] else left
+        left = _bits(predictor.raw_left_cat_bitsets[nodes["bitset_idx"][node]])[codes[feature[node]]]
+        sets[node] = _words(~left if missing_left[node] else left)
     return Part(
         left=np.where(leaf, LEAF, nodes["left"].astype(np.int64)),
         right=np.where(leaf, LEAF, nodes["right"].astype(np.int64)),
@@ -221,9 +234,14 @@ def _histogram_part(predictor: Any, sizes: dict[int, int], order: Any) -> Part:
     )
 
 
-def _all_of(count: int) -> Any:
-    bits = np.arange(BITSET_WORDS * 32) < count
-    return np.packbits(bits, bitorder="little").view(np.uint32)
+def _bits(words: Any) -> Any:
+    return np.unpackbits(np.ascontiguousarray(words).view(np.uint8), bitorder="little").astype(bool)
+
+
+def _words(bits: Any) -> Any:
+    padded = np.zeros(BITSET_WORDS * 32, dtype=bool)
+    padded[: len(bits)] = bits
+    return np.packbits(padded, bitorder="little").view(np.uint32)
 
 
 def _isolation_forest(model: Any) -> Trees:

@@ -52,7 +52,7 @@ XGB_EDITS = {
     "floats for ints": lambda d: first_tree(d)["left_children"].__setitem__(0, 1.5),
     "unknown booster": lambda d: d["learner"]["gradient_booster"].__setitem__("name", "evil"),
     "unknown objective": lambda d: d["learner"]["objective"].__setitem__("name", "evil"),
-    "no learner": lambda d: d.pop("learner"),
+    "no learner": lambda d: d.__setitem__("learner", None),
 }
 
 
@@ -331,7 +331,8 @@ def test_garbage_is_refused():
     assert refusal(b"").code == "unreadable_model"
     assert refusal(b"PK\x03\x04garbage").code == "unreadable_model"
     assert refusal(b"GIF89a").code == "unsupported_media_type"
-    assert refusal(b"{}").code == "unreadable_model"
+    assert refusal(b"{}").code == "unsupported_media_type"
+    assert refusal(b'{"learner": 7}').code == "unreadable_model"
     assert refusal(b"tree\n").code == "unreadable_model"
 
 

@@ -15,7 +15,7 @@ from sklearn.feature_extraction.text import CountVectorizer, HashingVectorizer, 
 from sklearn.feature_selection import SelectKBest
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.model_selection import GridSearchCV
-from sklearn.neighbors import KNeighborsClassifier
+from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor, RadiusNeighborsRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, SplineTransformer, StandardScaler
 from sklearn.svm import SVC, SVR
@@ -163,6 +163,33 @@ def test_trees_of_sizes_that_their_arrays_do_not_have_are_refused(samples, name)
 def test_what_is_left_out_of_the_list_is_named(samples):
     model = make_pipeline(SplineTransformer(), LinearRegression()).fit(samples.x, samples.number)
     assert "BSpline" in refusal(skops_bytes(model)).message
+
+
+@pytest.mark.parametrize("kind", [KNeighborsClassifier, KNeighborsRegressor, RadiusNeighborsRegressor])
+def test_neighbours_in_a_tree_are_told_how_to_do_without(samples, kind):
+    model = kind(algorithm="kd_tree").fit(samples.x, samples.two)
+    failed = refusal(skops_bytes(model))
+    assert (failed.code, 'set_params(algorithm="brute")' in failed.message) == ("untrusted_types", True)
+    explained(
+        skops_bytes(model.set_params(algorithm="brute").fit(samples.x, samples.two)),
+        npy(samples.x[:2]),
+        npy(samples.x[:4]),
+    )
+
+
+def test_an_archive_that_is_no_skops_file(samples):
+    file = io.BytesIO()
+    np.savez(file, samples.x)
+    failed = refusal(file.getvalue())
+    assert (failed.code, "skops.io.dump" in failed.message) == ("unreadable_model", True)
+
+
+def test_a_model_that_fails_when_it_is_asked_says_how(samples):
+    pipeline = make_pipeline(FunctionTransformer(np.log1p), LinearRegression()).fit(np.abs(samples.x), samples.number)
+    pipeline[0].func = np.logaddexp  # of two numbers
+    failed = refusal(skops_bytes(pipeline))
+    assert failed.code == "unsupported_model"
+    assert "asked to predict a row, it fails (TypeError: " in failed.message
 
 
 def test_what_people_have_works(samples):
