@@ -60,10 +60,17 @@ def open_data(source: Source, request: Open, prepared: Prepared, own: Source | N
     if own:
         expected.check(own, source, table, found, prepared)
     rows_per_s = _pace(source, table.spans[0], found, prepared) if free or request.dry_run else None
-    if free and rows_per_s:
-        per_chunk = min(per_chunk, planner.rows_worth_a_child(table.rows, rows_per_s, request.slots))
-        table = open_table(source, per_chunk, prepared.model.features)
+    fewer = _worth_a_child(table.rows, prepared.asked_per_row, rows_per_s if free else None, request.slots)
+    if fewer < per_chunk:
+        per_chunk, table = fewer, open_table(source, fewer, prepared.model.features)
     return Opened(table=table, layout=found, per_chunk=per_chunk, rows_per_s=rows_per_s)
+
+
+def _worth_a_child(rows: int, asked_per_row: int, rows_per_s: float | None, slots: int) -> int:
+    """The most rows that a chunk should have, so that all slots work and the job is seen to go on."""
+    if rows_per_s:
+        return planner.rows_worth_a_child(rows, rows_per_s, slots)
+    return planner.rows_by_asking(rows, asked_per_row, slots) if asked_per_row else rows
 
 
 def forecast(opened: Opened, request: Open, prepared: Prepared, seen_bytes: int) -> dict[str, Any]:

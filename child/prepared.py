@@ -46,6 +46,11 @@ class Prepared:
         return self.explainer.rows_per_pass
 
     @property
+    def asked_per_row(self) -> int:
+        """See `Explainer.asked_per_row`."""
+        return self.explainer.asked_per_row
+
+    @property
     def rows_per_block(self) -> int:
         """Rows that are explained at once."""
         interactions = self.options.interactions

@@ -36,6 +36,7 @@ OPTIONS: dict[str, Any] = {
 CHOICES = (
     "tree",
     "linear",
+    "exact",
     "permutation",
     "kernel",
     "raw",

@@ -4,7 +4,7 @@ from typing import Annotated, Literal, get_args
 
 import msgspec
 
-ExplainerName = Literal["auto", "tree", "linear", "permutation", "kernel"]
+ExplainerName = Literal["auto", "tree", "linear", "exact", "permutation", "kernel"]
 EXPLAINERS: tuple[ExplainerName, ...] = get_args(ExplainerName)
 """What `explainer` may be. All but `auto` have a row in `child.explainers.kinds`, and all are named in README.md."""
 ModelOutput = Literal["auto", "raw", "probability"]
@@ -37,9 +37,10 @@ class Options(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=T
     seed: Annotated[int, msgspec.Meta(ge=0, le=2**32 - 1)] = 0
     """For the sampling explainers (permutation, kernel), and for the rows that are kept to be shown."""
     max_evals: Positive | None = None
-    """Permutation: model evaluations a row; default 500, or one whole permutation where that needs more."""
+    """Permutation: model evaluations a row; default 500, or one whole permutation where that needs more. `auto` samples
+    where all coalitions of the features would take more than these."""
     may_shrink: bool = False
-    """Permutation and kernel: take fewer background rows where the memory does not suffice for all of them."""
+    """Exact, permutation and kernel: take fewer background rows where the memory does not suffice for all of them."""
     dry_run: bool = False
     """Compute nothing: answer how many chunks it would take, of how many rows and bytes, and how long."""
     nsamples: Positive | None = None

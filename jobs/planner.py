@@ -21,6 +21,8 @@ FIXED_SHARE = 0.03
 """Of a chunk's time, that this may be at most where the planner is free to choose."""
 MAX_CHUNKS = 50_000
 """Chunks a job: each has a record in Redis, and the plan must fit one message."""
+ASKED_LEAST, ASKED_MOST = 100_000, 1_000_000
+"""Rows that a model is asked for in a chunk: 0.05 s to 0.5 s of a fast one, 10 s to 100 s of a slow one."""
 
 Needs = Callable[[int], int]
 """The peak bytes of a child that explains so many rows."""
@@ -53,6 +55,14 @@ def rows_worth_a_child(rows: int, rows_per_s: float, slots: int) -> int:
     """For SHAP_BATCH_SIZE=auto: enough rows to keep fixed costs small, and a chunk for every slot if there are more."""
     enough = int(rows_per_s * FIXED_S * (1 - FIXED_SHARE) / FIXED_SHARE) + 1
     return max(1, min(enough, -(-rows // slots)))
+
+
+def rows_by_asking(rows: int, asked_per_row: int, slots: int) -> int:
+    """Where the model is asked for many rows to explain one: a chunk for every slot, if each asks for ASKED_LEAST, and
+    none that asks for more than ASKED_MOST; known beforehand, so that the same job is cut in the same way.
+    """
+    least, most = ASKED_LEAST // asked_per_row, max(1, ASKED_MOST // asked_per_row)
+    return max(min(most, max(least, -(-rows // slots))), -(-rows // MAX_CHUNKS))
 
 
 def expected_seconds(rows: int, chunks: int, rows_per_s: float, slots: int) -> float:

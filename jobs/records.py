@@ -97,7 +97,7 @@ class ModelInfo(msgspec.Struct, kw_only=True, frozen=True):
     base_values: list[Finite]
     """One for each output. For sampling explainers the mean prediction over the background."""
     explainer: str
-    """tree, linear, permutation or kernel."""
+    """tree, linear, exact, permutation or kernel."""
     engine: str
     """What computes the values, e.g. `shap.TreeExplainer (path-dependent)`."""
     reason: str

@@ -5,7 +5,7 @@ import { get, upload } from "./http.js";
 import { csvColumns, modelKind, pick } from "./pick.js";
 import { again, remember } from "./sent.js";
 
-const EXPLAINERS = ["auto", "tree", "linear", "permutation", "kernel"];
+const EXPLAINERS = ["auto", "tree", "linear", "exact", "permutation", "kernel"];
 const CHECKED_AT_ONCE = 32 * 1024 * 1024;
 const SHOWN_COLUMNS = 12;
 

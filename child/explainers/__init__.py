@@ -6,6 +6,7 @@ Used in templates, which build an explainer once, and in children, which call it
 - `subject`: what is to be explained. `choose`: by which explainer, and why. `explainer`: what each of them does.
 - `steps`: a pipeline, explained at its last step by any of them.
 - `trees`: our own engine, in lean processes too. `catboost_native`, `linear`, `permutation` and `kernel` go through
-  libraries, imported when they are needed. `sampling`: what the last two share.
+  libraries, imported when they are needed; `exact` asks a model of few features for all their coalitions. `sampling`:
+  what those that ask the model share.
 - `additivity`: every chunk's values, compared with the model's own output.
 """

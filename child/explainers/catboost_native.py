@@ -53,6 +53,7 @@ class CatBoostTrees:
     relative_error = 1e-6
     magnitude = 0.0
     rows_per_pass = 64
+    asked_per_row = 0
 
     def __init__(self, model: Model, options: Options) -> None:
         self._booster, self._features = model.estimator, model.n_features

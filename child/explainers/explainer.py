@@ -24,6 +24,8 @@ class Explainer(Protocol):
     """What is odd about its values but no error: see `Model.warnings`."""
     rows_per_pass: int
     """Rows that it takes side by side: fewer take as long."""
+    asked_per_row: int
+    """Rows that the model is asked for to explain one; 0 where it is not asked."""
 
     def needs_bytes(self, rows: int) -> int:
         """The peak of a child that explains a chunk of so many rows, over what it is forked with: an estimate."""

@@ -38,6 +38,7 @@ class KernelShap:
         self._nsamples = options.nsamples or "auto"
         self._asked = min(options.coalitions(background.shape[1]), 2 ** min(30, background.shape[1]))
         self._background = background
+        self.asked_per_row = self._asked * len(background)
         self._seed = options.seed
         self.explains = sampling.pick_output(model, options.model_output)
         self.output = model.outputs[self.explains]

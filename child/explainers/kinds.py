@@ -1,8 +1,8 @@
 """The explainers, a row each, from the first choice to the last. Used in templates.
 
-Exact before sampled: trees, then linear models, then permutation, which takes any model but needs a background. The
-names are those of `jobs.options`. Importing this is light; an explainer's file, which brings its library, is imported
-when it is asked.
+Exact before sampled: trees, then linear models, then any model of few features, then permutation, which takes any. The
+last two need a background. The names are those of `jobs.options`. Importing this is light; an explainer's file, which
+brings its library, is imported when it is asked.
 """
 
 import importlib
@@ -18,7 +18,7 @@ from child.stack import Stack
 from jobs.options import ExplainerName
 
 Reason = Callable[[str, str], str]
-"""The model's name, and what stood against the first choice → a sentence for the user."""
+"""The model's name, and what stood against those before → a sentence for the user."""
 
 
 class Code(Protocol):
@@ -40,6 +40,8 @@ class Kind:
     name: ExplainerName
     module: str
     """Its file: see `Code`."""
+    way: str
+    """How it explains a model, to follow "not"."""
     reason: Reason | None
     """Why `auto` takes it; None where it is taken only when a job asks for it."""
     family: str | None = None
@@ -60,6 +62,7 @@ KINDS = (
     Kind(
         name="tree",
         module="child.explainers.trees",
+        way="by its trees",
         reason=trees.reason,
         stack="lean",
         gives_interactions=True,
@@ -68,6 +71,7 @@ KINDS = (
     Kind(
         name="tree",
         module="child.explainers.catboost_native",
+        way="by its trees",
         reason=lambda model, _: f"{model} is made of trees, which CatBoost itself explains exactly.",
         family="catboost",
         gives_interactions=True,
@@ -76,19 +80,31 @@ KINDS = (
     Kind(
         name="linear",
         module="child.explainers.linear",
+        way="as a linear model",
         reason=lambda model, _: f"{model} is linear, which is explained exactly and fast.",
         needs_background=True,
         at_last_step=True,
     ),
     Kind(
+        name="exact",
+        module="child.explainers.exact",
+        way="by every coalition of its features",
+        reason=lambda model, why: (
+            f"{model} has few features, so it is asked for every coalition of them, which is exact; it is {why}."
+        ),
+        needs_background=True,
+    ),
+    Kind(
         name="permutation",
         module="child.explainers.permutation",
-        reason=lambda _, obstacle: f"Any model can be explained by permutation; not by its trees, as {obstacle}.",
+        way="by permutation",
+        reason=lambda _, why: f"Any model can be explained by permutation, which samples; it is {why}.",
         needs_background=True,
     ),
     Kind(
         name="kernel",
         module="child.explainers.kernel",
+        way="by coalitions",
         reason=None,
         needs_background=True,
     ),

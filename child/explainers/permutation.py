@@ -70,6 +70,7 @@ class PermutationShap:
         self.output = model.outputs[self.explains]
         self.base_values = sampling.mean_output(self.output, background)
         self._background = background
+        self.asked_per_row = self._shuffles * least * len(background)
         masker = _EveryFeature(background, max_samples=len(background))
         self._explainer = shap.PermutationExplainer(sampling.as_shap_asks(self.output), masker, seed=options.seed)
 

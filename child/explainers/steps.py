@@ -131,7 +131,7 @@ class AtLastStep:
         self.relative_error = max(inner.relative_error, steps.last.model.relative_error)
         self.magnitude = inner.magnitude * abs(self._scale)
         self.warnings = (*inner.warnings, *warnings)
-        self.rows_per_pass = inner.rows_per_pass
+        self.rows_per_pass, self.asked_per_row = inner.rows_per_pass, inner.asked_per_row
         self._width = max(len(steps.last.columns), len(found.names))
 
     def needs_bytes(self, rows: int) -> int:

@@ -26,6 +26,14 @@ MOST_STAGES = 1 << 16
 RELATIVE_ERROR = 1e-9
 """Values and output are both in double precision, from the same arrays."""
 
+RESCALED = (
+    "rescaled_probability",
+    "The values are those of the margin, rescaled against each row of the background to add up to the probability, as "
+    "shap.TreeExplainer does: these are no Shapley values of the probability. For those set `explainer` to exact (few "
+    "features) or permutation.",
+)
+"""The warning that a name alone would hide what probabilities of boosted trees are."""
+
 
 def obstacle(subject: Subject) -> str | None:
     """See `kinds.Code`."""
@@ -66,8 +74,8 @@ class ExactTrees:
     """Exact values of an ensemble of trees."""
 
     relative_error = RELATIVE_ERROR
-    warnings = ()
     rows_per_pass = planner.ROWS_PER_PASS
+    asked_per_row = 0
 
     def __init__(self, ensemble: Ensemble, options: Options, background: Rows | None) -> None:
         trees, about, is_plain = ensemble.trees, ensemble.about, background is None
@@ -79,7 +87,9 @@ class ExactTrees:
         )
         self.magnitude = trees.magnitude
         level, _ = engine.chosen()
-        self.engine = f"exact trees ({level})" if is_plain else f"exact trees against a background ({level})"
+        is_rescaled = self.explains != about.native
+        self.engine = f"{_engine_name(is_plain=is_plain, is_rescaled=is_rescaled)} ({level})"
+        self.warnings = (RESCALED,) if is_rescaled else ()
         self._row_bytes = FLOAT_BYTES * trees.features
         self._work_bytes = _work_bytes(trees, is_plain=is_plain, interactions=options.interactions)
         self._fixed_bytes = engine.fixed_bytes(background=not is_plain)
@@ -98,6 +108,14 @@ class ExactTrees:
         return values[..., None] if len(self.base_values) == 1 else values
 
 
+def _engine_name(*, is_plain: bool, is_rescaled: bool) -> str:
+    if is_plain:
+        return "exact trees"
+    return (
+        "trees against a background, rescaled to probabilities" if is_rescaled else "exact trees against a background"
+    )
+
+
 def _is_small(trees: Trees) -> bool:
     """A number for each tree and output takes little memory, of a few rows."""
     return trees.trees * trees.outputs <= MOST_STAGES
@@ -106,7 +124,8 @@ def _is_small(trees: Trees) -> bool:
 def _explains(about: About, options: Options, *, has_background: bool) -> str:
     explains = "probability" if options.model_output == "probability" else about.native
     if explains != about.native and not has_background:
-        raise BackgroundRequired(explainer="tree (model_output=probability)", model=about.name)
+        explainer, otherwise = "tree (model_output=probability)", ", or leave `model_output` out for its margin"
+        raise BackgroundRequired(explainer=explainer, model=about.name, otherwise=otherwise, why="")
     return explains
 
 

@@ -94,9 +94,26 @@ def rounds(booster: xgb.Booster) -> int:
     return booster.num_boosted_rounds() if best is None else int(best) + 1
 
 
+def is_linear(booster: xgb.Booster) -> bool:
+    return bool(json.loads(booster.save_config())["learner"]["gradient_booster"]["name"] == "gblinear")
+
+
+def line(model: Model) -> tuple[Rows, Rows] | None:
+    """Coefficients (outputs, features) and intercepts (outputs,) of a gblinear's margin, or of one output (features,)
+    and a number; None for trees.
+    """
+    booster = model.estimator
+    if not is_linear(booster):
+        return None
+    learner = json.loads(bytes(booster.save_raw("json")))["learner"]
+    weights = np.reshape(learner["gradient_booster"]["model"]["weights"], (model.n_features + 1, -1))[:-1]
+    key = "margin" if "margin" in model.outputs else "prediction"
+    intercepts = model.outputs[key].call(np.zeros((1, model.n_features)))[0]
+    return (weights[:, 0], intercepts[0]) if weights.shape[1] == 1 else (weights.T, intercepts)
+
+
 def _outputs(booster: xgb.Booster, objective: str, classes: Any, known: dict[int, Rows]) -> dict[str, Output]:
-    linear = json.loads(booster.save_config())["learner"]["gradient_booster"]["name"] == "gblinear"
-    used = (0, 0) if linear else (0, rounds(booster))
+    used = (0, 0) if is_linear(booster) else (0, rounds(booster))
 
     def margin(rows: Rows) -> Rows:
         return as_columns(booster.predict(matrix(booster, rows), output_margin=True, iteration_range=used))

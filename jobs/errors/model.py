@@ -51,7 +51,8 @@ explains any model."""
 
 
 class BackgroundRequired(Problem):
-    """The {explainer} explainer for {model} needs a background: send some typical rows (about 100) as `background`."""
+    """The {explainer} explainer for {model} needs a background: send some typical rows (about 100) as \
+`background`{otherwise}.{why}"""
 
     code, status = "background_required", 422
 

@@ -98,8 +98,10 @@ class Supervisor:
             self.info = heard.one(Ready).model
         return heard
 
-    def open(self, batch_size: int | str = 500, cap_bytes: int = CAP, *, dry_run: bool = False) -> Heard:
-        request = Open(sizes=self.sizes, batch_size=batch_size, cap_bytes=cap_bytes, dry_run=dry_run)
+    def open(
+        self, batch_size: int | str = 500, cap_bytes: int = CAP, *, dry_run: bool = False, slots: int = 1
+    ) -> Heard:
+        request = Open(sizes=self.sizes, batch_size=batch_size, cap_bytes=cap_bytes, dry_run=dry_run, slots=slots)
         return self.ask(request, child.run, self.prepared)[1]
 
     def explain(self, layout: Layout, span: Span) -> Heard:
@@ -127,7 +129,9 @@ def explained(
     plan = heard.one(Plan)
     width = len(supervisor.info.values_of(plan.layout))
     inner = (width, width) if options.get("interactions") else (width,)
-    return heard.values().reshape(plan.spans.rows, *inner, -1), heard, supervisor.info
+    chunks = [supervisor.explain(plan.layout, span) for span in plan.spans] if len(plan.spans) > 1 else [heard]
+    values = np.concatenate([chunk.values() for chunk in chunks])
+    return values.reshape(plan.spans.rows, *inner, -1), heard, supervisor.info
 
 
 def refusal(model, data=None, background=None, **options) -> Failed:

@@ -85,30 +85,30 @@ def test_a_count_is_explained_before_its_link(samples, tmp_path):
 
 
 @pytest.mark.parametrize(("loss", "target", "shown"), [("Logloss", "two", 1), ("MultiClass", "three", 3)])
-def test_with_a_background_it_is_asked_by_permutation(samples, tmp_path, loss, target, shown):
+def test_with_a_background_it_is_asked_itself(samples, tmp_path, loss, target, shown):
     model = fitted(samples, loss, target)
     _, _, info = explained(cbm(model, tmp_path), npy(samples.x[:3]), npy(samples.x[:10]))
-    assert (info.explainer, info.explains, len(info.outputs)) == ("permutation", "probability", shown)
+    assert (info.explainer, info.explains, len(info.outputs)) == ("exact", "probability", shown)
     assert "take no background" in info.reason
     mean = model.predict(samples.x[:10], prediction_type="Probability").mean(axis=0)
     np.testing.assert_allclose(info.base_values, mean[-shown:], **CLOSE)
 
 
 @pytest.mark.parametrize("policy", ["Lossguide", "Depthwise"])
-def test_trees_that_are_not_symmetric_are_left_to_permutation(samples, tmp_path, policy):
+def test_trees_that_are_not_symmetric_are_left_to_what_asks_the_model(samples, tmp_path, policy):
     file, few = cbm(fitted(samples, "Logloss", "two", grow_policy=policy), tmp_path), npy(samples.x[:10])
     assert "not symmetric" in refusal(file, few, explainer="tree").message
-    assert refusal(file, few).code == "background_required"
-    assert explained(file, few, few)[2].explainer == "permutation"
+    assert "as CatBoost's own values of trees that are not symmetric" in refusal(file, few).message
+    assert explained(file, few, few)[2].explainer == "exact"
 
 
-def test_values_that_would_depend_on_what_is_asked_are_left_to_permutation(samples, tmp_path):
+def test_values_that_would_depend_on_what_is_asked_are_left_to_what_asks_the_model(samples, tmp_path):
     """With monotone constraints no weights of leaves are kept, and CatBoost takes those of the rows at hand."""
     model = fitted(samples, monotone_constraints={"0": 1, "2": -1}, learning_rate=0.5)
     file, few = cbm(model, tmp_path), npy(samples.x[:10])
     assert "how many rows reached which leaf" in refusal(file, few, explainer="tree").message
     values, _, info = explained(file, few, few)
-    assert info.explainer == "permutation"
+    assert info.explainer == "exact"
     own = raw_output(model, samples.x[:10])
     np.testing.assert_allclose(values.sum(axis=1) + info.base_values, own, **CLOSE)
 

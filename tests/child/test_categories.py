@@ -77,7 +77,7 @@ def test_histogram_boosting_takes_its_categories_from_the_frames_types():
     assert len(said(heard)) == 2
 
 
-@pytest.mark.parametrize("explainer", ["permutation"])
+@pytest.mark.parametrize("explainer", ["exact", "permutation"])
 def test_text_goes_through_explainers_that_ask_the_model(explainer):
     booster = xgb.train({"max_depth": 3, "nthread": 1}, xgb.DMatrix(FRAME, TARGET, enable_categorical=True), 4)
     rows, seen = (each[:4] for each in strange())

@@ -55,8 +55,8 @@ def test_cutting_and_halving_never_change_values(samples, forest, file_format):
         np.testing.assert_array_equal(all_chunks(supervisor, batch_size, halve)[0], whole)
 
 
-@pytest.mark.parametrize("explainer", ["permutation", "kernel"])
-def test_sampled_values_do_not_depend_on_the_cut(samples, explainer, monkeypatch):
+@pytest.mark.parametrize("explainer", ["exact", "permutation", "kernel"])
+def test_values_of_what_asks_the_model_do_not_depend_on_the_cut(samples, explainer, monkeypatch):
     from child.explainers import permutation
 
     monkeypatch.setattr(permutation, "ROWS_PER_SEED", 6)  # so that chunks begin inside groups and cross them
@@ -65,7 +65,7 @@ def test_sampled_values_do_not_depend_on_the_cut(samples, explainer, monkeypatch
     background[:, 2] = samples.x[4, 2]  # a constant column that one row shares
     parts = {"model": model, "data": npy(samples.x[:16]), "background": npy(background)}
     supervisor = Supervisor(parts)
-    supervisor.load(explainer=explainer, seed=5, max_evals=22, nsamples=20)
+    supervisor.load(explainer=explainer, seed=5, max_evals=44, nsamples=20)
     whole = supervisor.open(100).values()
     for batch_size, halve in ((4, False), (7, True), (1, False)):
         np.testing.assert_allclose(all_chunks(supervisor, batch_size, halve)[0], whole, rtol=0, atol=1e-12)

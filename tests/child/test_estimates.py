@@ -29,6 +29,8 @@ NUMPY = [*TREES[:4], {"model": "trees", "rows": 2_000, "features": 20, "backgrou
 OTHERS = [
     {"model": "linear", "rows": 5_000, "features": 50, "background": 100},
     {"model": "linear", "rows": 20_000, "features": 100, "background": 100},
+    {"model": "network", "rows": 10, "features": 8, "background": 100, "options": {"explainer": "exact"}},
+    {"model": "network", "rows": 2, "features": 11, "background": 10_000, "options": {"explainer": "exact"}},
     {"model": "network", "rows": 20, "features": 50, "background": 300, "options": {"explainer": "permutation"}},
     {"model": "network", "rows": 5, "features": 100, "background": 500, "options": {"explainer": "permutation"}},
     {"model": "network", "rows": 2, "features": 20, "background": 100, "options": {"explainer": "kernel"}},

@@ -81,7 +81,7 @@ def test_a_key_twice_is_refused(boosted):
     assert "twice" in refusal(twice).message
 
 
-@pytest.mark.parametrize("options", [{}, {"explainer": "permutation"}])
+@pytest.mark.parametrize("options", [{}, {"explainer": "exact"}])
 @pytest.mark.parametrize("library", ["xgboost", "lightgbm"])
 def test_categories_of_a_frame_are_what_rows_hold(samples, library, options):
     """Read with the library and without, and asked row by row: the values of the frame's own categories."""
@@ -185,13 +185,13 @@ LINEAR_EDITS = {
 }
 
 
-def test_linear_leaves_are_left_to_permutation(samples):
+def test_linear_leaves_are_left_to_what_asks_the_model(samples):
     """A limit of the tree engine is no fault of the file."""
     params = {"linear_tree": True, "verbose": -1, "num_threads": 1, "num_leaves": 4}
     booster = lgb.train(params, lgb.Dataset(samples.x, samples.number), 3)
     text = re.sub(r"(?m)^tree_sizes=.*\n", "", booster.model_to_string())
     values, _, info = explained(text.encode(), npy(samples.x[:5]), npy(samples.x[:9]))
-    assert info.explainer == "permutation"
+    assert info.explainer == "exact"
     assert "linear_tree" in info.reason
     own = booster.predict(samples.x[:5])
     np.testing.assert_allclose(values.sum(axis=1)[:, 0] + info.base_values, own, rtol=0, atol=1e-9)
@@ -243,7 +243,7 @@ def test_a_linear_booster_that_stopped_early_is_explained(samples):
     booster = xgb.train({"booster": "gblinear", "nthread": 1}, xgb.DMatrix(samples.x, samples.number), 4)
     booster.set_attr(best_iteration="2")
     _, _, info = explained(bytes(booster.save_raw("json")), npy(samples.x[:3]), npy(samples.x[:9]))
-    assert info.explainer == "permutation"
+    assert info.explainer == "linear"
 
 
 # --- scikit-learn ----------------------------------------------------------------------------------------------

@@ -38,7 +38,7 @@ def test_a_row_that_fits_no_child_is_refused_with_the_numbers(samples):
     assert "smaller background" in failed.message
 
 
-@pytest.mark.parametrize("explainer", ["kernel", "permutation"])
+@pytest.mark.parametrize("explainer", ["exact", "kernel", "permutation"])
 def test_a_background_is_cut_to_what_fits_where_the_job_allows_it(samples, explainer, monkeypatch):
     parts = {"model": skops_bytes(SVC().fit(samples.x, samples.two)), "data": npy(samples.x)}
     supervisor = Supervisor({**parts, "background": npy(np.tile(samples.x, (20, 1)))})

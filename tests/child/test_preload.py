@@ -21,7 +21,8 @@ x = np.random.default_rng(0).normal(size=(40, 4))
 cases = {
     "tree": (RandomForestRegressor(3), {}),
     "linear": (LinearRegression(), {}),
-    "permutation": (SVR(), {"max_evals": 20}),
+    "exact": (SVR(), {}),
+    "permutation": (SVR(), {"max_evals": 15}),
     "kernel": (SVR(), {"explainer": "kernel", "nsamples": 20}),
 }
 """
@@ -56,7 +57,7 @@ assert not dear, dear
 """)
 
 
-@pytest.mark.parametrize("name", ["tree", "linear", "permutation", "kernel"])
+@pytest.mark.parametrize("name", ["tree", "linear", "exact", "permutation", "kernel"])
 def test_a_full_process_imports_nothing_late(name):
     """Neither a template nor a child; see test_stacks for lean ones."""
     run(

@@ -95,3 +95,12 @@ def test_more_slots_than_chunks_do_not_help_and_none_count_as_one() -> None:
 
 def test_halves_of_the_smallest_chunk() -> None:
     assert halves(4, 5) == [(4, 4), (5, 5)]
+
+
+def test_rows_that_ask_for_much_go_to_every_slot_and_none_keeps_a_child_for_long() -> None:
+    least, most = planner.ASKED_LEAST, planner.ASKED_MOST
+    assert planner.rows_by_asking(100, least // 10, slots=4) == 25
+    assert planner.rows_by_asking(20, least // 10, slots=4) == 10  # less is not worth a child
+    assert planner.rows_by_asking(1_000, most // 10, slots=4) == 10
+    assert planner.rows_by_asking(1_000, 2 * most, slots=4) == 1
+    assert planner.rows_by_asking(3 * planner.MAX_CHUNKS, most, slots=4) == 3

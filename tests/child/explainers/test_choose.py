@@ -134,12 +134,30 @@ def test_gradient_boosting_from_another_model_is_sampled(samples):
     assert "another model" in info.reason
 
 
-@pytest.mark.parametrize("booster", ["gblinear", "dart"])
-def test_other_boosters_of_xgboost(samples, booster):
-    trained = xgb.train({"booster": booster, "nthread": 1}, xgb.DMatrix(samples.x, samples.number), 4)
-    _, heard, info = explained(bytes(trained.save_raw("json")), npy(samples.x[:5]), npy(samples.x[:9]), max_evals=11)
-    assert info.explainer == {"gblinear": "permutation", "dart": "tree"}[booster]
+def test_dart_is_explained_by_its_trees(samples):
+    trained = xgb.train({"booster": "dart", "nthread": 1}, xgb.DMatrix(samples.x, samples.number), 4)
+    _, heard, info = explained(bytes(trained.save_raw("json")), npy(samples.x[:5]), npy(samples.x[:9]))
+    assert info.explainer == "tree"
     assert heard.one(Done).summary["additivity"]["ok"]
+
+
+@pytest.mark.parametrize(("objective", "target"), [("binary:logistic", "two"), ("multi:softprob", "three")])
+def test_a_gblinears_margin_is_linear_and_its_probability_is_asked_for(samples, objective, target):
+    """Its own contributions are those against a row of zeros; what is missing counts as zero."""
+    x = samples.x.copy()
+    x[::4, 2] = np.nan
+    params = {"booster": "gblinear", "nthread": 1, "objective": objective}
+    params |= {"num_class": 3} if target == "three" else {}
+    trained = xgb.train(params, xgb.DMatrix(x, getattr(samples, target)), 4)
+    model, rows, background = bytes(trained.save_raw("json")), x[:5], x[50:61]
+    values, _, info = explained(model, npy(rows), npy(background))
+    own, mean = (trained.predict(xgb.DMatrix(some), pred_contribs=True) for some in (rows, background))
+    wanted = np.moveaxis((own - mean.mean(axis=0)).reshape(5, -1, 6), 1, 2)[:, :-1]
+    np.testing.assert_allclose(values, wanted, rtol=0, atol=1e-6)
+    assert (info.explainer, info.explains) == ("linear", "margin")
+    _, _, info = explained(model, npy(rows), npy(background), model_output="probability")
+    assert (info.explainer, info.explains) == ("exact", "probability")
+    assert "gblinear has no trees; nor as a linear model, as the probability of a linear model" in info.reason
 
 
 def test_ensembles_of_ensembles_are_sampled(samples):
@@ -185,9 +203,33 @@ def test_interactions_against_a_background_add_up_to_the_values(samples, forest)
 
 
 def test_probabilities_of_boosted_trees_need_a_background(samples):
-    booster = xgb.train({"objective": "binary:logistic", "nthread": 1}, xgb.DMatrix(samples.x, samples.two), 3)
-    failed = refusal(bytes(booster.save_raw("json")), model_output="probability")
-    assert failed.code == "background_required"
+    """Whatever takes none is offered."""
+    for objective, target in (("binary:logistic", "two"), ("multi:softprob", "three")):
+        params = {"objective": objective, "nthread": 1} | ({"num_class": 3} if target == "three" else {})
+        booster = xgb.train(params, xgb.DMatrix(samples.x, getattr(samples, target)), 3)
+        failed = refusal(bytes(booster.save_raw("json")), model_output="probability")
+        assert failed.code == "background_required"
+        assert "or leave `model_output` out" in failed.message
+
+
+def test_who_needs_a_background_hears_why_and_what_works_without_one(samples, boosted):
+    machine = SVC().fit(samples.x, samples.two)
+    message = refusal(skops_bytes(machine)).message
+    assert "The exact explainer for SVC needs a background" in message
+    assert "nothing explains it without one. It is not explained by its trees, as SVC is none of" in message
+    asked = {"explainer": "permutation", "model_output": "probability"}
+    message = refusal(bytes(boosted.save_raw("json")), **asked).message
+    assert "or leave `explainer` and `model_output` out to have it explained without one." in message
+
+
+def test_probabilities_by_rescaling_are_called_that(samples, boosted):
+    model, rows, background = bytes(boosted.save_raw("json")), npy(samples.x[:5]), npy(samples.x[:9])
+    _, heard, info = explained(model, rows, background, model_output="probability")
+    assert info.engine.startswith("trees against a background, rescaled to probabilities (")
+    assert [found.code for found in info.warnings] == ["rescaled_probability"]
+    assert heard.one(Done).summary["warnings"][0]["code"] == "rescaled_probability"
+    for options in ({}, {"model_output": "probability", "explainer": "exact"}):
+        assert explained(model, rows, background, **options)[2].warnings == []
 
 
 def test_probabilities_of_a_regression_are_refused(samples, forest):

@@ -31,19 +31,19 @@ def test_a_familys_own_row_takes_the_place_of_the_one_for_any():
     assert (own[0].module, others[0].module) == ("child.explainers.catboost_native", "child.explainers.trees")
 
 
-def test_the_first_without_an_obstacle_is_taken_and_told_what_stood_against_the_first(monkeypatch):
+def test_the_first_without_an_obstacle_is_taken_and_told_what_stood_against_those_before(monkeypatch):
     def row(name, obstacle, reason):
         code = SimpleNamespace(obstacle=lambda subject: obstacle)
         flags = dict.fromkeys(("needs_background", "gives_interactions", "at_last_step"), False)
-        return SimpleNamespace(name=name, code=code, reason=reason, stack="full", **flags)
+        return SimpleNamespace(name=name, way=f"by {name}", code=code, reason=reason, stack="full", **flags)
 
-    rows = [row("tree", "a", str), row("linear", "b", str), row("permutation", None, "{0} not {1}".format)]
+    rows = [row("tree", "a", str), row("linear", "b", str), row("permutation", None, "{0}: {1}".format)]
     monkeypatch.setattr(kinds, "of_family", lambda family: rows)
     subject = SimpleNamespace(
         options=Options(), about=SimpleNamespace(name="M", family=None), is_loaded=True, has_background=False
     )
     subject.core = subject
-    assert choose.choose(subject) == (rows[2], "M not a")
+    assert choose.choose(subject) == (rows[2], "M: not explained by tree, as a; nor by linear, as b")
 
 
 @pytest.mark.parametrize(
