@@ -25,7 +25,7 @@ MOST_ROWS_A_BYTE = 1_000
 class Run:
     """A leased chunk that is worked on."""
 
-    def __init__(self, lease: Lease, job: Job, pool: ProcessPool, *, wanted_rows: int = 0) -> None:
+    def __init__(self, lease: Lease, job: Job, pool: ProcessPool, *, wanted_rows: int) -> None:
         self.lease = lease
         self.job = job
         self.pool = pool

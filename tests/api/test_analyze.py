@@ -58,6 +58,7 @@ REFUSED_FILES = [
     (files(data=None), 400, "missing_part"),
     (files(model=None), 400, "model_choice"),
     (files(model_id=(None, "m")), 400, "model_choice"),
+    (files(model_id=(None, "m"), data=None), 400, "model_choice"),
     (files(data=("d", b"")), 400, "empty_body"),
     (files(model=("m", b"")), 400, "empty_body"),
     (files(data=("d", b"\x93NUMPY\x01")), 422, "bad_npy"),

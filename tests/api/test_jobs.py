@@ -181,7 +181,8 @@ class TestList:
         assert client.delete(f"/jobs/{ids[1]}").json()["status"] == "cancelled"
 
     @pytest.mark.parametrize(
-        "query", ["limit=0", "limit=201", "limit=x", "limit=", "offset=-1", "offset=1e3", "limit=²"]
+        "query",
+        ["limit=0", "limit=201", "limit=x", "limit=", "offset=-1", "offset=1000000001", "offset=1e3", "limit=²"],
     )
     def test_bad_queries(self, client: TestClient, query: str) -> None:
         response = client.get(f"/jobs?{query}")

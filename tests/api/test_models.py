@@ -66,6 +66,16 @@ def test_a_job_that_names_it(client: TestClient, registered: dict[str, Any], pla
     assert (found["features"], found["outputs"]) == (["a", "b"], ["y"])
 
 
+@pytest.mark.parametrize("long", [False, True])
+def test_a_list_has_names_unless_they_are_endless(
+    client: TestClient, registered: dict[str, Any], player: Player, long: bool
+) -> None:
+    names = ["a" * 10_000, "b"] if long else ["a" * 9_999, "b"]
+    player.finish(submit(client), bytes(16), rows=1, features=names, outputs=names)
+    (listed,) = client.get("/models").json()["models"]
+    assert (listed["features"], listed["outputs"]) == ((2, None) if long else (names, names))
+
+
 def test_deleted_it_stays_for_the_jobs_that_use_it(
     client: TestClient, registered: dict[str, Any], player: Player, keyspace: Any, valkey_url: str
 ) -> None:

@@ -78,7 +78,10 @@ def test_who_may_call_is_written_down() -> None:
     assert paths["/livez"]["get"]["security"] == []
     assert paths["/jobs"]["get"]["security"] == [{"api": []}]
     assert paths["/admin/queue"]["get"]["security"] == [{"admin": []}]
-    assert set(document()["components"]["securitySchemes"]) == {"api", "admin"}
+    assert {name: scheme["description"] for name, scheme in document()["components"]["securitySchemes"].items()} == {
+        "api": "API_TOKEN, one of API_TOKENS, or ADMIN_TOKEN, where the operator set one",
+        "admin": "ADMIN_TOKEN, where the operator set one",
+    }
 
 
 def test_parameters_and_bodies() -> None:

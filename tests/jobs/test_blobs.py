@@ -219,6 +219,10 @@ class TestAtTheStart:
             check_blobs(Settings(blob_url=url))
         assert "secret" not in str(caught.value)
 
+    @pytest.mark.parametrize("url", ["s3://bucket", "gs://bucket/below", "file:///var/blobs"])
+    def test_urls_that_are_right(self, url: str) -> None:
+        assert load_settings({"BLOB_URL": url}).blob_url == url
+
     @pytest.mark.parametrize(
         ("url", "fault"),
         [

@@ -2,7 +2,16 @@
 
 import pytest
 
-from jobs.formats import DATA_FORMATS, MODEL_FORMATS, PLAIN_FORMATS, DataFormat, ModelFormat, sniff_data, sniff_model
+from jobs.formats import (
+    DATA_FORMATS,
+    MODEL_FORMATS,
+    PLAIN_FORMATS,
+    DataFormat,
+    ModelFormat,
+    are_json_lines,
+    sniff_data,
+    sniff_model,
+)
 
 
 @pytest.mark.parametrize(
@@ -17,6 +26,23 @@ from jobs.formats import DATA_FORMATS, MODEL_FORMATS, PLAIN_FORMATS, DataFormat,
 )
 def test_data(head: bytes, found: DataFormat) -> None:
     assert sniff_data(head) is found
+
+
+@pytest.mark.parametrize(
+    ("head", "lines"),
+    [
+        (b'{"a": 1}\n{"a": 2}\n', True),
+        (b'\xef\xbb\xbf {"a": 1} \r\n {"a"', True),
+        (b"[1, 2]\n[3, 4]\n", True),
+        (b"[1, 2]\n{", False),
+        (b"[1, 2]\n", False),
+        (b'{"columns": ["a"],\n"data": []}', False),
+        (b"[\n[1, 2]]", False),
+        (b"1\n1\n", False),
+    ],
+)
+def test_a_record_on_each_line(head: bytes, lines: bool) -> None:
+    assert are_json_lines(head) is lines
 
 
 @pytest.mark.parametrize(

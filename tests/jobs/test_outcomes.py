@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.outcomes import CAUSES, DEATHS, MEMORY_OUTCOMES, OUTCOMES, Outcome, row_of
+from jobs.outcomes import CAUSES, DEATHS, MACHINE_FULL, MEMORY_OUTCOMES, OUTCOMES, Outcome, row_of
 
 ROOT = Path(__file__).parents[2]
 
@@ -30,6 +30,14 @@ def test_a_code_counts_under_its_outcome_only() -> None:
     (crash, code), *_ = [cause for cause in CAUSES if cause[0] is Outcome.CRASHED]
     assert row_of(crash, code) is CAUSES[crash, code]
     assert row_of(Outcome.RAISED, code) is OUTCOMES[Outcome.RAISED]
+
+
+def test_what_a_caller_that_waited_is_answered() -> None:
+    statuses = {name: row.status for name, row in {**OUTCOMES, **CAUSES}.items()}
+    assert {name: status for name, status in statuses.items() if status != 500} == {
+        **dict.fromkeys([*MEMORY_OUTCOMES, (Outcome.MEMORY_WATCH, MACHINE_FULL)], 507),
+        Outcome.TIMED_OUT: 504,
+    }
 
 
 def test_what_operators_count() -> None:

@@ -35,6 +35,12 @@ def test_filters_are_known_to_be_where_the_kernel_says_so() -> None:
     assert seccomp.can_ask() == ("user_notif" in actions)
 
 
+@pytest.mark.parametrize(("version", "newest"), [(0, -1), (1, 12), (2, 13), (3, 14), (4, 14), (5, 15), (9, 15)])
+def test_files_are_closed_with_every_right_that_the_version_knows(version: int, newest: int) -> None:
+    """A bit each, from EXECUTE up to MAKE_SYM, then REFER, TRUNCATE and IOCTL_DEV."""
+    assert landlock._newest(landlock._FILES, version) == sum(1 << bit for bit in range(newest + 1))
+
+
 @pytest.mark.parametrize(("version", "rights"), [(0, 0), (3, 0), (4, 3), (5, 3)])
 def test_ports_are_closed_from_the_version_on_that_can(version: int, rights: int) -> None:
     """Linux 6.7 has version 4: see Documentation/userspace-api/landlock.rst."""

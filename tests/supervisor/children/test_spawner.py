@@ -78,3 +78,9 @@ async def test_who_has_gone_is_not_signalled_and_neither_is_who_was_released(
     assert bystander.wait() == -signal.SIGKILL
     assert again.gone
     again.release()
+
+
+def test_who_leads_no_group_is_killed_alike() -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        Descendant.told_by(os.getpid(), process.pid).kill()
+        assert process.wait() == -signal.SIGKILL

@@ -6,7 +6,7 @@ import pytest
 
 from jobs.options import Options
 from jobs.outcomes import Outcome
-from jobs.protocol import Done, Failed, MemoryReport, Plan
+from jobs.protocol import Done, Failed, Ids, MemoryReport, Plan
 from jobs.queue import Lease
 from jobs.records import OPEN, Chunk, Job, Partial
 from jobs.sample import Cell, SampledRows
@@ -38,7 +38,7 @@ def run_of(chunk: Chunk = ROWS, *, dry_run: bool = False) -> Run:
     options = Options(dry_run=dry_run)
     job = Job(job_id="j", state=JobState.STARTED, created_at=0.0, options=options, inputs={}, blobs=[])
     job.model, job.layout = MODEL, LAYOUT
-    return Run(Lease(job_id="j", chunk=chunk), job, cast("Any", None))
+    return Run(Lease(job_id="j", chunk=chunk), job, cast("Any", None), wanted_rows=0)
 
 
 def test_a_sample_is_the_chunks_own_rows_whole_or_none() -> None:
@@ -82,6 +82,25 @@ def test_who_was_stopped_before_gets_no_further_child() -> None:
     run = run_of()
     run.stop(Outcome.CANCELLED)
     assert spawned(run).killed == [Outcome.CANCELLED]
+
+
+@pytest.mark.parametrize(
+    ("id_column", "chunk", "pieces", "had", "honest"),
+    [
+        ("id", ROWS, 0, False, True),
+        (None, ROWS, 0, False, False),
+        ("id", OPEN, 0, False, False),
+        ("id", ROWS, 1, False, False),
+        ("id", ROWS, 0, True, False),
+    ],
+)
+def test_ids_come_once_before_the_values_and_where_they_were_asked_for(
+    id_column: str | None, chunk: Chunk, pieces: int, had: bool, honest: bool
+) -> None:
+    run = run_of(chunk)
+    run.job.options = Options(id_column=id_column)
+    run.pieces, run.has_ids = pieces, had
+    assert run.can_be(Ids(data=b"")) is honest
 
 
 def test_in_the_end_nothing_is_left_of_it() -> None:
