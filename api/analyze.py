@@ -19,7 +19,7 @@ from api.responses import JsonResponse
 from api.result_writers import Result
 from api.routes import Answer, Routes
 from api.submission import Submission, read_options
-from api.summaries import JobForecast
+from api.summaries import JobForecast, JobSummary
 from api.unpacking import by_name, unpacked
 from jobs.connection import UNAVAILABLE, OutOfMemoryError
 from jobs.errors import Problem, UnsupportedMediaType
@@ -43,8 +43,8 @@ log = structlog.get_logger()
     "analyze",
     "Submit rows and a model",
     Answer(
-        "Finished in time: the values, or the forecast of a dry run.",
-        content=results.VALUES | {JsonResponse.media_type: (Result, JobForecast)},
+        "Finished in time: the values, the forecast of a dry run, or the summary where `reduce` keeps no rows.",
+        content=results.VALUES | {JsonResponse.media_type: (Result, JobForecast, JobSummary)},
         headers=("Location", "Preference-Applied"),
     ),
     Answer("Accepted; Location names the job.", StateOfJob, status=202, headers=("Location", "Retry-After")),
@@ -140,7 +140,7 @@ async def _accepted(house: Resources, job_id: str, *, replayable: bool) -> Respo
 async def _ended(request: Request, job: Job, media_type: str, wait_s: float) -> Response:
     if job.state is not JobState.FINISHED:
         response = failed.respond(job)
-    elif job.options.dry_run:
+    elif job.options.dry_run or job.options.reduce:
         response = JsonResponse({"job_id": job.job_id, "status": job.state, **(job.summary or {})})
     else:
         response = await results.respond(request, job, media_type)

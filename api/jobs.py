@@ -126,7 +126,7 @@ async def polled_status(request: Request) -> Response:
 
 async def _polled_result(store: Store, job: Job) -> dict[str, Any]:
     """The summary, where the values are, and the values themselves when they are few and still there."""
-    if not (job.model and job.layout):  # a dry run has no values
+    if not (job.model and job.layout) or job.options.reduce:  # they have no values
         return {**(job.summary or {}), "links": {}}
     result = {**(job.summary or {}), "links": {"values": links(job.job_id).result}}
     table = Table.of_job(job, 0, (job.rows or 0) - 1)

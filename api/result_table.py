@@ -1,15 +1,16 @@
 """The shape of a job's values, and their bytes cut anew along it. Used in the web process.
 
 Values are float64 in C order: (rows, F), (rows, F, K), (rows, F, F) or (rows, F, F, K). They are handled in *lines*:
-what one row, or one matrix row of an interaction, holds: F or F x K numbers. Does not write formats: see
-`result_writers`.
+what one row, or one matrix row of an interaction, holds: F or F x K numbers. What F
+counts says `jobs.kept`. Does not write formats: see `result_writers`.
 """
 
 import math
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any, NamedTuple
 
-from jobs.records import Job, row_shape
+from jobs import kept
+from jobs.records import Job
 
 FLOAT_BYTES = 8
 BATCH_BYTES = 32 * 1024
@@ -32,6 +33,9 @@ class Table(NamedTuple):
     id_column: str | None = None
     whole_ids: bool = False
     """Its ids are integers, all of them."""
+    named: Sequence[str] = ()
+    """Of `top_k`: what the places in the first `places` columns are places of; empty otherwise."""
+    places: int = 0
 
     @classmethod
     def of_job(cls, job: Job, first: int, last: int) -> "Table":
@@ -41,15 +45,17 @@ class Table(NamedTuple):
             job_id=job.job_id,
             explainer=job.model.explainer,
             engine=job.model.engine,
-            features=job.model.values_of(job.layout),
+            features=kept.columns(job.layout, job.model, job.options),
             outputs=job.model.outputs,
             base_values=job.model.base_values,
             interactions=job.options.interactions,
-            row_shape=row_shape(job.layout, job.model, job.options),
+            row_shape=kept.row_shape(job.layout, job.model, job.options),
             first=first,
             last=last,
             id_column=job.options.id_column,
             whole_ids=job.layout.whole_ids,
+            named=job.model.values_of(job.layout) if job.options.top_k else (),
+            places=job.options.top_k or 0,
         )
 
     @property

@@ -7,6 +7,8 @@
   formula has an apostrophe before it (`harmless`).
 - NPY: version 1.0, float64.
 
+Of a job with `top_k`, JSON and CSV name the features whose places the first columns hold.
+
 A line of CSV is a JSON list without its brackets: msgspec writes both, in the shortest digits that read back alike.
 """
 
@@ -81,7 +83,7 @@ class JsonWriter:
     def write(self, batch: bytes) -> bytes:
         table, per_row = self._table, self._table.lines_per_row
         out = bytearray()
-        for line in _lines(batch, table.line_values):
+        for line in _named(_lines(batch, table.line_values), table):
             out += b"," if self._line else b""
             out += b"[" if table.interactions and self._line % per_row == 0 else b""
             out += _encode(_nested(line, len(table.outputs)))
@@ -127,7 +129,8 @@ class CsvWriter:
         for line, own in zip(lines, self._beside or [b""] * len(lines), strict=True):
             row, feature = self._position()
             for number, output in enumerate(outputs):
-                values = _encode(line[number :: len(outputs)])[1:-1].replace(b"null", b"")
+                names, numbers = self._names_and_numbers(line[number :: len(outputs)])
+                values = names + _encode(numbers)[1:-1].replace(b"null", b"")
                 out += b"%d,%b%b%b%b\n" % (row, own, output, feature, values)
             self._line += 1
         return bytes(out)
@@ -141,6 +144,13 @@ class CsvWriter:
 
     def length(self) -> int | None:
         return None
+
+    def _names_and_numbers(self, line: list[float]) -> tuple[bytes, list[float]]:
+        table = self._table
+        if not table.named:
+            return b"", line
+        places = line[: table.places]
+        return _cells([harmless(table.named[int(place)]) for place in places]) + b",", line[table.places :]
 
     def _position(self) -> tuple[int, bytes]:
         row, feature = divmod(self._line, self._table.lines_per_row)
@@ -189,7 +199,13 @@ def _lines(batch: bytes, width: int) -> list[list[float]]:
     return [numbers[start : start + width] for start in range(0, len(numbers), width)]
 
 
-def _nested(line: list[float], outputs: int) -> list[Any]:
+def _named(lines: list[list[float]], table: Table) -> list[list[Any]]:
+    """With names for places; several outputs have theirs side by side."""
+    count = table.places * len(table.outputs)
+    return [[*(table.named[int(place)] for place in line[:count]), *line[count:]] for line in lines] if count else lines
+
+
+def _nested(line: list[Any], outputs: int) -> list[Any]:
     """A list for each feature where there are several outputs."""
     return line if outputs == 1 else [line[start : start + outputs] for start in range(0, len(line), outputs)]
 

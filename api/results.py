@@ -71,8 +71,7 @@ async def result(request: Request) -> Response:
         job = await streaming.opened(request, resources(request), job)
     else:
         check_finished(job)
-    if job.options.dry_run:
-        raise NoResult(state=job.state.value, reason="It was a dry run, which computes no values.")
+    check_keeps_rows(job)
     return await respond(request, job, media_type)
 
 
@@ -117,6 +116,14 @@ def check_finished(job: Job) -> None:
     if not job.ended:
         raise NotReady(state=job.state.value)
     streaming.check_successful(job)
+
+
+def check_keeps_rows(job: Job) -> None:
+    """Raises NoResult for a job that has no values of rows, however it ends."""
+    if job.options.dry_run:
+        raise NoResult(state=job.state.value, reason="It was a dry run, which computes no values.")
+    if job.options.reduce:
+        raise NoResult(state=job.state.value, reason="It keeps no rows, as `reduce` says: ask for its summary.")
 
 
 async def respond(request: Request, job: Job, media_type: str) -> Response:

@@ -25,7 +25,9 @@ from jobs.states import JobState
 from plots.explained import Additivity, Explained, Interactions, Sample
 
 routes = Routes(Realm.API)
+NEVER_KEPT = "SAMPLE_ROWS is 0, or it ran before they were kept"
 WITHOUT_ROWS = "Submit it again with SAMPLE_ROWS set; the charts bar, additivity and interactions need no rows."
+WITHOUT_REDUCE = "Submit it again without it; the summary and the charts bar, additivity and interactions need no rows."
 
 
 class JobSample(msgspec.Struct, kw_only=True):
@@ -80,7 +82,9 @@ async def sampled(house: Resources, job: Job) -> list[SampledRows]:
         raise NotReady(state=job.state.value)
     if not await house.store.results.exist(job.job_id):
         raise ResultExpired(job_id=job.job_id, ttl_s=house.store.job_ttl_s)
-    raise NoSample(way_out=WITHOUT_ROWS)
+    if job.options.reduce:
+        raise NoSample(reason="the job's option `reduce` says so", way_out=WITHOUT_REDUCE)
+    raise NoSample(reason=NEVER_KEPT, way_out=WITHOUT_ROWS)
 
 
 def check_opened(job: Job) -> None:

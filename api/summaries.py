@@ -22,10 +22,35 @@ class TopFeature(msgspec.Struct, kw_only=True):
 
 
 class Interactions(msgspec.Struct, kw_only=True):
-    """Mean |interaction value| of the features that matter most: (features, features, outputs)."""
+    """Mean |interaction value|: (features, features, outputs) of those that matter most, or of all with `reduce`."""
 
     features: list[str]
     mean_abs: list[list[list[float | None]]]
+
+
+class CohortOfJob(msgspec.Struct, kw_only=True):
+    """The rows that have the same in the column that `by` names: null where their cell is empty."""
+
+    value: str | int | float | None
+    rows: int
+    mean_abs_shap: Shaped
+    mean_shap: Shaped
+
+
+class Cohorts(msgspec.Struct, kw_only=True):
+    """The job by cohorts, the largest first."""
+
+    column: str
+    cohorts: list[CohortOfJob]
+
+
+class Quantiles(msgspec.Struct, kw_only=True):
+    """Of the SHAP values, by feature: exact where `rows` are all rows of the job, else those of rows drawn evenly."""
+
+    rows: int
+    at: list[float]
+    values: list[Shaped]
+    """One for each of `at`."""
 
 
 class Additivity(msgspec.Struct, kw_only=True):
@@ -48,7 +73,13 @@ class Summary(msgspec.Struct, kw_only=True):
     engine: str
     reason: str
     mean_abs_shap: Shaped
+    mean_shap: Shaped | msgspec.UnsetType = msgspec.UNSET
+    """Older summaries do not say."""
     top_features: list[TopFeature]
+    cohorts: Cohorts | msgspec.UnsetType = msgspec.UNSET
+    """Where the options say `by`."""
+    quantiles: Quantiles | msgspec.UnsetType = msgspec.UNSET
+    """Where no rows are kept: `reduce`."""
     additivity: Additivity | None
     interactions: Interactions | msgspec.UnsetType | None = msgspec.UNSET
     """None without interactions, or where there are too many pairs; older summaries do not say."""

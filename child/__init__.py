@@ -12,6 +12,7 @@
 - `models/`: model files: one family a file, every index checked before native code follows it.
 - `pipelines/`: pipelines, taken apart: what their columns are made of, and the way back.
 - `explainers/`: which explainer, and the values, by `shaptrees` or `shap`; `additivity`: checked against the model.
+- `kept`: what the options keep of the values. `tally`: a chunk's sums, `cohorts` of its rows among them.
 - `summary`: the global picture out of the chunks' partials.
 """
 

@@ -10,13 +10,14 @@ from collections.abc import Sequence
 import msgspec
 import numpy as np
 
-from child import failure, memory, opening, sample, summary
+from child import cohorts, failure, memory, opening, sample, summary
+from child.kept import Kept
 from child.models.model import Rows
 from child.parts import Parts, Source
 from child.pipe import Pipe, PipeClosed
 from child.prepared import Prepared
 from child.rows import ids
-from jobs import warnings
+from child.tally import Tally
 from jobs.protocol import PIECE_BYTES, Close, Done, Explain, MemoryReport, Open, Plan, Values
 from jobs.records import Layout
 from jobs.sample import RowId, drawn
@@ -43,7 +44,7 @@ def _do(pipe: Pipe, prepared: Prepared | None, start: int) -> Done:
         case Explain() as request if prepared:
             source = Parts(pipe, request.sizes).source("data")
             wanted = _sampled(request.span, request.rows, request.sample_rows, prepared)
-            return _explain(pipe, source, request.span, request.layout, prepared, wanted=wanted)
+            return _explain(pipe, source, request.span, request.layout, prepared, wanted=wanted, total=request.rows)
         case Close() as request:
             return _close(pipe, request)
         case request:
@@ -62,9 +63,9 @@ def _open(pipe: Pipe, request: Open, prepared: Prepared, start: int) -> Done:
     if len(table.spans) > 1:
         return Done(memory=MemoryReport())
     wanted = _sampled(table.spans[0], table.rows, request.sample_rows, prepared)
-    done = _explain(pipe, source, table.spans[0], found, prepared, wanted=wanted)
+    done = _explain(pipe, source, table.spans[0], found, prepared, wanted=wanted, total=table.rows)
     if done.partial:
-        done.summary = summary.summarize([done.partial], prepared.info, found)
+        done.summary = summary.summarize([done.partial], prepared.info, found, prepared.options)
     return done
 
 
@@ -74,24 +75,21 @@ def _sampled(span: Span, total: int, most: int, prepared: Prepared) -> list[int]
 
 
 def _explain(
-    pipe: Pipe, source: Source, span: Span, found: Layout, prepared: Prepared, *, wanted: Sequence[int]
+    pipe: Pipe, source: Source, span: Span, found: Layout, prepared: Prepared, *, wanted: Sequence[int], total: int
 ) -> Done:
     """Block by block, so that a chunk's values are never there all at once."""
-    own = _send_ids(pipe, source, span, found, wanted)
+    own, labels = _send_ids(pipe, source, span, found, wanted), cohorts.labels(source, span, found)
     rows = prepared.read(source, span, found)
-    per_block, parts = prepared.rows_per_block, []
-    sampler, pairs = sample.Sampler(prepared, found, wanted), summary.Pairs(prepared.pairs(found))
+    per_block, kept, tally = prepared.rows_per_block, Kept(prepared, found), Tally(prepared, found, span, total, labels)
+    sampler = sample.Sampler(prepared, found, wanted)
     for start in range(0, len(rows), per_block):
-        block = rows[start : start + per_block]
-        values, miss = prepared.explain(block, span.first + start)
-        _send_values(pipe, values)
-        parts.append(summary.partial(values, miss.error, miss.tolerance))
-        pairs.add(values)
-        sampler.take(block, values, miss.predictions, span.first + start)
-    whole = summary.merged(parts)
-    whole.pair_sum = pairs.sum()
-    whole.warnings = warnings.merged(prepared.unknown(found), whole.warnings)
-    return Done(memory=MemoryReport(), partial=whole, sample=sampler.kept(own))
+        block, first = rows[start : start + per_block], span.first + start
+        values, miss = prepared.explain(block, first)
+        values = kept.grouped(values)
+        _send_values(pipe, kept.of_rows(values))
+        tally.add(values, miss, first, kept)
+        sampler.take(block, values, miss.predictions, first)
+    return Done(memory=MemoryReport(), partial=tally.partial(prepared.unknown(found)), sample=sampler.kept(own))
 
 
 def _send_ids(pipe: Pipe, source: Source, span: Span, found: Layout, wanted: Sequence[int]) -> list[RowId]:
@@ -106,12 +104,15 @@ def _send_ids(pipe: Pipe, source: Source, span: Span, found: Layout, wanted: Seq
 
 def _close(pipe: Pipe, request: Close) -> Done:
     source = Parts(pipe, request.sizes).source("partials")
-    total = summary.summarize(summary.read_partials(source.file), request.model, request.layout)
+    partials = summary.read_partials(source.file)
+    total = summary.summarize(partials, request.model, request.layout, request.options)
     return Done(memory=MemoryReport(), summary=total)
 
 
-def _send_values(pipe: Pipe, values: Rows) -> None:
+def _send_values(pipe: Pipe, values: Rows | None) -> None:
     """Without the last axis where there is one output; see `protocol.Values`."""
+    if values is None:
+        return
     raw = np.ascontiguousarray(values, dtype="<f8").data.cast("B")
     for start in range(0, len(raw), PIECE_BYTES):
         pipe.send(Values(bytes(raw[start : start + PIECE_BYTES])))

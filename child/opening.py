@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from child import expected, sample
+import msgspec
+
+from child import expected, kept, sample
 from child.parts import Source
 from child.prepared import Prepared
 from child.rows import ids, layout
@@ -44,19 +46,19 @@ class Opened:
 def open_data(source: Source, request: Open, prepared: Prepared, own: Source | None) -> Opened:
     """Find the rows, cut them, and hold the model to its caller's `own` predictions for the first of them.
 
-    Raises RowExceedsMemory, VersionMismatch, ExpectedDiffers, and a Problem for data that cannot be read.
+    Raises RowExceedsMemory, VersionMismatch, ExpectedDiffers, BadResultOption, and a Problem for data that cannot
+    be read.
     """
     if prepared.doubt and own is None:
         raise VersionMismatch(model=prepared.info.name, reason=prepared.doubt, way_out=PREDICTIONS_HELP)
     _check_one_row(request, prepared)
-    most_rows = ids.MOST_ROWS if prepared.options.id_column else MOST_ROWS
+    options = prepared.options
+    most_rows = ids.MOST_ROWS if options.id_column or options.by else MOST_ROWS
     free = isinstance(request.batch_size, str)
     most = most_rows if isinstance(request.batch_size, str) else min(request.batch_size, most_rows)
     per_chunk = planner.rows_that_fit(most, request.cap_bytes, partial(needs_bytes, prepared, request))
     table = open_table(source, per_chunk, prepared.model.features)
-    found = layout.lay_out(
-        table, prepared.model, source.field, prepared.options.unknown_columns, prepared.options.id_column
-    )
+    found = _laid_out(table, source, prepared)
     if own:
         expected.check(own, source, table, found, prepared)
     rows_per_s = _pace(source, table.spans[0], found, prepared) if free or request.dry_run else None
@@ -71,6 +73,18 @@ def _worth_a_child(rows: int, asked_per_row: int, rows_per_s: float | None, slot
     if rows_per_s:
         return planner.rows_worth_a_child(rows, rows_per_s, slots)
     return planner.rows_by_asking(rows, asked_per_row, slots) if asked_per_row else rows
+
+
+def _laid_out(table: Table, source: Source, prepared: Prepared) -> Layout:
+    """With what becomes of the values. Raises as `lay_out`, and BadResultOption."""
+    options = prepared.options
+    beside = ids.Beside(options.id_column, options.by)
+    found = layout.lay_out(table, prepared.model, source.field, options.unknown_columns, beside)
+    if options.groups:
+        grouped = list(kept.grouping(prepared.info.ungrouped(found), options))
+        found = msgspec.structs.replace(found, grouped=grouped)
+    kept.check(prepared, found)
+    return found
 
 
 def forecast(opened: Opened, request: Open, prepared: Prepared, seen_bytes: int) -> dict[str, Any]:
@@ -101,7 +115,8 @@ def forecast(opened: Opened, request: Open, prepared: Prepared, seen_bytes: int)
 
 def needs_bytes(prepared: Prepared, request: Open, rows: int) -> int:
     """The peak of a child that explains so many rows and keeps those of the sample: an estimate."""
-    return prepared.needs_bytes(rows) + sample.sampler_bytes(prepared, min(rows, request.sample_rows))
+    own = kept.needs_bytes(prepared, rows) + sample.sampler_bytes(prepared, min(rows, request.sample_rows))
+    return prepared.needs_bytes(rows) + own
 
 
 def _check_one_row(request: Open, prepared: Prepared) -> None:

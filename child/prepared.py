@@ -57,8 +57,9 @@ class Prepared:
         return planner.rows_per_block(self.width, len(self.info.outputs), interactions=interactions)
 
     def pairs(self, found: Layout) -> int:
-        """Interaction values of a row; 0 where none are wanted."""
-        return len(self.info.values_of(found)) ** 2 * len(self.info.outputs) if self.options.interactions else 0
+        """Interaction values of a row, of the columns that the result has; 0 where none are wanted."""
+        columns = len(self.options.columns or self.info.values_of(found))
+        return columns**2 * len(self.info.outputs) if self.options.interactions else 0
 
     def read(self, source: Source, span: Span, found: Layout) -> Rows:
         """The span's rows in the model's order, checked."""

@@ -9,11 +9,15 @@ from typing import Any, BinaryIO
 import msgspec
 import numpy as np
 
+from child import cohorts
 from child.models.model import Rows
 from jobs import protocol, warnings
-from jobs.records import MOST_PAIRS, Layout, ModelInfo, Partial
+from jobs.options import Options
+from jobs.records import MOST_PAIRS, Cohort, Layout, ModelInfo, Partial
 
 TOP_FEATURES = 20
+QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+DEFAULTS = Options()
 PAIR_NUMBERS = 32 * 1024
 """Interaction values that are summed up at once."""
 NOT_ADDITIVE = warnings.warning(
@@ -24,10 +28,14 @@ NOT_ADDITIVE = warnings.warning(
 _decoder = msgspec.msgpack.Decoder(Partial)
 
 
-def partial(values: Rows, error: float, tolerance: float) -> Partial:
-    """What the summary needs of one chunk's values, (rows, features[, features], outputs)."""
+def effects(values: Rows) -> Rows:
+    """(rows, features, outputs) of (rows, features[, features], outputs): interactions add up to effects."""
+    return values.sum(axis=2) if values.ndim == 4 else values  # noqa: PLR2004
+
+
+def partial(effects: Rows, error: float, tolerance: float) -> Partial:
+    """What the summary needs of one block's values, (rows, features, outputs)."""
     is_off = not error <= tolerance
-    effects = values.sum(axis=2) if values.ndim == 4 else values  # noqa: PLR2004 - interactions add up to effects
     return Partial(
         rows=len(effects),
         abs_sum=np.abs(effects).sum(axis=0).tolist(),
@@ -63,10 +71,12 @@ class Pairs:
         """`numbers` a row: features times features times outputs; 0 without interactions."""
         self._total = np.zeros(numbers if numbers <= MOST_PAIRS else 0)
 
+    @property
+    def wanted(self) -> bool:
+        return len(self._total) > 0
+
     def add(self, values: Rows) -> None:
         """(rows, features, features, outputs)"""
-        if not len(self._total):
-            return
         rows, step = values.reshape(len(values), -1), max(1, PAIR_NUMBERS // len(self._total))
         for start in range(0, len(rows), step):
             self._total += np.abs(rows[start : start + step]).sum(axis=0)
@@ -92,28 +102,45 @@ def read_partials(file: BinaryIO) -> Iterator[Partial]:
         yield _decoder.decode(body)
 
 
-def summarize(partials: Iterable[Partial], model: ModelInfo, layout: Layout) -> dict[str, Any]:
-    """rows, features, outputs, base_values, explains, explainer, engine, reason, mean_abs_shap, top_features,
-    interactions, additivity, warnings. `mean_abs_shap` is a list in the order of features; of lists, one value an
-    output, for several outputs.
-    """
-    features = model.values_of(layout)
-    shape = (len(features), len(model.outputs))
-    rows, absolute, signed, pairs = 0, np.zeros(shape), np.zeros(shape), np.zeros(0)
-    worst: Partial | None = None
-    odd = warnings.merged(model.warnings, layout.warnings)
-    for part in partials:
-        rows += part.rows
-        absolute += np.asarray(part.abs_sum)
-        signed += np.asarray(part.value_sum)
+class Totals:
+    """Of all partials so far."""
+
+    def __init__(self, features: int, outputs: int) -> None:
+        self.rows = 0
+        self.absolute, self.signed = np.zeros((features, outputs)), np.zeros((features, outputs))
+        self.pairs = np.zeros(0)
+        self.drawn: list[bytes] = []
+        self.cohorts: list[Cohort] = []
+        self.worst: Partial | None = None
+
+    def add(self, part: Partial) -> None:
+        self.rows += part.rows
+        self.absolute += np.asarray(part.abs_sum)
+        self.signed += np.asarray(part.value_sum)
         if part.pair_sum:
-            pairs = np.frombuffer(part.pair_sum, "<f8") + (pairs if len(pairs) else 0)
+            self.pairs = np.frombuffer(part.pair_sum, "<f8") + (self.pairs if len(self.pairs) else 0)
+        self.drawn.append(part.drawn)
+        self.cohorts = cohorts.merged([*self.cohorts, *part.cohorts])
+        if self.worst is None or _share(part) > _share(self.worst):
+            self.worst = part
+
+
+def summarize(
+    partials: Iterable[Partial], model: ModelInfo, layout: Layout, options: Options = DEFAULTS
+) -> dict[str, Any]:
+    """rows, features, outputs, base_values, explains, explainer, engine, reason, mean_abs_shap, mean_shap,
+    top_features, interactions, additivity, warnings; where the options say so, cohorts and quantiles. Means are lists
+    in the order of features; of lists, one value an output, for several outputs. Raises BadCohorts.
+    """
+    features, outputs = model.values_of(layout), len(model.outputs)
+    totals, odd = Totals(len(features), outputs), warnings.merged(model.warnings, layout.warnings)
+    for part in partials:
+        totals.add(part)
+        cohorts.check(len(totals.cohorts), len(features) * outputs, layout)
         odd = warnings.merged(odd, part.warnings)
-        if worst is None or _share(part) > _share(worst):
-            worst = part
-    mean_abs, mean = absolute / max(1, rows), signed / max(1, rows)
+    mean_abs, mean = totals.absolute / max(1, totals.rows), totals.signed / max(1, totals.rows)
     return {
-        "rows": rows,
+        "rows": totals.rows,
         "features": features,
         "outputs": model.outputs,
         "base_values": model.base_values,
@@ -121,12 +148,43 @@ def summarize(partials: Iterable[Partial], model: ModelInfo, layout: Layout) -> 
         "explainer": model.explainer,
         "engine": model.engine,
         "reason": model.reason,
-        "mean_abs_shap": (mean_abs[:, 0] if shape[1] == 1 else mean_abs).tolist(),
+        "mean_abs_shap": _shaped(mean_abs),
+        "mean_shap": _shaped(mean),
         "top_features": _top(features, mean_abs.sum(axis=1), mean.sum(axis=1)),
-        "interactions": _interactions(features, mean_abs.sum(axis=1), pairs / max(1, rows)),
-        "additivity": _additivity(worst),
+        "interactions": _interactions(features, mean_abs.sum(axis=1), totals.pairs / max(1, totals.rows), options),
+        **_of_options(totals, layout, options),
+        "additivity": _additivity(totals.worst),
         "warnings": msgspec.to_builtins(odd),
     }
+
+
+def _of_options(totals: Totals, layout: Layout, options: Options) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    shape = totals.absolute.shape
+    if layout.by_place is not None:
+        found["cohorts"] = {
+            "column": layout.columns[layout.by_place],
+            "cohorts": [_cohort(one, shape) for one in totals.cohorts],
+        }
+    if options.reduce:
+        found["quantiles"] = _quantiles(np.frombuffer(b"".join(totals.drawn), "<f8").reshape(-1, *shape))
+    return found
+
+
+def _cohort(of: Cohort, shape: tuple[int, ...]) -> dict[str, Any]:
+    mean_abs, mean = np.frombuffer(of.sums, "<f8").reshape(2, *shape) / max(1, of.rows)
+    return {"value": of.label, "rows": of.rows, "mean_abs_shap": _shaped(mean_abs), "mean_shap": _shaped(mean)}
+
+
+def _quantiles(drawn: Rows) -> dict[str, Any]:
+    """Of (rows, features, outputs); exact where all rows were drawn."""
+    found = np.quantile(drawn, QUANTILES, axis=0) if len(drawn) else np.zeros((0, *drawn.shape[1:]))
+    return {"rows": len(drawn), "at": list(QUANTILES), "values": [_shaped(one) for one in found]}
+
+
+def _shaped(means: Rows) -> list[Any]:
+    """(features, outputs); one output has no axis of its own."""
+    return list((means[:, 0] if means.shape[1] == 1 else means).tolist())
 
 
 def _top(features: list[str], mean_abs: Rows, mean: Rows) -> list[dict[str, Any]]:
@@ -138,13 +196,17 @@ def _top(features: list[str], mean_abs: Rows, mean: Rows) -> list[dict[str, Any]
     ]
 
 
-def _interactions(features: list[str], mean_abs: Rows, pairs: Rows) -> dict[str, Any] | None:
-    """The mean |interaction| of the top features, (features, features, outputs); None where it is not known."""
+def _interactions(features: list[str], mean_abs: Rows, pairs: Rows, options: Options) -> dict[str, Any] | None:
+    """The mean |interaction| of the top features, or of all columns where no rows are kept: (columns, columns,
+    outputs). None where it is not known.
+    """
     if not len(pairs):
         return None
-    matrix = pairs.reshape(len(features), len(features), -1)
-    order = np.argsort(-mean_abs, kind="stable")[:TOP_FEATURES]
-    return {"features": [features[index] for index in order], "mean_abs": matrix[np.ix_(order, order)].tolist()}
+    names = options.columns or features
+    matrix = pairs.reshape(len(names), len(names), -1)
+    size = mean_abs[[features.index(name) for name in names]]
+    order = np.arange(len(names)) if options.reduce else np.argsort(-size, kind="stable")[:TOP_FEATURES]
+    return {"features": [names[index] for index in order], "mean_abs": matrix[np.ix_(order, order)].tolist()}
 
 
 def _additivity(worst: Partial | None) -> dict[str, Any] | None:

@@ -56,6 +56,11 @@ _OPTIONS = (
     click.option("--interactions", is_flag=True, help="SHAP interaction values (tree models)."),
     click.option("--explainer", help=f"One of {', '.join(EXPLAINERS)}."),
     click.option("--batch-size", help="The most rows in a chunk: a number, or auto."),
+    click.option("--group", "groups", type=OptionPair(), multiple=True, help="Values added up: home=street,city."),
+    click.option("--column", "columns", multiple=True, help="Only this feature or group in the result; repeatable."),
+    click.option("--top-k", type=click.IntRange(min=1), help="Of each row only the largest values, and the rest."),
+    click.option("--by", help="A column of the data: the summary for each of its values."),
+    click.option("--reduce", type=click.Choice(["summary"]), help="Keep no rows, only the summary."),
     click.option("--option", "pairs", type=OptionPair(), multiple=True, help="Any other option, e.g. seed=7."),
 )
 
@@ -77,13 +82,20 @@ def analysis(
     interactions: bool,
     explainer: str | None,
     batch_size: str | None,
+    groups: tuple[tuple[str, Any], ...],
+    columns: tuple[str, ...],
     pairs: tuple[tuple[str, Any], ...],
+    **kept: Any,
 ) -> Analysis:
-    """The analysis that the command line describes. Raises click.UsageError."""
+    """The analysis that the command line describes; `kept` are options by their own names. Raises click.UsageError."""
     if (model is None) == (model_id is None):
         raise click.UsageError("Give either --model FILE or --model-id NAME.")
     files = {"model": model, "data": data, "background": background, "expected": expected}
-    options = dict(pairs)
+    options = dict(pairs) | {name: value for name, value in kept.items() if value is not None}
+    if groups:
+        options["groups"] = {name: str(members).split(",") for name, members in groups}
+    if columns:
+        options["columns"] = list(columns)
     if interactions:
         options["interactions"] = True
     if explainer:

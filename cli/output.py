@@ -47,8 +47,10 @@ output_option = click.option("--output", type=OutputPath(), help="File for the v
 
 def written(output: Path, job: Document) -> str:
     """What a file of values holds now, in a line."""
-    axes = [f"{job['rows']:,} rows", f"{job['features']:,} features"]
-    axes += [axes[1]] if (job.get("options") or {}).get("interactions") else []
+    options = job.get("options") or {}
+    features = len(options.get("columns") or ()) or job["features"]
+    axes = [f"{job['rows']:,} rows", f"{options.get('top_k') or features:,} features"]
+    axes += [axes[1]] if options.get("interactions") else []
     axes += [f"{job['outputs']:,} outputs"] if (job.get("outputs") or 1) > 1 else []
     ids = (job.get("options") or {}).get("id_column")
     apart = f" NPY holds no ids: they are at /jobs/{job['job_id']}/ids." if ids and output.suffix == ".npy" else ""

@@ -50,6 +50,8 @@ def run(
     With --url (or SHAP_SUPERVISOR_URL) that service is used instead of a private one.
     """
     wanted = analysis(**asked)
+    if output and wanted.options.get("reduce"):
+        raise click.UsageError("--reduce keeps no rows for --output to hold: leave one of them out.")
     report: Document = {"job_id": None, "status": None, "seconds": None, **dict.fromkeys(COPIED)}
     try:
         with leaving_on_signals(), ProgressBar() as progress, _service(url, progress) as (client, tend):
@@ -81,7 +83,8 @@ def _explain(
     if job.get("warnings"):
         report["warnings"] = job["warnings"]
     require_finished(job)
-    fetch(client, job_id, output)
+    if not wanted.options.get("reduce"):
+        fetch(client, job_id, output)
     report["seconds"] = round(time.monotonic() - started, 4)
     return job
 

@@ -102,6 +102,7 @@ class Close(msgspec.Struct, tag=True, kw_only=True):
     sizes: dict[str, int]
     model: ModelInfo
     layout: Layout
+    options: Options
 
 
 class Data(msgspec.Struct, tag=True):
@@ -149,7 +150,8 @@ class Plan(msgspec.Struct, tag=True, kw_only=True):
 
 
 class Values(msgspec.Struct, tag=True):
-    """A piece of the chunk's values: float64, little-endian, C order, (rows, features[, features][, outputs])."""
+    """A piece of what is kept of the chunk's values: float64, little-endian, C order, (rows, ...): see
+    `jobs.kept`."""
 
     data: bytes
 

@@ -16,6 +16,7 @@ from jobs import keys, warnings
 from jobs.blobs import BlobGone, BlobStore, RedisBlobs
 from jobs.connection import BLOCK_S, OutOfMemoryError, RedisClient
 from jobs.errors import StorageFull
+from jobs.kept import row_bytes
 from jobs.options import Options
 from jobs.outcomes import Attempt
 from jobs.protocol import encode as encode_frame
@@ -30,7 +31,6 @@ from jobs.records import (
     chunk_from,
     job_from_hash,
     json_text,
-    row_bytes,
 )
 from jobs.sample import SampledRows
 from jobs.scripts import bare, source

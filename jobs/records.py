@@ -3,7 +3,6 @@
 Does not write anything: see `store` and `queue`.
 """
 
-import math
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
@@ -110,6 +109,10 @@ class ModelInfo(msgspec.Struct, kw_only=True, frozen=True):
 
     def values_of(self, layout: "Layout") -> list[str]:
         """What the values are of, in their order: the features, as the data names them, or columns of its own."""
+        return layout.grouped or self.ungrouped(layout)
+
+    def ungrouped(self, layout: "Layout") -> list[str]:
+        """The same before the options' groups are added up."""
         return layout.features if self.columns is None else self.columns
 
 
@@ -153,6 +156,10 @@ class Layout(msgspec.Struct, kw_only=True, frozen=True):
     """Which of the columns holds the rows' ids."""
     whole_ids: bool = False
     """The file says that they are integers, which only some formats do."""
+    by_place: int | None = None
+    """Which of them says to which cohort a row belongs."""
+    grouped: list[str] | None = None
+    """What the values are of, where the options' groups are added up."""
     detail: dict[str, Any] = {}
     """For the reader of this format: dtype, row bytes, ..."""
     warnings: JobWarnings = []
@@ -160,6 +167,21 @@ class Layout(msgspec.Struct, kw_only=True, frozen=True):
 
 MOST_PAIRS = 40_000
 """Interactions of a row that are summed up: features times features times outputs."""
+
+
+MOST_COHORTS, MOST_COHORT_NUMBERS = 50, 100_000
+"""Cohorts of a job, and their sums: cohorts times features times outputs."""
+Label = Annotated[str, msgspec.Meta(max_length=200)] | Finite | None
+"""What the rows of a cohort have in common; None where the cell is missing."""
+
+
+class Cohort(msgspec.Struct, kw_only=True):
+    """The rows of a chunk, or of a job, that have the same label."""
+
+    label: Label
+    rows: int
+    sums: bytes
+    """float64 (2, features, outputs): of |value| and of values."""
 
 
 class Partial(msgspec.Struct, kw_only=True):
@@ -176,8 +198,12 @@ class Partial(msgspec.Struct, kw_only=True):
     """What was allowed for it."""
     warnings: JobWarnings = []
     pair_sum: bytes = b""
-    """float64 (features, features, outputs): the sum of |interaction value| over the rows. Empty where there are no
-    interactions, or more than MOST_PAIRS of them."""
+    """float64 (columns, columns, outputs): the sum of |interaction value| over the rows, of the columns that the result
+    has. Empty where there are no interactions, or more than MOST_PAIRS of them."""
+    cohorts: list[Cohort] = []
+    """Where the options say `by`."""
+    drawn: bytes = b""
+    """float64 (rows, features, outputs) of some rows, for quantiles; where nothing else is kept of rows."""
 
 
 class JobError(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -226,18 +252,6 @@ class Job(msgspec.Struct, kw_only=True):
     @property
     def ended(self) -> bool:
         return self.state in ENDED
-
-
-def row_shape(layout: Layout, model: ModelInfo, options: Options) -> tuple[int, ...]:
-    """The shape of one row's values: (F,), (F, K), (F, F) or (F, F, K); one output has no axis of its own."""
-    features, outputs = len(model.values_of(layout)), len(model.outputs)
-    matrix = (features, features) if options.interactions else (features,)
-    return matrix if outputs == 1 else (*matrix, outputs)
-
-
-def row_bytes(layout: Layout, model: ModelInfo, options: Options) -> int:
-    """The size of one row's values: float64."""
-    return 8 * math.prod(row_shape(layout, model, options))
 
 
 LEFT_OUT = frozenset({"model", "layout", "summary"})

@@ -45,7 +45,11 @@ class Wanted(Protocol):
 
 
 def lay_out(
-    table: Table, model: Wanted, field: str, unknown_columns: str = "ignore", id_column: str | None = None
+    table: Table,
+    model: Wanted,
+    field: str,
+    unknown_columns: str = "ignore",
+    beside: ids.Beside = ids.NONE_BESIDE,
 ) -> Layout:
     """How the data's columns meet the model's features; names are shown as the data has them.
 
@@ -56,11 +60,13 @@ def lay_out(
     """
     names.check(field, table.columns or ())
     columns, said = table.columns, list(table.warnings)
-    id_place = ids.place(table, id_column, field)
+    id_place, by_place = beside.places(table, field)
     if model.features and columns:
-        order, guesses = _by_name(table, columns, model.features, field, id_place, refuse=unknown_columns == "refuse")
+        order, guesses = _by_name(
+            table, columns, model.features, field, {id_place, by_place}, refuse=unknown_columns == "refuse"
+        )
     else:
-        order, guesses = _by_place(table, model, field, id_place)
+        order, guesses = _by_place(table, model, field, id_place, by_place)
         columns = columns or names.feature_names(model.features, table.width)
     features = [columns[place] for place in order]
     return Layout(
@@ -70,6 +76,7 @@ def lay_out(
         order=None if features == columns else order,
         id_place=id_place,
         whole_ids=id_place in table.whole,
+        by_place=by_place,
         detail=table.detail,
         warnings=warnings.merged(said, guesses),
     )
@@ -109,35 +116,39 @@ def _first(where: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> tuple[int,
 
 
 def _by_name(
-    table: Table, columns: list[str], features: Sequence[str], field: str, id_place: int | None, *, refuse: bool
+    table: Table, columns: list[str], features: Sequence[str], field: str, beside: set[int | None], *, refuse: bool
 ) -> tuple[list[int], list[JobWarning]]:
     """The column of each feature, and what is said of it."""
     found = match(columns, features)
     if found.repeated:
-        raise BadHeader(field=field, reason=f"more than one column is named {_some(list(map(repr, found.repeated)))}")
+        raise BadHeader(field=field, reason=f"more than one column is named {some(list(map(repr, found.repeated)))}")
     order = [place for place in found.places if place is not None]
-    taken = {*order, id_place}
+    taken = {*order, *beside}
     unknown = [name or f"(column {place + 1})" for place, name in enumerate(columns) if place not in taken]
     if len(order) < len(features) or (refuse and unknown):
         if table.first_line and not order and all(map(cells.is_number, columns)):
             raise NoHeader(field=field, line=",".join(columns)[: cells.SHOWN_CHARS])
         missing = [name for name, place in zip(features, found.places, strict=True) if place is None]
-        raise FeatureNames(field=field, missing=_some(missing), unknown=_some(unknown))
+        raise FeatureNames(field=field, missing=some(missing), unknown=some(unknown))
     said = []
     if found.guessed:
-        pairs = _some([f"{column!r} for {feature!r}" for column, feature in found.guessed])
+        pairs = some([f"{column!r} for {feature!r}" for column, feature in found.guessed])
         said.append(
             warning("names_folded", f"{field}: columns were taken for features of nearly the same name: {pairs}.")
         )
     if unknown:
-        ignored = f"{field}: columns that the model does not know were ignored: {_some(unknown)}."
+        ignored = f"{field}: columns that the model does not know were ignored: {some(unknown)}."
         said.append(warning("columns_ignored", ignored))
     return order, said
 
 
-def _by_place(table: Table, model: Wanted, field: str, id_place: int | None) -> tuple[list[int], list[JobWarning]]:
+def _by_place(
+    table: Table, model: Wanted, field: str, id_place: int | None, by_place: int | None
+) -> tuple[list[int], list[JobWarning]]:
     """As many columns as features, in their order; a column without a name before them is pandas's index."""
     columns, order, said = table.columns or [], [place for place in range(table.width) if place != id_place], []
+    if by_place in order and len(order) == model.n_features + 1:
+        order.remove(by_place)
     if columns and not columns[0] and len(order) == model.n_features + 1 and id_place != 0:
         order = order[1:]
         said.append(
@@ -158,7 +169,7 @@ def _doubt(columns: Sequence[str], field: str) -> JobWarning | None:
         return None
     if all(map(cells.is_number, columns)):
         raise NoHeader(field=field, line=",".join(columns)[: cells.SHOWN_CHARS])
-    text = f"{field}: the first line was taken for names, though some of them are numbers: {_some(numbers)}."
+    text = f"{field}: the first line was taken for names, though some of them are numbers: {some(numbers)}."
     return warning("doubtful_header", text)
 
 
@@ -170,9 +181,10 @@ def check_names(columns: Sequence[str], field: str) -> None:
             raise BadHeader(field=field, reason=reason)
     repeated = sorted(name for name, count in Counter(columns).items() if count > 1)
     if repeated:
-        raise BadHeader(field=field, reason=f"more than one column is named {_some(list(map(repr, repeated)))}")
+        raise BadHeader(field=field, reason=f"more than one column is named {some(list(map(repr, repeated)))}")
 
 
-def _some(names: Sequence[str]) -> str:
+def some(names: Sequence[str]) -> str:
+    """The first of them, and how many more."""
     shown = ", ".join(names[:SHOWN_NAMES]) or "none"
     return shown if len(names) <= SHOWN_NAMES else f"{shown} and {len(names) - SHOWN_NAMES} more"

@@ -47,6 +47,20 @@ out."""
     code, status = "bad_id_column", 422
 
 
+class BadCohorts(Problem):
+    """{field} cannot be told apart by={column}: {reason}. Name a column that has few different values, or leave `by` \
+out."""
+
+    code, status = "bad_cohorts", 422
+
+
+class BadResultOption(Problem):
+    """The option {field} does not fit this job: {reason}. Leave it out, or choose among what the values are of: \
+{available}."""
+
+    code, status = "bad_result_option", 422
+
+
 class NoRows(Problem):
     """{field} has no rows. Send at least one."""
 

@@ -143,7 +143,7 @@ Submit it again, or let the operator raise JOB_TTL_S."""
 
 
 class NoSample(Problem):
-    """No rows of this job were kept to be shown: SAMPLE_ROWS is 0, or it ran before they were kept. {way_out}"""
+    """No rows of this job were kept to be shown: {reason}. {way_out}"""
 
     code, status = "no_sample", 404
 

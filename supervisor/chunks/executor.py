@@ -98,7 +98,7 @@ class Executor:
         assert run.job.layout
         partials = await self._link.retry(lambda: partials_part(self._queue, run.job.job_id))
         parts = self._link.parts({"partials": partials})
-        request = Close(sizes=sizes(parts), model=run.job.model, layout=run.job.layout)
+        request = Close(sizes=sizes(parts), model=run.job.model, layout=run.job.layout, options=run.job.options)
         async with run.pool.lean_child(run.spawned) as child:
             return await self._converse(run, child, parts, request)
 
@@ -119,7 +119,8 @@ class Executor:
     def _request(self, run: Run, parts: Parts) -> Request:
         chunk = run.lease.chunk
         if chunk.kind == "open":
-            batch_size = run.job.options.batch_size or self._settings.shap_batch_size
+            usual = "auto" if run.job.options.reduce else self._settings.shap_batch_size  # no chunk leaves values behind
+            batch_size = run.job.options.batch_size or usual
             return Open(
                 sizes=sizes(parts),
                 batch_size=batch_size,

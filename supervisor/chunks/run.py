@@ -8,10 +8,11 @@ import sys
 import time
 from array import array
 
+from jobs import kept
 from jobs.outcomes import Outcome
 from jobs.protocol import Done, Failed, Ids, Plan, Ready, Values
 from jobs.queue import Lease
-from jobs.records import Job, Layout, ModelInfo, Partial, row_bytes
+from jobs.records import MOST_COHORTS, Job, Layout, ModelInfo, Partial
 from jobs.sample import SampledRows, drawn, most_rows
 from supervisor.children.limits import oom_kills
 from supervisor.children.pool import ProcessPool
@@ -94,7 +95,7 @@ class Run:
     @property
     def sample_rows(self) -> int:
         """The most rows of the job that are kept to be shown."""
-        if not self.model:
+        if not self.model or self.job.options.reduce:
             return 0
         width = max(self.model.n_features, len(self.model.columns or ()))
         return most_rows(self._wanted_rows, width, len(self.model.outputs))
@@ -110,7 +111,7 @@ class Run:
         chunk = self.lease.chunk
         if chunk.kind != "rows" or not (self.model and self.layout):
             return 0
-        return chunk.span.rows * row_bytes(self.layout, self.model, self.job.options)
+        return chunk.span.rows * kept.row_bytes(self.layout, self.model, self.job.options)
 
     def can_be(self, message: Plan | Ids | Values | Done | Failed | Ready) -> bool:
         """Whether an honest child says this of its chunk, now."""
@@ -131,7 +132,13 @@ class Run:
         if sys.byteorder == "big":
             places.byteswap()
         inside = plan.spans.rows <= MOST_ROWS_A_BYTE * self.data_bytes and max(places, default=0) <= self.data_bytes
-        return inside and len(plan.layout.features) == self.model.n_features
+        return inside and len(plan.layout.features) == self.model.n_features and self._fits_groups(plan.layout)
+
+    def _fits_groups(self, layout: Layout) -> bool:
+        """No group without a feature of its own."""
+        assert self.model
+        most = len(self.model.ungrouped(layout)) if self.job.options.groups else 0
+        return len(layout.grouped or ()) <= most
 
     def _has_sampled(self, sample: SampledRows | None) -> bool:
         """Whether it has kept its rows of the job's sample, and no others; or none at all."""
@@ -146,7 +153,26 @@ class Run:
         if partial is None or not (self.model and self.layout):
             return False
         features, outputs = len(self.model.values_of(self.layout)), len(self.model.outputs)
-        sums = [partial.abs_sum, partial.value_sum]
-        if len(partial.pair_sum) not in (0, 8 * features * features * outputs):
+        sums, columns = [partial.abs_sum, partial.value_sum], len(self.job.options.columns or range(features))
+        if len(partial.pair_sum) not in (0, 8 * columns * columns * outputs):
+            return False
+        if not (
+            self._fits_cohorts(partial, 8 * features * outputs) and self._fits_drawn(partial, 8 * features * outputs)
+        ):
             return False
         return all(len(sum_) == features and all(len(row) == outputs for row in sum_) for sum_ in sums)
+
+    def _fits_cohorts(self, partial: Partial, row_bytes: int) -> bool:
+        found, span = partial.cohorts, self.lease.chunk.span
+        if self.job.options.by is None:
+            return not found
+        whole = sum(cohort.rows for cohort in found) == span.rows and all(cohort.rows > 0 for cohort in found)
+        return whole and len(found) <= MOST_COHORTS and all(len(cohort.sums) == 2 * row_bytes for cohort in found)
+
+    def _fits_drawn(self, partial: Partial, row_bytes: int) -> bool:
+        assert self.model
+        assert self.layout
+        span, options = self.lease.chunk.span, self.job.options
+        most = kept.quantile_rows(self.layout, self.model, options)
+        wanted = drawn(span.first, span.last, total=self.job.rows or span.rows, most=most, seed=options.seed)
+        return len(partial.drawn) == len(wanted) * row_bytes

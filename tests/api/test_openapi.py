@@ -15,6 +15,7 @@ from api.app import OPERATIONS, create_app
 from api.summaries import Forecast
 from child.opening import Opened, forecast
 from jobs.blobs import IDS
+from jobs.options import Options
 from jobs.records import JobError, Layout
 from jobs.sample import SampledRows
 from jobs.settings import Settings
@@ -204,7 +205,7 @@ def test_children_forecast_what_is_written_down() -> None:
     )
     request: Any = SimpleNamespace(model_bytes=1, cap_bytes=2, slots=1, sample_rows=0)
     model = SimpleNamespace(n_features=1)
-    prepared: Any = SimpleNamespace(info=info, model=model, needs_bytes=lambda rows: rows)
+    prepared: Any = SimpleNamespace(info=info, model=model, options=Options(), needs_bytes=lambda rows: rows)
     found = forecast(opened, request, prepared, 1)
     assert list(found) == [field.name for field in msgspec.structs.fields(Forecast)] == list(FORECAST)
 

@@ -104,14 +104,16 @@ class Supervisor:
         request = Open(sizes=self.sizes, batch_size=batch_size, cap_bytes=cap_bytes, dry_run=dry_run, slots=slots)
         return self.ask(request, child.run, self.prepared)[1]
 
-    def explain(self, layout: Layout, span: Span) -> Heard:
-        return self.ask(Explain(sizes=self.sizes, layout=layout, span=span), child.run, self.prepared)[1]
+    def explain(self, layout: Layout, span: Span, *, rows: int = 0) -> Heard:
+        request = Explain(sizes=self.sizes, layout=layout, span=span, rows=rows)
+        return self.ask(request, child.run, self.prepared)[1]
 
     def close(self, layout: Layout, partials: bytes) -> Heard:
         assert self.info
         sizes = {"partials": len(partials)}
         player = Supervisor({"partials": partials})
-        return player.ask(Close(sizes=sizes, model=self.info, layout=layout), child.run, None)[1]
+        request = Close(sizes=sizes, model=self.info, layout=layout, options=self.prepared.options)
+        return player.ask(request, child.run, None)[1]
 
 
 def explained(

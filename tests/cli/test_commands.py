@@ -86,6 +86,7 @@ def test_what_the_service_refuses_ends_with_exit_code_2(command, stack, files):
         ["run", "--data", __file__],
         ["run", "--data", __file__, "--model-id", "m", "--output", "values.xlsx"],
         ["run", "--data", __file__, "--model-id", "m", "--option", "seed"],
+        ["run", "--data", __file__, "--model-id", "m", "--reduce", "summary", "--output", "values.npy"],
         ["nothing"],
     ],
 )

@@ -37,6 +37,8 @@ STATUSES = {
         "bad_names",
         "bad_npy",
         "bad_id_column",
+        "bad_cohorts",
+        "bad_result_option",
         "bad_table",
         "bad_record",
         "version_mismatch",

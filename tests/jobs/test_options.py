@@ -21,6 +21,11 @@ DEFAULTS = {
     "id_column": None,
     "dry_run": False,
     "nsamples": None,
+    "groups": None,
+    "columns": None,
+    "top_k": None,
+    "by": None,
+    "reduce": None,
 }
 
 
@@ -43,6 +48,8 @@ def test_what_was_not_asked_for_is_not_written() -> None:
         {"max_evals": 1, "nsamples": 1},
         {"explainer": "permutation", "model_output": "raw"},
         {"features": "transformed"},
+        {"groups": {"g": ["a", "b"]}, "top_k": 1, "by": "a"},
+        {"columns": ["a"], "reduce": "summary", "interactions": True},
     ],
 )
 def test_what_is_taken(asked: dict[str, Any]) -> None:
@@ -63,10 +70,29 @@ def test_what_is_taken(asked: dict[str, Any]) -> None:
         {"model_output": "log"},
         {"features": "all"},
         {"interaction": True},
+        {"reduce": "all"},
+        {"columns": []},
+        {"groups": {"g": []}},
     ],
 )
 def test_what_is_refused(asked: dict[str, Any]) -> None:
     with pytest.raises(msgspec.ValidationError):
+        msgspec.convert(asked, Options)
+
+
+@pytest.mark.parametrize(
+    ("asked", "field"),
+    [
+        ({"top_k": 1, "interactions": True}, "top_k"),
+        ({"top_k": 1, "columns": ["a"]}, "top_k"),
+        ({"reduce": "summary", "top_k": 1}, "top_k"),
+        ({"reduce": "summary", "id_column": "a"}, "id_column"),
+        ({"columns": ["a", "b", "a"]}, "columns"),
+        ({"groups": {"g": ["a"], "h": ["a"]}}, "groups"),
+    ],
+)
+def test_what_contradicts_itself_is_refused_by_field(asked: dict[str, Any], field: str) -> None:
+    with pytest.raises(msgspec.ValidationError, match=rf"at `\$\.{field}`$"):
         msgspec.convert(asked, Options)
 
 

@@ -2,8 +2,9 @@
 
 import pytest
 
+from jobs.kept import row_bytes, row_shape
 from jobs.options import Options
-from jobs.records import Blob, Chunk, Input, Layout, ModelInfo, job_from_hash, json_text, row_bytes, row_shape
+from jobs.records import Blob, Chunk, Input, Layout, ModelInfo, job_from_hash, json_text
 from jobs.spans import Span
 from jobs.states import ENDED, JobState
 from tests.jobs.steps import MODEL

@@ -2,13 +2,14 @@
 
 from typing import Any, cast
 
+import msgspec
 import pytest
 
 from jobs.options import Options
 from jobs.outcomes import Outcome
 from jobs.protocol import Done, Failed, Ids, MemoryReport, Plan
 from jobs.queue import Lease
-from jobs.records import OPEN, Chunk, Job, Partial
+from jobs.records import OPEN, Chunk, Cohort, Job, Partial
 from jobs.sample import Cell, SampledRows
 from jobs.spans import Spans
 from jobs.states import JobState
@@ -34,8 +35,8 @@ class Child:
         self.closed = True
 
 
-def run_of(chunk: Chunk = ROWS, *, dry_run: bool = False) -> Run:
-    options = Options(dry_run=dry_run)
+def run_of(chunk: Chunk = ROWS, **asked: Any) -> Run:
+    options = Options(**asked)
     job = Job(job_id="j", state=JobState.STARTED, created_at=0.0, options=options, inputs={}, blobs=[])
     job.model, job.layout = MODEL, LAYOUT
     return Run(Lease(job_id="j", chunk=chunk), job, cast("Any", None), wanted_rows=0)
@@ -61,6 +62,40 @@ def test_a_sample_is_the_chunks_own_rows_whole_or_none() -> None:
         assert not run.is_complete(lie)
     run._wanted_rows = 0
     assert not run.is_complete(done([0, 1, 2]))
+
+
+def test_a_partial_has_what_the_options_ask_for_and_no_more() -> None:
+    numbers = len(LAYOUT.features) * len(MODEL.outputs)
+
+    def cohort(rows: int, sums: int = 2 * numbers) -> Cohort:
+        return Cohort(label="x", rows=rows, sums=bytes(8 * sums))
+
+    def fits(asked: dict[str, Any], **more: Any) -> bool:
+        run = run_of(Chunk(id="0-2", kind="rows", first=0, last=2), **asked)
+        run.value_bytes = run.announced_bytes
+        return run.is_complete(Done(memory=MemoryReport(), partial=msgspec.structs.replace(PARTIAL, **more)))
+
+    by = {"by": "a"}
+    assert fits(by, cohorts=[cohort(1), cohort(2)])
+    for lie in ([], [cohort(2)], [cohort(4), cohort(-1)], [cohort(3, numbers)]):
+        assert not fits(by, cohorts=lie)
+    assert not fits({}, cohorts=[cohort(3)])
+    assert fits({"reduce": "summary"}, drawn=bytes(8 * 3 * numbers))
+    assert not fits({"reduce": "summary"})
+    assert not fits({}, drawn=bytes(8 * 3 * numbers))
+
+
+def test_groups_are_fewer_than_features() -> None:
+    def can_be(grouped: list[str], **asked: Any) -> bool:
+        run = run_of(OPEN, **asked)
+        run.data_bytes = 100
+        layout = msgspec.structs.replace(LAYOUT, grouped=grouped)
+        return run.can_be(Plan(layout=layout, spans=Spans.at(2, 1, [(0, 1), (1, 2)])))
+
+    names = LAYOUT.features
+    assert can_be(names, groups={"g": ["a"]})
+    assert not can_be([*names, "more"], groups={"g": ["a"]})
+    assert not can_be(names)
 
 
 def spawned(run: Run) -> Child:
