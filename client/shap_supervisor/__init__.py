@@ -21,7 +21,7 @@ from shap_supervisor.errors import (
     Unavailable,
     Unreachable,
 )
-from shap_supervisor.explanation import Explanation
+from shap_supervisor.explanation import Explanation, TopFeatures
 from shap_supervisor.job import AsyncJob, Job
 
 __all__ = [
@@ -38,6 +38,7 @@ __all__ = [
     "NotInstalled",
     "Refused",
     "TimedOut",
+    "TopFeatures",
     "Unavailable",
     "Unreachable",
 ]

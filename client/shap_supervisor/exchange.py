@@ -6,8 +6,10 @@ serve `Client` and `AsyncClient`. Does not open connections: see `transport`.
 
 import json
 import random
+import time
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
 from typing import Any, Protocol, TypeVar
 
 from shap_supervisor import errors
@@ -132,6 +134,15 @@ def retry_pause(found: Answer | Lost, attempt: int) -> float | None:
     if attempt + 1 == ATTEMPTS or (isinstance(found, Answer) and found.status not in RETRIED):
         return None
     jitter = random.uniform(0, min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2**attempt))  # noqa: S311 - no secret
-    raw = found.headers.get("retry-after", "") if isinstance(found, Answer) else ""
-    least = float(raw) if raw.isascii() and raw.isdigit() else 0.0
+    least = _retry_after_s(found.headers.get("retry-after", "")) if isinstance(found, Answer) else 0.0
     return least + jitter if least <= LONGEST_RETRY_AFTER_S else None
+
+
+def _retry_after_s(raw: str) -> float:
+    """Seconds, or a date (RFC 9110); 0 for what is neither."""
+    if raw.isascii() and raw.isdigit():
+        return float(raw)
+    try:
+        return max(0.0, parsedate_to_datetime(raw).timestamp() - time.time())
+    except ValueError:
+        return 0.0

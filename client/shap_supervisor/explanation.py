@@ -3,6 +3,7 @@
 Runs in the caller's process. shap is imported when the first explanation is made: it takes seconds.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from typing import Any
@@ -19,6 +20,62 @@ def explanation(**parts: Any) -> Any:
     from shap import Explanation as ShapExplanation
 
     return ShapExplanation(**parts)
+
+
+@dataclass(frozen=True, eq=False)
+class TopFeatures:
+    """Of each row and output the values that are largest, the largest first, and what the others add up to.
+
+    `places` (n, k) or (n, k, K) count in `feature_names`; `values` has the same shape, `rest` and `base_values` have no
+    k: base value, values and rest add up to the model's output.
+    """
+
+    places: Any
+    values: Any
+    rest: Any
+    base_values: Any
+    feature_names: list[str]
+    output_names: list[str] | None = None
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    @property
+    def names(self) -> Any:
+        """The features' names, shaped as `places`."""
+        return np.array(self.feature_names, dtype=object)[self.places]
+
+    def to_pandas(self) -> Any:
+        """A line for each row (and output): feature_1, ..., value_1, ..., rest."""
+        pd = _pandas()
+        count, several = self.places.shape[1], np.ndim(self.rest) > 1
+        columns = [*(f"feature_{k + 1}" for k in range(count)), *(f"value_{k + 1}" for k in range(count)), "rest"]
+        cells = np.concatenate([self.names, self.values.astype(object), self.rest[:, None].astype(object)], axis=1)
+        lines = np.moveaxis(cells, 1, -1).reshape(-1, len(columns))
+        index = pd.MultiIndex.from_product([range(len(self)), self.output_names or []]) if several else None
+        kinds = dict.fromkeys(columns[count:], float)
+        return pd.DataFrame(lines, columns=columns, index=index).astype(kinds)
+
+
+def top_features(values: Any, count: int, about: Mapping[str, Any]) -> TopFeatures:
+    """Of what the service stores for `top_k`: (n, 2 count + 1[, K])."""
+    several = len(about["outputs"]) > 1
+    return TopFeatures(
+        places=values[:, :count].astype(np.intp),
+        values=values[:, count:-1],
+        rest=values[:, -1],
+        base_values=base_by_row(about["base_values"], len(values)),
+        feature_names=about["features"],
+        output_names=about["outputs"] if several else None,
+    )
+
+
+def _pandas() -> Any:
+    try:
+        import pandas as pd
+    except ImportError:
+        raise NotInstalled("to_pandas needs pandas: pip install pandas", "not_installed") from None
+    return pd
 
 
 def base_by_row(base_values: Any, rows: int) -> Any:
@@ -68,10 +125,7 @@ class Explanation:
 
     def to_pandas(self) -> Any:
         """A column for each feature; of several outputs or interactions, (feature, ...) as the column's name."""
-        try:
-            import pandas as pd
-        except ImportError:
-            raise NotInstalled("to_pandas needs pandas: pip install pandas", "not_installed") from None
+        pd = _pandas()
         names = self.feature_names or list(map(str, range(self.shape[1])))
         several = np.ndim(self.base_values) > 1
         axes = [names] * (len(self.shape) - 1 - several) + [self.output_names or []] * several

@@ -16,7 +16,7 @@ import numpy as np
 
 from shap_supervisor import errors, expected, models, multipart, npy, tables
 from shap_supervisor.exchange import Answer, Lost, Pause, Request, Steps, asked, document, error_of
-from shap_supervisor.explanation import base_by_row, explanation
+from shap_supervisor.explanation import base_by_row, explanation, top_features
 
 Document = dict[str, Any]
 Show = Callable[[Document], None]
@@ -133,12 +133,24 @@ def values_request(job_id: str, rows: slice, *, stream: bool) -> Request:
 
 
 def result(job_id: str, rows: slice, table: tables.Rows | None) -> Steps[Any]:
-    """The explanation of these rows. Raises Conflict where the job has not ended."""
+    """The explanation of these rows; with `top_k` their TopFeatures, and with `reduce` the job's summary.
+
+    Raises Conflict where the job has not ended.
+    """
+    options = (yield from job(job_id))["options"]
+    if options.get("reduce"):
+        return (yield from summary(job_id))
     request = values_request(job_id, rows, stream=False)
     answer = yield from asked(Request(path=request.path, accept=NPY, params=request.params, sink=npy.ArraySink))
     values = answer.sink.array()
     about = yield from summary(job_id)
-    features, outputs = about["features"], about["outputs"]
+    if options.get("top_k"):
+        return top_features(values, options["top_k"], about)
+    return _explained(values, options.get("columns") or about["features"], about, rows, table)
+
+
+def _explained(values: npy.Floats, features: list[str], about: Document, rows: slice, table: tables.Rows | None) -> Any:
+    outputs = about["outputs"]
     data = None if table is None else table.data(features, rows)
     has_text = isinstance(data, np.ndarray) and data.dtype.kind == "O"
     return explanation(

@@ -1,6 +1,7 @@
 """Over HTTP, as from a notebook: values are shap's for each library's models, and trouble has a name."""
 
 import asyncio
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +109,43 @@ def test_interactions_and_text_with_several_outputs(client: Client) -> None:
     assert len(found.output_names) == 3
     assert list(found.display_data[:, 4]) == list(table["town"])
     assert client.explain(model, table.head(20), interactions=True).values.shape == (20, 5, 5, 3)
+
+
+def test_less_than_everything(client: Client) -> None:
+    table, model = X.rename(columns={"size, m": "b"}), fitted("forest")
+    model.fit(table, Y > 0)
+    whole = client.explain(model, table)
+    grouped = client.explain(model, table, groups={"rest": ["b", "d"]}, columns=["c", "rest"])
+    assert grouped.feature_names == ["c", "rest"]
+    assert np.allclose(grouped.values[:, 1], whole.values[:, 1] + whole.values[:, 3], rtol=0, atol=1e-12)
+    top = client.explain(model, table, top_k=2)
+    assert (top.names[:, 0] == np.array(list(table))[np.abs(whole.values).argmax(axis=1)]).all()
+    lines = top.to_pandas()
+    assert lines.shape == (600, 5)
+    assert np.allclose(lines[["value_1", "value_2", "rest"]].sum(axis=1) + top.base_values.ravel(), 0.5, atol=0.5)
+    summary = client.explain(model, table, reduce="summary")
+    assert np.allclose(summary["mean_abs_shap"], np.abs(whole.values).mean(axis=0), rtol=0, atol=1e-12)
+
+
+def test_names_with_spaces_stay_as_they_are(client: Client) -> None:
+    """LightGBM writes underscores in their place."""
+    table = X.rename(columns={"size, m": "size in m"})
+    model = lightgbm.LGBMRegressor(n_estimators=5, n_jobs=1, verbose=-1).fit(table, Y)
+    found = client.explain(model, table)
+    assert found.feature_names == list(table)
+    assert np.array_equal(found.data, table.to_numpy())
+
+
+def test_a_linear_booster_is_held_to_its_own_predictions(client: Client) -> None:
+    model = xgboost.XGBRegressor(booster="gblinear", n_estimators=5, n_jobs=1).fit(X, Y)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = client.explain(model, X, X.head(50))
+    sums = found.values.sum(axis=1) + found.base_values
+    assert np.allclose(sums, model.predict(X, output_margin=True), atol=1e-4)
+    with pytest.raises(JobFailed) as differs:
+        client.explain(model, X, X.head(50), expected=np.zeros(5))
+    assert differs.value.code == "expected_differs"
 
 
 def test_trouble_has_a_type_a_code_and_a_way_out(client: Client) -> None:
