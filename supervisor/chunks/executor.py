@@ -119,8 +119,9 @@ class Executor:
     def _request(self, run: Run, parts: Parts) -> Request:
         chunk = run.lease.chunk
         if chunk.kind == "open":
-            usual = "auto" if run.job.options.reduce else self._settings.shap_batch_size  # no chunk leaves values behind
-            batch_size = run.job.options.batch_size or usual
+            options = run.job.options
+            usual = "auto" if options.reduce else self._settings.shap_batch_size  # with `reduce` no chunk leaves values
+            batch_size = options.batch_size or usual
             return Open(
                 sizes=sizes(parts),
                 batch_size=batch_size,
