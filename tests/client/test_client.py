@@ -138,13 +138,14 @@ def test_names_with_spaces_stay_as_they_are(client: Client) -> None:
 
 def test_a_linear_booster_is_held_to_its_own_predictions(client: Client) -> None:
     model = xgboost.XGBRegressor(booster="gblinear", n_estimators=5, n_jobs=1).fit(X, Y)
+    few, background = X.head(5), X.head(10)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        found = client.explain(model, X, X.head(50))
+        found = client.explain(model, few, background)
     sums = found.values.sum(axis=1) + found.base_values
-    assert np.allclose(sums, model.predict(X, output_margin=True), atol=1e-4)
+    assert np.allclose(sums, model.predict(few, output_margin=True), atol=1e-4)
     with pytest.raises(JobFailed) as differs:
-        client.explain(model, X, X.head(50), expected=np.zeros(5))
+        client.explain(model, few, background, expected=np.zeros(5))
     assert differs.value.code == "expected_differs"
 
 
