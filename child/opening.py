@@ -24,6 +24,8 @@ from jobs.spans import Span
 
 MOST_ROWS = 1_000_000
 """In a chunk, where the planner is free to choose."""
+TEXT_COPIES = 4
+"""Of a file's bytes: as they came, as text, as cells, and as what the model is given."""
 MOST_PACED, STEP, STEP_S = 256, 4, 0.02
 """To see how fast that goes more and more rows are explained, STEP times as many as before, until it takes STEP_S."""
 PREDICTIONS_HELP = (
@@ -41,6 +43,8 @@ class Opened:
     per_chunk: int
     rows_per_s: float | None
     """Measured where it was wanted."""
+    text_bytes: float = 0.0
+    """Of a row, while it is read: see `_text_bytes`."""
 
 
 def open_data(source: Source, request: Open, prepared: Prepared, own: Source | None) -> Opened:
@@ -58,6 +62,10 @@ def open_data(source: Source, request: Open, prepared: Prepared, own: Source | N
     most = most_rows if isinstance(request.batch_size, str) else min(request.batch_size, most_rows)
     per_chunk = planner.rows_that_fit(most, request.cap_bytes, partial(needs_bytes, prepared, request))
     table = open_table(source, per_chunk, prepared.model.features)
+    if text_bytes := _text_bytes(source, table, prepared):
+        needs = partial(needs_bytes, prepared, request, text_bytes=text_bytes)
+        fewer = planner.rows_that_fit(per_chunk, request.cap_bytes, needs)
+        per_chunk, table = fewer, table if fewer == per_chunk else open_table(source, fewer, prepared.model.features)
     found = _laid_out(table, source, prepared)
     if own:
         expected.check(own, source, table, found, prepared)
@@ -65,7 +73,7 @@ def open_data(source: Source, request: Open, prepared: Prepared, own: Source | N
     fewer = _worth_a_child(table.rows, prepared.asked_per_row, rows_per_s if free else None, request.slots)
     if fewer < per_chunk:
         per_chunk, table = fewer, open_table(source, fewer, prepared.model.features)
-    return Opened(table=table, layout=found, per_chunk=per_chunk, rows_per_s=rows_per_s)
+    return Opened(table=table, layout=found, per_chunk=per_chunk, rows_per_s=rows_per_s, text_bytes=text_bytes)
 
 
 def _worth_a_child(rows: int, asked_per_row: int, rows_per_s: float | None, slots: int) -> int:
@@ -95,7 +103,7 @@ def forecast(opened: Opened, request: Open, prepared: Prepared, seen_bytes: int)
     """
     assert opened.rows_per_s
     info, rows, chunks = prepared.info, opened.table.rows, len(opened.table.spans)
-    needed = max(seen_bytes, needs_bytes(prepared, request, min(rows, opened.per_chunk)))
+    needed = max(seen_bytes, needs_bytes(prepared, request, min(rows, opened.per_chunk), opened.text_bytes))
     return {
         "dry_run": True,
         "rows": rows,
@@ -113,10 +121,15 @@ def forecast(opened: Opened, request: Open, prepared: Prepared, seen_bytes: int)
     }
 
 
-def needs_bytes(prepared: Prepared, request: Open, rows: int) -> int:
+def needs_bytes(prepared: Prepared, request: Open, rows: int, text_bytes: float = 0.0) -> int:
     """The peak of a child that explains so many rows and keeps those of the sample: an estimate."""
     own = kept.needs_bytes(prepared, rows) + sample.sampler_bytes(prepared, min(rows, request.sample_rows))
-    return prepared.needs_bytes(rows) + own
+    return prepared.needs_bytes(rows) + own + int(rows * text_bytes)
+
+
+def _text_bytes(source: Source, table: Table, prepared: Prepared) -> float:
+    """What a row of a model that takes text needs beside its numbers: how wide its text is shows in the file."""
+    return TEXT_COPIES * source.size / table.rows if prepared.model.words else 0.0
 
 
 def _check_one_row(request: Open, prepared: Prepared) -> None:

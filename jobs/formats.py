@@ -44,6 +44,10 @@ def _is_arrow(head: bytes) -> bool:
     return head.startswith(b"ARROW1\0")
 
 
+def _is_arrow_stream(head: bytes) -> bool:
+    return head.startswith(b"\xff\xff\xff\xff")
+
+
 def _is_xlsx(head: bytes) -> bool:
     return head.startswith(b"PK\x03\x04") and (b"[Content_Types].xml" in head or b"xl/" in head)
 
@@ -70,6 +74,7 @@ class DataFormat(StrEnum):
     JSON = "json", "JSON", _is_json
     PARQUET = "parquet", "Parquet", _is_parquet, "pyarrow"
     ARROW = "arrow", "Arrow", _is_arrow, "pyarrow"
+    ARROW_STREAM = "arrow-stream", "Arrow stream", _is_arrow_stream, "pyarrow"
     XLSX = "xlsx", "Excel", _is_xlsx, "python_calamine"
     CSV = "csv", "CSV with a header", _is_text
 

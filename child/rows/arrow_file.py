@@ -24,9 +24,12 @@ from jobs.errors import BadTable, UnsupportedMediaType
 from jobs.formats import PLAIN_FORMATS, DataFormat
 from jobs.records import Layout
 from jobs.spans import Span
+from jobs.warnings import warning
 
 SHARE = 16
 """Of the largest row group, that a chunk is at least one of: how often a group may be read."""
+LARGE_ROWS = 100_000
+"""In one row group: a chunk's memory grows with it from here on."""
 BATCH_ROWS = 16 * 1024
 """Of a column, that are decoded at once."""
 READ_BYTES = 64 * 1024
@@ -48,28 +51,28 @@ def pyarrow() -> Any:
 
 def scan_parquet(source: Source, per_chunk: int, _: Sequence[str] | None = None) -> Table:
     """Columns and spans. Raises BadTable and UnsupportedMediaType."""
-    with _Failures(source, DataFormat.PARQUET):
+    with Failures(source, DataFormat.PARQUET):
         file = _parquet(source)
         groups = [file.metadata.row_group(number).num_rows for number in range(file.metadata.num_row_groups)]
-        return _table(source, DataFormat.PARQUET, file.schema_arrow, groups, per_chunk)
+        return tabled(source, DataFormat.PARQUET, file.schema_arrow, groups, per_chunk)
 
 
 def scan_arrow(source: Source, per_chunk: int, _: Sequence[str] | None = None) -> Table:
     """Columns and spans; of each record batch only the first column is read. Raises BadTable, UnsupportedMediaType."""
-    with _Failures(source, DataFormat.ARROW):
+    with Failures(source, DataFormat.ARROW):
         file = _arrow(source, 0)
         batches = [file.get_batch(number).num_rows for number in range(file.num_record_batches)]
-        return _table(source, DataFormat.ARROW, _arrow(source).schema, batches, per_chunk)
+        return tabled(source, DataFormat.ARROW, _arrow(source).schema, batches, per_chunk)
 
 
 def read_parquet(source: Source, span: Span, layout: Layout, words: Mapping[int, Words]) -> Rows:
     """(span.rows, features), a column at a time: pages are a megabyte each. Raises BadTable and NotNumeric."""
     rows = np.empty((span.rows, len(layout.features)))
-    with _Failures(source, DataFormat.PARQUET):
+    with Failures(source, DataFormat.PARQUET):
         file = _parquet(source)
-        groups, skip = _touched(layout.detail["ends"], span)
+        groups, skip = touched(layout.detail["ends"], span)
         for place, name in enumerate(layout.features):
-            own, done, left = _Column(name, words.get(place), source.field), 0, skip
+            own, done, left = Column(name, words.get(place), source.field), 0, skip
             for batch in file.iter_batches(BATCH_ROWS, row_groups=groups, columns=[name], use_threads=False):
                 column = batch.column(batch.schema.get_field_index(name))[left : left + span.rows - done]
                 rows[done : done + len(column), place] = own.numbers(column, span.first + done)
@@ -82,11 +85,11 @@ def read_parquet(source: Source, span: Span, layout: Layout, words: Mapping[int,
 def read_arrow(source: Source, span: Span, layout: Layout, words: Mapping[int, Words]) -> Rows:
     """(span.rows, features), a column of a record batch at a time. Raises BadTable and NotNumeric."""
     rows = np.empty((span.rows, len(layout.features)))
-    batches, skip = _touched(layout.detail["ends"], span)
-    with _Failures(source, DataFormat.ARROW):
+    batches, skip = touched(layout.detail["ends"], span)
+    with Failures(source, DataFormat.ARROW):
         for place, number in enumerate(layout.order or range(len(layout.columns))):
             file, done, left = _arrow(source, number), 0, skip
-            own = _Column(layout.features[place], words.get(place), source.field)
+            own = Column(layout.features[place], words.get(place), source.field)
             for batch in batches:
                 column = file.get_batch(batch).column(0)[left : left + span.rows - done]
                 rows[done : done + len(column), place] = own.numbers(column, span.first + done)
@@ -94,9 +97,11 @@ def read_arrow(source: Source, span: Span, layout: Layout, words: Mapping[int, W
     return rows
 
 
-def _table(source: Source, found: DataFormat, schema: Any, groups: list[int], per_chunk: int) -> Table:
+def tabled(source: Source, found: DataFormat, schema: Any, groups: list[int], per_chunk: int) -> Table:
     chunk_rows = max(per_chunk, -(-max(groups, default=0) // SHARE))
     spans = shared(sum(groups), chunk_rows, 0, source.size)
+    largest = max(groups, default=0)
+    said = [warning("large_row_groups", _large(source, largest, chunk_rows))] if largest > LARGE_ROWS else []
     types = pyarrow().types
     whole = [place for place, kind in enumerate(schema.types) if types.is_integer(kind) and not types.is_uint64(kind)]
     return Table(
@@ -106,17 +111,26 @@ def _table(source: Source, found: DataFormat, schema: Any, groups: list[int], pe
         spans=spans,
         whole=frozenset(whole),
         detail={"ends": list(accumulate(groups))},
+        warnings=said,
     )
 
 
-def _touched(ends: list[int], span: Span) -> tuple[list[int], int]:
+def _large(source: Source, rows: int, chunk_rows: int) -> str:
+    return (
+        f"{source.field}: {rows} rows are in one row group or record batch, of which each chunk takes a {SHARE}th at "
+        f"least; so chunks have {chunk_rows} rows, and take the more memory. Write smaller ones "
+        f"(row_group_size=10_000, max_chunksize=10_000)."
+    )
+
+
+def touched(ends: list[int], span: Span) -> tuple[list[int], int]:
     """The groups in which a span's rows lie, and the rows of the first of them that come before."""
     bounds = list(enumerate(pairwise([0, *ends])))
     touched = [number for number, (start, end) in bounds if start <= span.last and end > span.first]
     return touched, span.first - bounds[touched[0]][1][0]
 
 
-class _Column(NamedTuple):
+class Column(NamedTuple):
     """One column of the model's features, and what its text means, if it is text."""
 
     name: str
@@ -154,7 +168,7 @@ def _arrow(source: Source, *columns: int) -> Any:
     return pa.ipc.open_file(source.file, options=options)
 
 
-class _Failures:
+class Failures:
     """What pyarrow raises for a file that is not as it should be, as a problem."""
 
     def __init__(self, source: Source, found: DataFormat) -> None:

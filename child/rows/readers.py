@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from child.parts import Source
-from child.rows import arrow_file, csv_file, json_file, npy_file, xlsx_file
+from child.rows import arrow_file, arrow_stream, csv_file, json_file, npy_file, xlsx_file
 from child.rows.cells import NO_WORDS
 from child.rows.table import Rows, Table
 from child.rows.words import Words
@@ -32,6 +32,7 @@ READERS: dict[str, Reader] = {
     DataFormat.NPY: Reader(npy_file.scan, npy_file.read),
     DataFormat.PARQUET: Reader(arrow_file.scan_parquet, arrow_file.read_parquet),
     DataFormat.ARROW: Reader(arrow_file.scan_arrow, arrow_file.read_arrow),
+    DataFormat.ARROW_STREAM: Reader(arrow_stream.scan, arrow_stream.read),
     DataFormat.XLSX: Reader(xlsx_file.scan, xlsx_file.read),
 }
 

@@ -3,6 +3,7 @@
 Does not know which libraries number what how: each family brings its lists.
 """
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,12 +13,31 @@ from shaptrees.arrays import Floats
 from shaptrees.errors import UnsupportedModel
 
 SHOWN = 3
+MOST = 1_000_000
+"""Categories in all of a model's lists: each is an object, in every process that knows the model."""
+_ENTRY = re.compile(r'"(?:[^"\\]|\\.)*"|[^",\[\]\s]+')
 NOBODY = np.array([np.inf])
 """For an empty list: a category that no row has."""
 
 
 Listed = dict[int, list[Any]]
 """Feature → the values of its categories, by code."""
+
+
+def check_count(count: int, model: str) -> None:
+    """Raises UnsupportedModel for more of them than are read."""
+    if count > MOST:
+        reason = (
+            f"its lists of categories have {count} entries, over the {MOST} that are read: leave out columns in which "
+            "nearly every row has a value of its own, or train it on codes"
+        )
+        raise UnsupportedModel(model, reason)
+
+
+def entries(lists: str) -> int:
+    """How many there are in lists as JSON, which are not parsed for it; at most so many, where they are few."""
+    most = lists.count(",") + 1
+    return most if most <= MOST else sum(1 for _ in _ENTRY.finditer(lists))
 
 
 def split(lists: Listed, names: Sequence[str], model: str, *, texts: bool) -> tuple[dict[int, Floats], Listed]:

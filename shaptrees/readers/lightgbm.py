@@ -74,8 +74,12 @@ def _categories(text: lightgbm_text.Text, *, texts: bool) -> tuple[dict[int, Flo
 
 
 def _lists(tail: str) -> list[list[Any]]:
-    """The categories of a data frame's columns, as LightGBM's Python package writes them at the end."""
+    """The categories of a data frame's columns, as LightGBM's Python package writes them at the end.
+
+    Raises UnsupportedModel for too many, ValueError for what is no list of lists.
+    """
     found = re.findall(r"(?m)^pandas_categorical:(.*)$", tail)
+    categories.check_count(categories.entries(found[-1]) if found else 0, "LightGBM")
     lists = (json.loads(found[-1]) if found else None) or []
     if not isinstance(lists, list) or not all(isinstance(known, list) for known in lists):
         raise ValueError("pandas_categorical is no list of lists")

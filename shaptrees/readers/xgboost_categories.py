@@ -19,13 +19,20 @@ def read(learner: dict[str, Any], *, texts: bool) -> tuple[dict[int, Floats], ca
 
 
 def lists(learner: dict[str, Any]) -> list[list[Any]]:
-    """Of each feature, none where the file has none. Raises ValueError, KeyError or TypeError for broken ones."""
+    """Of each feature, none where the file has none. Raises UnsupportedModel for too many, and ValueError, KeyError or
+    TypeError for broken ones.
+    """
     kept = forest(learner).get("cats") or {}
     if not len(kept.get("enc", ())):
         return []
+    categories.check_count(sum(map(_count, kept["enc"])), "XGBoost")
     found = [_values(column) for column in kept["enc"]]
     _check(kept, [len(values) for values in found], xgboost_head.features(learner))
     return found
+
+
+def _count(column: dict[str, Any]) -> int:
+    return max(0, len(column["offsets"]) - 1) if "offsets" in column else len(column["values"])
 
 
 def _values(column: dict[str, Any]) -> list[Any]:

@@ -15,6 +15,7 @@ from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 
+from shaptrees.readers import categories
 from tests.child.support import explained, refusal, skops_bytes
 
 RANDOM = np.random.default_rng(11)
@@ -165,3 +166,40 @@ def test_a_vectoriser_beside_numbers():
     pipeline = make_pipeline(steps, Ridge()).fit(frame, frame["x"])
     _, _, info = explained(skops_bytes(pipeline), sent(frame[:9]), sent(frame[50:60]))
     assert info.columns == ["x", *(f"text__{word}" for word in ("awful", "bad", "car", "good", "nice", "very"))]
+
+
+def many(count):
+    """A frame whose one list has so many entries, of which it holds a few."""
+    known = [f"c{number}" for number in range(count)]
+    return FRAME[["x"]].assign(key=pd.Categorical(RANDOM.choice(known[::997], 150), categories=known))
+
+
+def test_lists_of_100_000_entries():
+    frame = many(100_000)
+    target = frame["x"] + (frame["key"].cat.codes > 50_000)
+    booster = lgb.train({**FEW, "objective": "regression"}, lgb.Dataset(frame, target), 4)
+    values, *_ = explained(booster.model_to_string().encode(), sent(frame))
+    np.testing.assert_allclose(values[..., 0], booster.predict(frame, pred_contrib=True)[:, :-1], atol=1e-9)
+
+
+@pytest.mark.parametrize("library", ["LightGBM", "XGBoost"])
+def test_lists_that_are_too_long_are_refused_by_their_number(monkeypatch, library):
+    monkeypatch.setattr(categories, "MOST", 999)
+    frame = many(1_000)
+    if library == "LightGBM":
+        model = lgb.train({**FEW, "objective": "regression"}, lgb.Dataset(frame, frame["x"]), 2).model_to_string()
+        raw = model.encode()
+    else:
+        data = xgb.DMatrix(frame, frame["x"], enable_categorical=True)
+        raw = bytes(xgb.train({"max_depth": 2, "nthread": 1}, data, 2).save_raw("ubj"))
+    failed = refusal(raw, sent(frame))
+    assert failed.code == "unsupported_model"
+    assert "1000 entries, over the 999" in failed.message
+
+
+@pytest.mark.parametrize(
+    ("lists", "count"), [('[["a, b", "c\\"d", "]"], [1, 2.5, -3e-2], []]', 6), ("[]", 0), ("[[null, true]]", 2)]
+)
+def test_entries_are_counted_before_they_are_made(monkeypatch, lists, count):
+    monkeypatch.setattr(categories, "MOST", 0)
+    assert categories.entries(lists) == count == sum(map(len, json.loads(lists)))

@@ -4,7 +4,12 @@ import math
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
+from sklearn.compose import ColumnTransformer
+from sklearn.ensemble import RandomForestRegressor
+from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.pipeline import make_pipeline
 from sklearn.svm import SVC
 
 from child import memory, opening
@@ -108,3 +113,23 @@ def test_small_data_is_asked_for_once(samples, forest, write):
     heard = supervisor.open(1_000)
     assert heard.one(Done).partial
     assert heard.reads == 1
+
+
+@pytest.mark.parametrize("width", [2, 2_000])
+def test_estimates_count_the_width_of_text(width, monkeypatch):
+    """A dry run tells it, and a chunk has the fewer rows for it."""
+    monkeypatch.setattr(memory, "report", lambda start: protocol.MemoryReport(peak_bytes=0))
+    texts = [f"{word} {'ab ' * (width // 3)}" for word in ("red", "green", "blue")]
+    frame = pd.DataFrame({"text": texts * 200, "x": np.arange(600.0)})
+    steps = ColumnTransformer([("words", CountVectorizer(), "text")], remainder="passthrough")
+    model = make_pipeline(steps, RandomForestRegressor(2, max_depth=2, random_state=0)).fit(frame, frame["x"])
+    found = Supervisor({"model": skops_bytes(model), "data": frame.to_csv(index=False).encode()})
+    found.load()
+    told = found.open(600, dry_run=True).one(Done).summary["bytes_per_chunk"]
+    narrow = Supervisor({"model": skops_bytes(model), "data": frame.assign(text="red").to_csv(index=False).encode()})
+    narrow.load()
+    without = narrow.open(600, dry_run=True).one(Done).summary["bytes_per_chunk"]
+    assert told - without >= 3 * 600 * (width - 2)
+    cap = int(without / planner.CAP_SHARE) + 1_000_000
+    few = found.open(600, cap_bytes=cap).one(Plan).spans
+    assert (len(few) > 1) == (width > 2)

@@ -92,8 +92,8 @@ def test_a_model_that_is_something_else_is_named() -> None:
 
 
 def test_messages_list_every_table_format() -> None:
-    assert DATA_FORMATS == "Arrow, CSV with a header, Excel, JSON, NPY, Parquet"
-    assert [str(found) for found in DataFormat] == ["npy", "json", "parquet", "arrow", "xlsx", "csv"]
+    assert DATA_FORMATS == "Arrow, Arrow stream, CSV with a header, Excel, JSON, NPY, Parquet"
+    assert [str(found) for found in DataFormat] == ["npy", "json", "parquet", "arrow", "arrow-stream", "xlsx", "csv"]
 
 
 def test_who_misses_an_extra_is_offered_what_needs_none() -> None:
@@ -105,6 +105,7 @@ def test_who_misses_an_extra_is_offered_what_needs_none() -> None:
 def test_tables_whose_library_comes_with_an_extra() -> None:
     assert sniff_data(b"PAR1\0\0") is DataFormat.PARQUET
     assert sniff_data(b"ARROW1\0\0") is DataFormat.ARROW
+    assert sniff_data(b"\xff\xff\xff\xff\x10\x01") is DataFormat.ARROW_STREAM
     assert sniff_data(b"PK\x03\x04" + bytes(26) + b"xl/workbook.xml") is DataFormat.XLSX
     assert "[tables]" in DataFormat.PARQUET.missing
 

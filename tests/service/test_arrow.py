@@ -62,8 +62,31 @@ pq.write_table(table.replace_schema_metadata({}).set_column(1, "c4", pa.array(["
 for name, size in (("batches.arrow", 700), ("one batch.arrow", None)):
     with pa.ipc.new_file(name, table.schema) as file:
         file.write_table(table, max_chunksize=size)
+words = table.column("c4").cast(pa.string()).dictionary_encode()
+with pa.ipc.new_stream("batches.arrows", table.schema) as file:
+    file.write_table(table, max_chunksize=700)
+with pa.ipc.new_stream("words lz4.arrows", table.set_column(1, "c4", words).schema,
+                       options=pa.ipc.IpcWriteOptions(compression="lz4")) as file:
+    file.write_table(table.set_column(1, "c4", words).combine_chunks(), max_chunksize=1000)
+many = pa.table({name: pa.nulls(900_000, pa.float64()) for name in table.schema.names[1:]})
+with pa.ipc.new_stream("one batch.arrows", many.schema) as file:
+    file.write_table(many)
+pq.write_table(many.slice(0, 160_000), "large.parquet")
+numbered = table.set_column(0, "id", pa.array(range(2**60, 2**60 + len(x))))
+pq.write_table(numbered, "numbered.parquet")
 with pa.ipc.new_file("lz4.arrow", table.schema, options=pa.ipc.IpcWriteOptions(compression="lz4")) as file:
     file.write_table(table, max_chunksize=1000)
+"""
+
+
+PARQUET = "application/vnd.apache.parquet"
+READ = """
+import json, numpy as np, pyarrow.parquet as pq
+table = pq.read_table("out.parquet")
+np.save("out.npy", np.column_stack([table.column(name) for name in table.schema.names[3:]]))
+ids = table.column("id")
+found = {"names": table.schema.names, "id": str(ids.type), "ids": [ids[0].as_py(), len(ids.unique())]}
+print(json.dumps(found))
 """
 
 
@@ -110,7 +133,11 @@ def explain(service: Service, data: bytes, **options: Any) -> Any:
 
 
 @pytest.mark.parametrize(
-    "name", ["groups.parquet", "one group.parquet", "batches.arrow", "one batch.arrow", "lz4.arrow", "rows.csv"]
+    "name",
+    [
+        *("groups.parquet", "one group.parquet", "batches.arrow", "one batch.arrow", "lz4.arrow"),
+        *("batches.arrows", "words lz4.arrows", "rows.csv"),
+    ],
 )
 def test_the_same_values(service: Service, directory: Path, name: str) -> None:
     answer = explain(service, (directory / name).read_bytes(), batch_size=1100)
@@ -132,7 +159,34 @@ def test_excel(service: Service, directory: Path) -> None:
 def test_what_is_refused(service: Service, directory: Path) -> None:
     text = explain(service, (directory / "text.parquet").read_bytes(), batch_size=ROWS).json()
     assert (text["code"], text["data"]["column"], text["data"]["row"]) == ("not_numeric", "c4", 0), text
-    whole = (directory / "groups.parquet").read_bytes()
-    for broken in (whole[:-10], whole[:100], b"ARROW1\0\0" + bytes(100), whole[:50] + bytes(5000) + whole[5050:]):
+    whole, stream = (directory / "groups.parquet").read_bytes(), (directory / "batches.arrows").read_bytes()
+    damaged = (whole[:-10], whole[:100], b"ARROW1\0\0" + bytes(100), whole[:50] + bytes(5000) + whole[5050:])
+    for broken in (*damaged, stream[:-3000], stream[:4] + bytes(20), stream[:40] + bytes(60) + stream[100:]):
         problem = explain(service, broken).json()
         assert problem["code"] == "bad_table", problem
+    large = explain(service, (directory / "one batch.arrows").read_bytes()).json()
+    assert (large["code"], "max_chunksize=10_000" in large["detail"]) == ("bad_table", True), large
+
+
+def test_a_large_row_group_is_warned_of(service: Service, directory: Path) -> None:
+    answer = explain(service, (directory / "large.parquet").read_bytes())
+    assert answer.status_code == 200, answer.text
+    job = service.job(answer.headers["Location"].removeprefix("/jobs/"))
+    assert (job["chunks"], [found["code"] for found in job["warnings"]]) == (16, ["large_row_groups"])
+    assert "row_group_size" in job["warnings"][0]["message"]
+
+
+@pytest.mark.parametrize(("name", "kind", "first"), [("groups", "string", "r0"), ("numbered", "int64", 2**60)])
+def test_a_table_in_and_a_table_out(service: Service, directory: Path, name: str, kind: str, first: Any) -> None:
+    """Parquet both ways, with ids as they were, and the values to the bit."""
+    answer = explain(service, (directory / f"{name}.parquet").read_bytes(), id_column="id")
+    result = f"{answer.headers['Location']}/result"
+    (directory / "out.parquet").write_bytes(service.http.get(result, headers={"Accept": PARQUET}).content)
+    env = {**os.environ, "PYTHONPATH": PATH}
+    read = subprocess.run([sys.executable, "-c", READ], cwd=directory, env=env, check=True, capture_output=True)
+    assert json.loads(read.stdout) == {
+        "names": ["row", "id", "base_value", *COLUMNS],
+        "id": kind,
+        "ids": [first, ROWS],
+    }
+    assert np.array_equal(np.load(directory / "out.npy"), np.load(io.BytesIO(answer.content)))
