@@ -57,7 +57,7 @@ def build(kind: Kind, subject: Subject, background: Rows | None) -> Built:
     assert isinstance(found, Groups)
     steps = Steps(subject.model, last)
     inner = kind.code.build(core, None if background is None else steps.transform(background, 0, "background"))
-    explainer = AtLastStep(inner, steps, found, mixed_by(subject))
+    explainer = AtLastStep(inner, steps, found, (*mixed_by(subject), *filled_by(subject)))
     own = None if found.names == _table(subject.model) else found.names
     return Built(explainer, own, max(len(last.columns), len(found.names)))
 
@@ -80,6 +80,20 @@ def mixed_by(subject: Subject) -> tuple[tuple[str, str], ...]:
         'For values of the table\'s columns set `features` to "input"; where columns are mixed that takes a background.'
     )
     return (("mixed_columns", text),)
+
+
+def filled_by(subject: Subject) -> tuple[tuple[str, str], ...]:
+    """The warning that a missing cell counts for its own column, where others have filled it."""
+    last = subject.model.last
+    assert last
+    if not last.fillers or subject.options.features == "transformed":
+        return ()
+    text = (
+        f"{', '.join(last.fillers)} of {subject.model.name} fills missing cells from other columns: what a filled cell "
+        "does counts for the column that it stands in. Where that matters, send a background and set `explainer` to "
+        '"permutation", which asks the whole pipeline.'
+    )
+    return (("filled_from_others", text),)
 
 
 def _groups(subject: Subject) -> Groups | str:

@@ -81,6 +81,7 @@ class LastStep:
     for rows that a step refuses."""
     scale: float = 1.0
     shift: float = 0.0
+    fillers: tuple[str, ...] = ()
     """See `child.pipelines.apart.Apart`."""
 
 

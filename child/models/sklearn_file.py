@@ -140,6 +140,7 @@ def _last_step(apart: Apart, table: Table) -> LastStep:
         transform=lambda rows: _no_missing_marks(dense(apart.transform(table(rows))), apart.last),
         scale=apart.scale,
         shift=apart.shift,
+        fillers=apart.fillers,
     )
 
 

@@ -106,7 +106,7 @@ def raise_if_unknown(error: Problem, model: str, found: str | None) -> None:
 
 def _of_no_use(error: Problem) -> str:
     if isinstance(error, UntrustedTypes):
-        return f"which has no {error.detail['types']} any more"
+        return f"which cannot rebuild its {error.detail['types']}"
     said = str(error.detail.get("reason", error)).splitlines() or [""]
     return f"which cannot use it ({said[0]})"
 

@@ -38,6 +38,8 @@ class Apart:
     scale: float = 1.0
     shift: float = 0.0
     """The whole predicts scale * prediction + shift of the last step, where a target was scaled for that."""
+    fillers: tuple[str, ...] = ()
+    """See `Walk.fillers`."""
 
     def transform(self, table: Any) -> Any:
         """What the last step is given for this table: an array, a sparse matrix or a data frame."""
@@ -63,7 +65,8 @@ def take_apart(estimator: Any, names: Sequence[str], walk: Walk) -> Apart | None
     if _width(last) != len(columns):
         raise NotApart(f"its last step takes other columns than the {len(columns)} that those before it make")
     walk.touch(columns)
-    return Apart(transformers=transformers, last=last, columns=columns, scale=scale, shift=shift)
+    fillers = tuple(sorted(walk.fillers))
+    return Apart(transformers=transformers, last=last, columns=columns, scale=scale, shift=shift, fillers=fillers)
 
 
 def _width(last: Any) -> int | None:

@@ -17,6 +17,7 @@ SAME = ("passthrough", None)
 MOST_COLUMNS = 1 << 17
 """That a step may make: a value for each of them would be more than anyone reads, and rows too wide for memory."""
 COMPOSED = ("Pipeline", "ColumnTransformer", "FeatureUnion", "FrozenEstimator")
+FROM_OTHERS = ("KNNImputer", "IterativeImputer")
 _INDICATOR = "missingindicator_"
 Columns = list[Column]
 
@@ -35,6 +36,8 @@ class Walk:
     """Those whose words are read."""
     touched: set[int] = field(default_factory=set)
     """Those that any step reads, or the last one gets."""
+    fillers: set[str] = field(default_factory=set)
+    """Kinds of imputers that fill a column's missing cells from others."""
 
     def start(self, names: Sequence[str]) -> Columns:
         """The table's own columns."""
@@ -128,11 +131,13 @@ def _function(walk: Walk, transformer: Any, columns: Columns) -> Columns:
     return _mixed(walk, transformer, columns)
 
 
-def _imputed(walk: Walk, imputer: Any, columns: Columns) -> Columns:  # noqa: ARG001
+def _imputed(walk: Walk, imputer: Any, columns: Columns) -> Columns:
     """Columns that were empty in training go, and some get a second one that says where a cell was missing.
 
     A cell that is filled in from others counts for the column that it stands in.
     """
+    if len(columns) > 1 and _kind(imputer) in FROM_OTHERS:
+        walk.fillers.add(_kind(imputer))
     given = [
         str(name) for name in getattr(imputer, "feature_names_in_", [f"x{place}" for place in range(len(columns))])
     ]

@@ -14,7 +14,8 @@ from sklearn.ensemble import (
     RandomForestClassifier,
     RandomForestRegressor,
 )
-from sklearn.impute import SimpleImputer
+from sklearn.experimental import enable_iterative_imputer  # noqa: F401 - makes IterativeImputer importable
+from sklearn.impute import IterativeImputer, KNNImputer, SimpleImputer
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
@@ -212,6 +213,20 @@ def test_missing_cells_pass_where_an_imputer_fills_them_and_are_named_elsewhere(
     bare = make_pipeline(StandardScaler(), Ridge()).fit(FRAME.fillna(0), NUMBER)
     failed = refusal(skops_bytes(bare), sent(ROWS), sent(BACKGROUND.fillna(0)))
     assert failed.code in ("missing_value", "row_refused")
+
+
+@pytest.mark.parametrize("imputer", [KNNImputer(), IterativeImputer(max_iter=2)], ids=lambda one: type(one).__name__)
+def test_cells_that_are_filled_from_other_columns_are_warned_of(imputer):
+    """Unless nobody counts them: one column alone, and explainers that ask the whole pipeline."""
+    pipeline = skops_bytes(make_pipeline(imputer, LASTS["forest"]).fit(FRAME, NUMBER))
+    _, _, info = explained(pipeline, sent(ROWS[:5]))
+    (odd,) = info.warnings
+    assert (odd.code, type(imputer).__name__ in odd.message) == ("filled_from_others", True)
+    _, _, info = explained(pipeline, sent(ROWS[:5]), sent(BACKGROUND), explainer="permutation")
+    assert info.warnings == []
+    alone = ColumnTransformer([("b", imputer, ["b"])], remainder="passthrough")
+    _, _, info = explained(skops_bytes(make_pipeline(alone, LASTS["forest"]).fit(FRAME, NUMBER)), sent(ROWS[:5]))
+    assert info.warnings == []
 
 
 def test_what_a_child_takes_follows_the_last_steps_width():
