@@ -5,6 +5,7 @@ matrices, XGBoost's DMatrix, and single rows. Imports none of these libraries. D
 what a model makes of a cell.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,14 +22,17 @@ class Reading:
     """What a cell is that a sparse matrix leaves out."""
     missing: float = np.nan
     """The number that stands for a missing value."""
-    categories: list[list[Any]] = field(default_factory=list)
-    """Of a data frame's columns of categories, in their order: the values whose positions the trees know."""
+    categories: Sequence[list[Any] | None] = field(default_factory=list)
+    """Of a data frame's columns of categories, in their order: the values whose positions the trees know, or None where
+    they know those of the table."""
+    closed: bool = False
+    """Whether a value that is none of these is refused, and no missing one."""
 
 
 def rows(table: Any, reading: Reading) -> tuple[Floats, bool]:
     """Rows (n, F), and whether the table was a single row. Raises ValueError for what is no table of numbers."""
     if hasattr(table, "get_data") and hasattr(table, "num_row"):  # XGBoost's DMatrix
-        table = table.get_data()
+        table = _matrix(table, reading)
     if hasattr(table, "tocsr"):
         return _dense(table.tocsr(), reading), False
     found = _numbers(_encoded(table, reading))
@@ -49,6 +53,16 @@ def values(table: Any) -> Any:
     if hasattr(table, "get_data") and hasattr(table, "num_row"):
         return table.get_data()
     return table.to_numpy() if hasattr(table, "to_numpy") else table
+
+
+def _matrix(table: Any, reading: Reading) -> Any:
+    """What a DMatrix holds: of a data frame's categories codes by the frame's own lists, which are hidden in it."""
+    own = table.get_categories() if reading.categories and hasattr(table, "get_categories") else None
+    if own is not None and not own.empty():
+        raise ValueError(
+            "a DMatrix of a data frame codes categories by the frame's own lists: pass the data frame itself"
+        )
+    return table.get_data()
 
 
 def _numbers(table: Any) -> Floats:
@@ -86,9 +100,13 @@ def _encoded(table: Any, reading: Reading) -> Any:
             f"the model knows {len(reading.categories)} columns of categories, the table has {len(places)}"
         )
     columns = {table.columns[place]: known for place, known in zip(places, reading.categories, strict=True)}
-    return table.assign(**{name: _positions(table[name], known) for name, known in columns.items()})
+    return table.assign(**{name: _positions(table[name], known, reading) for name, known in columns.items()})
 
 
-def _positions(column: Any, known: list[Any]) -> Floats:
-    codes = np.asarray(column.cat.set_categories(known).cat.codes, dtype=np.float64)
+def _positions(column: Any, known: list[Any] | None, reading: Reading) -> Floats:
+    coded = column if known is None else column.cat.set_categories(known)
+    codes = np.asarray(coded.cat.codes, dtype=np.float64)
+    unknown = column[(codes < 0) & column.notna().to_numpy()]
+    if reading.closed and len(unknown):
+        raise ValueError(f"column {column.name} holds {unknown.iloc[0]}, none of the categories that the model knows")
     return np.where(codes < 0, np.nan, codes)

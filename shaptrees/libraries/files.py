@@ -15,5 +15,5 @@ def fitted(model: Any) -> Fitted:
     content = bytes(model)
     ensemble = readers.read(content, codes=True)
     if ensemble.about.family == "xgboost":
-        return xgboost.of(ensemble)
+        return xgboost.of(ensemble, content)
     return lightgbm.of(ensemble, content)

@@ -24,10 +24,12 @@ def takes(model: Any) -> bool:
 
 def fitted(model: Any) -> Fitted:
     booster = model if comes_from(model, "xgboost", "Booster") else model.get_booster()
-    ensemble = xgboost.read(bytes(booster.save_raw("ubj")), codes=True, any_objective=True)
+    content = bytes(booster.save_raw("ubj"))
+    ensemble = xgboost.read(content, codes=True, any_objective=True)
     missing = getattr(model, "missing", None)
     return of(
         ensemble,
+        content,
         missing=np.nan if missing is None else float(missing),
         own=lambda x: _margin(booster, x),
         classifier=hasattr(model, "predict_proba"),
@@ -36,6 +38,7 @@ def fitted(model: Any) -> Fitted:
 
 def of(
     ensemble: Ensemble,
+    content: bytes,
     *,
     missing: float = np.nan,
     own: Callable[[Floats], Any] | None = None,
@@ -45,7 +48,7 @@ def of(
     squared = ensemble.about.name in _SQUARED
     return Fitted(
         trees=ensemble.trees,
-        reading=Reading(absent=np.nan, missing=missing),
+        reading=Reading(absent=np.nan, missing=missing, categories=xgboost.columns_of_categories(content), closed=True),
         own=own,
         loss="squared_error" if squared else loss_of(ensemble.trees.link),
         classifier=classifier,

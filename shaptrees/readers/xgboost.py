@@ -101,6 +101,15 @@ def categories_of(content: bytes) -> tuple[dict[int, Floats], Listed]:
         return xgboost_categories.read(_checked(content), texts=True)
 
 
+def columns_of_categories(content: bytes) -> list[list[Any] | None]:
+    """Of each feature of categories, in order, its values by code; None where the file has none. Raises as `read`."""
+    with reading(file_format(content)):
+        learner = _checked(content)
+        known = xgboost_categories.lists(learner) or [[]] * xgboost_head.features(learner)
+        kinds = learner.get("feature_types") or []
+        return [values or None for values, kind in zip(known, kinds, strict=False) if kind == "c"]
+
+
 def file_format(content: bytes) -> str:
     """`xgboost-json` or `xgboost-ubj`."""
     return "xgboost-ubj" if xgboost_document.is_ubjson(content) else "xgboost-json"

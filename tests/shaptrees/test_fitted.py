@@ -86,6 +86,30 @@ def test_categories_of_a_data_frame_are_those_of_training(tmp_path: Path) -> Non
         explainer.shap_values(table.assign(letter=1.0))
 
 
+@pytest.mark.parametrize("known", [["a", "b", "c", "d"], [12, 1, 5, 2]], ids=str)
+def test_categories_of_a_data_frame_are_xgboosts(tmp_path: Path, known: list[Any]) -> None:
+    """Text, and numbers that are no positions; a frame that lists others, or in another order."""
+    drawn = RANDOM.choice(len(known), len(X))
+    table = pd.DataFrame(X, columns=list("pqrs")).assign(
+        kind=pd.Categorical.from_codes(drawn, categories=known), other=pd.Categorical(np.where(X[:, 0] > 0, 7, 3))
+    )
+    model = boosted(enable_categorical=True, max_cat_to_onehot=1).fit(table, Y + 3 * (drawn == 1))
+    fewer = table[np.isin(drawn, [1, 3])].copy()
+    fewer["kind"] = fewer.kind.cat.set_categories([known[3], known[1]])
+    model.get_booster().save_model(tmp_path / "model.json")
+    for given in (model, model.get_booster(), tmp_path / "model.json"):
+        for data in (None, table[:30]):
+            explainer = TreeExplainer(given, data)
+            total = explainer.shap_values(fewer).sum(axis=1) + explainer.expected_value
+            assert np.allclose(total, model.predict(fewer), atol=1e-5)
+    with pytest.raises(ValueError, match="2 columns of categories, the table has 1"):
+        explainer.shap_values(table.assign(kind=drawn.astype(float)))
+    with pytest.raises(ValueError, match="column kind holds 99, none of the categories"):
+        explainer.shap_values(table.assign(kind=pd.Categorical(np.full(len(X), 99))))
+    with pytest.raises(ValueError, match="pass the data frame itself"):
+        explainer.shap_values(xgboost.DMatrix(fewer, enable_categorical=True))
+
+
 def dictionary(model: Any, **whole: Any) -> dict[str, Any]:
     trees = [estimator.tree_ for estimator in model.estimators_]
     return {
