@@ -14,7 +14,7 @@ from child.likely_causes import Seen
 from child.models.model import Rows
 from child.parts import Source
 from child.prepared import Prepared
-from child.rows import predictions
+from child.rows import cells, predictions
 from child.rows.table import Table
 from jobs.errors import BadExpected, ExpectedDiffers
 from jobs.records import Layout
@@ -71,7 +71,8 @@ def _rounding(prepared: Prepared) -> float:
 
 
 def fitted(wanted: Rows, outputs: list[str], explains: str) -> Rows:
-    """(rows, outputs): of two complementary columns for one output the second, and the other way round.
+    """(rows, outputs): of two complementary columns for one output the second, and the other way round; of labels
+    which one is said.
 
     Raises BadExpected where the columns are not those of the outputs.
     """
@@ -80,6 +81,8 @@ def fitted(wanted: Rows, outputs: list[str], explains: str) -> Rows:
         return wanted[:, 1:]
     if (width, count) == (1, 2) and explains == "probability":
         return np.concatenate([1 - wanted, wanted], axis=1)
+    if width == 1 and explains == "label" and all(map(cells.is_number, outputs)):
+        return np.equal(wanted, [float(label) for label in outputs]).astype(np.float64)
     if width != count:
         reason = f"it has {width} columns, and the {explains} that is explained has {count}: {', '.join(outputs[:10])}"
         hint = f". {predictions.NUMBERS_ONLY}" if width == 1 else ""

@@ -52,7 +52,7 @@ def pick_output(model: Model, model_output: str) -> str:
     if model_output == "probability" and "probability" not in model.outputs:
         reason = "it gives no probabilities"
         raise UnsupportedCombination(asked="model_output=probability", model=model.name, reason=reason)
-    wanted = ("probability", "prediction", "margin")
+    wanted = ("probability", "prediction", "label", "margin")
     order = ("margin", *wanted) if model_output == "raw" else wanted
     return next(key for key in order if key in model.outputs)
 

@@ -14,7 +14,7 @@ from shaptrees.arrays import Link
 from shaptrees.ensemble import About, Ensemble
 from shaptrees.errors import UnsupportedModel
 
-_NATIVE = ("path_length", "margin", "probability", "prediction")
+_NATIVE = ("path_length", "margin", "probability", "prediction", "label")
 
 
 def convert(model: Model) -> Ensemble:

@@ -42,9 +42,9 @@ class Output:
 class Model:
     """A model that was loaded and checked.
 
-    `outputs` holds what the model can be asked for: `margin`, `probability`, `prediction`, and of an isolation forest
-    `path_length`, from which its score follows. A single margin is named for the positive class where there is one,
-    otherwise "margin"; a regression's output is "prediction".
+    `outputs` holds what the model can be asked for: `margin`, `probability`, `prediction`, of what predicts nothing but
+    labels `label`, and of an isolation forest `path_length`, from which its score follows. A single margin is named for
+    the positive class where there is one, otherwise "margin"; a regression's output is "prediction".
     """
 
     family: str

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, BinaryIO
 
 import numpy as np
-from sklearn.base import is_classifier, is_outlier_detector
+from sklearn.base import is_outlier_detector
 from sklearn.ensemble import IsolationForest
 from sklearn.ensemble._hist_gradient_boosting.gradient_boosting import BaseHistGradientBoosting
 from sklearn.ensemble._iforest import _average_path_length
@@ -20,7 +20,7 @@ from sklearn.utils.validation import check_is_fitted
 from skops.io.exceptions import UntrustedTypesFoundException
 
 from child import memory
-from child.models import sklearn_parts, uploaded, versions
+from child.models import labels, sklearn_parts, uploaded, versions
 from child.models.model import LastStep, Model, Output, Rows, as_columns, output
 from child.names import feature_names
 from child.pipelines.apart import Apart, begins_with_text, dense, take_apart
@@ -32,7 +32,6 @@ from jobs.errors import Problem, UnreadableModel, UnsupportedModel, UntrustedTyp
 from shaptrees.arrays import Trees
 from shaptrees.errors import UnsupportedModel as NoTrees
 from shaptrees.readers.checks import BadTree
-from shaptrees.readers.names import class_names
 from shaptrees.readers.sklearn import categories_of, convert
 
 FORMAT = "skops"
@@ -232,12 +231,13 @@ def _outputs(estimator: Any, table: Table, tried: Sequence[Rows], last: LastStep
 
     if last:
         return {key: _through(estimator, key, whole, last, named) for key, whole in last.model.outputs.items()}
-    classes = getattr(estimator, "classes_", None) if is_classifier(estimator) else None
-    outputs: dict[str, Output] = {}
+    known, outputs = labels.labels_of(estimator), dict[str, Output]()
     for key in ("margin", "probability"):
         if hasattr(estimator, METHODS[key]):
-            outputs |= _try(key, named(getattr(estimator, METHODS[key])), tried, classes)
-    if not outputs or not (is_classifier(estimator) or is_outlier_detector(estimator)):
+            outputs |= _try(key, labels.side_by_side(named(getattr(estimator, METHODS[key]))), tried, known)
+    if known and not outputs:
+        outputs |= _try("label", labels.predicted(named(estimator.predict), known), tried, known)
+    elif not known and not (outputs and is_outlier_detector(estimator)):
         outputs |= _try("prediction", named(estimator.predict), tried, None)
     if getattr(estimator, "loss", None) in _LOG_LINK and hasattr(estimator, "_raw_predict"):
         # Histogram boosting adds up its trees before the link; scikit-learn has no public name for that.
@@ -261,17 +261,14 @@ def _path_lengths(forest: IsolationForest, rows: Rows) -> Rows:
     return np.asarray(-np.log2(-forest.score_samples(rows)) * unit)
 
 
-def _try(key: str, call: Any, tried: Sequence[Rows], classes: Any) -> dict[str, Output]:
+def _try(key: str, call: Any, tried: Sequence[Rows], known: labels.Labels | None) -> dict[str, Output]:
     """Tried on one row: some only say so when they are called."""
     values = next((found for row in tried if (found := _asked(call, row)) is not None), None)
     if values is None or values.ndim not in (1, 2) or len(values) != 1:
-        return {}  # e.g. a list with an array for each of several targets
+        return {}
     count = 1 if values.ndim == 1 else values.shape[1]
-    if classes is not None and key != "prediction":
-        names = class_names(count, classes)
-    else:
-        names = [key] if count == 1 else [str(index) for index in range(count)]
-    return {key: output(call, names)}
+    numbered = [key] if count == 1 else [str(index) for index in range(count)]
+    return {key: output(call, labels.names(count, known) if known else numbered)}
 
 
 def _tried(n_features: int, wants: Wants) -> list[Rows]:

@@ -38,18 +38,33 @@ def specimen(dice: Draw, model: Any, table: Table, *, kind: str = "", path: Path
 def outputs(model: Any, table: Table) -> dict[str, Said]:
     """All that it can be asked for, with values by definition where there is a background."""
     found: dict[str, Said] = {}
+    labels = _labels(model)
     for key, method in METHODS.items():
         if not hasattr(model, method) or (key == "prediction" and is_classifier(model) and found):
             continue
         call = _numbers(getattr(model, method))
+        is_label = key == "prediction" and labels is not None
+        call = _said(call, labels) if is_label else call
         try:
             said = Said(call(table.rows))
         except (AttributeError, TypeError, ValueError, NotImplementedError):
             continue  # a list for each target, or labels that are no numbers
         if table.background is not None:
             said.values, said.base = shapley.against(call, table.rows, table.background)
-        found[key] = said
+        found["label" if is_label else key] = said
     return found
+
+
+def _labels(model: Any) -> Any:
+    """Those that it predicts, of what is asked for them only where it says nothing else; None for numbers."""
+    if is_classifier(model):
+        return getattr(model, "classes_", None)
+    return np.arange(len(model.cluster_centers_)) if hasattr(model, "cluster_centers_") else None
+
+
+def _said(call: Callable[[Any], Any], labels: Any) -> Callable[[Any], Any]:
+    """1 where a label is predicted, 0 elsewhere."""
+    return lambda rows: (call(rows) == labels).astype(np.float64)
 
 
 def _numbers(call: Callable[[Any], Any]) -> Callable[[Any], Any]:

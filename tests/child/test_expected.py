@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xgboost as xgb
+from sklearn.cluster import KMeans
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from sklearn.svm import SVC
 
@@ -87,6 +88,12 @@ class TestForms:
         ]
         for form in forms:
             assert met(boosted_bytes, npy(samples.x), form), form[:60]
+
+    def test_predicted_labels_of_what_says_nothing_else(self, samples):
+        clusters = KMeans(3, n_init=1, random_state=0).fit(samples.x)
+        own, parts = clusters.predict(samples.x[:9]), (skops_bytes(clusters), npy(samples.x[:9]))
+        assert met(*parts, npy(own), npy(samples.x[:5]))
+        assert refused(*parts, npy((own + 1) % 3), npy(samples.x[:5])).code == "expected_differs"
 
     def test_several_outputs(self, samples):
         model = lgb.train(THREE, lgb.Dataset(samples.x, samples.three), 4)

@@ -6,6 +6,7 @@ import lightgbm as lgb
 import numpy as np
 import pytest
 import xgboost as xgb
+from sklearn.cluster import KMeans
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import (
     AdaBoostRegressor,
@@ -18,6 +19,7 @@ from sklearn.ensemble import (
     VotingClassifier,
 )
 from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
@@ -166,6 +168,27 @@ def test_ensembles_of_ensembles_are_sampled(samples):
         model = skops_bytes(estimator.fit(samples.x, samples.two))
         _, _, info = explained(model, npy(samples.x[:2]), npy(samples.x[:5]), max_evals=11)
         assert (info.explainer, info.outputs) == ("permutation", ["0", "1"])
+
+
+def test_labels_are_explained_one_by_one_and_not_as_numbers(samples):
+    """Hard votes, with labels that are text, and clusters: whether each of them is predicted."""
+    answers = np.array(["no", "yes", "maybe"])[samples.three]
+    votes = VotingClassifier([("a", LogisticRegression()), ("b", RandomForestClassifier(3))]).fit(samples.x, answers)
+    clusters = KMeans(3, n_init=1, random_state=0).fit(samples.x)
+    for estimator, labels in ((votes, ["maybe", "no", "yes"]), (clusters, [0, 1, 2])):
+        values, _, info = explained(skops_bytes(estimator), npy(samples.x[:5]), npy(samples.x[50:60]))
+        assert (info.explains, info.outputs) == ("label", [str(label) for label in labels])
+        own = estimator.predict(samples.x[:5])[:, None] == np.array(labels)
+        np.testing.assert_allclose(values.sum(axis=1) + info.base_values, own, rtol=0, atol=1e-9)
+
+
+def test_a_classifier_of_several_targets_has_an_output_for_each_class(samples):
+    targets = np.c_[samples.two, samples.three]
+    for estimator in (RandomForestClassifier(3, random_state=0), KNeighborsClassifier(algorithm="brute")):
+        own = np.concatenate(estimator.fit(samples.x, targets).predict_proba(samples.x[:5]), axis=1)
+        values, _, info = explained(skops_bytes(estimator), npy(samples.x[:5]), npy(samples.x[50:60]))
+        assert (info.explains, info.outputs) == ("probability", ["0: 0", "0: 1", "1: 0", "1: 1", "1: 2"])
+        np.testing.assert_allclose(values.sum(axis=1) + info.base_values, own, rtol=0, atol=1e-9)
 
 
 def test_a_pipeline_that_picks_columns_by_name(samples):
