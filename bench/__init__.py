@@ -8,4 +8,5 @@
 - `throughput`, `latency`, `memory`: the service over HTTP (`service`), large jobs, small jobs, resident memory.
 - `tiny_jobs`: many tiny jobs from many `clients`, beside RQ (`rq_service`).
 - `sandbox`: one row with the sandbox and without it, in pairs.
+- `notebook`: one large job through the client, beside curl (`--only client`).
 """

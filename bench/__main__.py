@@ -12,14 +12,14 @@ from typing import NamedTuple
 
 import click
 
-from bench import kernels, latency, memory, sandbox, table, throughput, tiny_jobs
+from bench import kernels, latency, memory, notebook, sandbox, table, throughput, tiny_jobs
 from bench.document import written
 from bench.machine import described
 from bench.table import Line
 from bench.tasks import MEASURED, Kind
 from cli.processes import ROOT
 
-PARTS = ("one-core", "all-cores", "throughput", "latency", "memory", "tiny", "sandbox")
+PARTS = ("one-core", "all-cores", "throughput", "latency", "memory", "tiny", "sandbox", "client")
 TREES = MEASURED[Kind.VALUES]
 
 
@@ -29,6 +29,7 @@ class Sizes(NamedTuple):
     training_rows: int = 10_000
     rows: int = 20_000
     big_rows: int = 2_000_000
+    client_rows: int = notebook.ROWS
     few_rows: int = 500
     rounds: int = 3
     repeats: int = 30
@@ -42,6 +43,7 @@ QUICK = Sizes(
     training_rows=1_000,
     rows=2_000,
     big_rows=5_000,
+    client_rows=2_000,
     few_rows=64,
     rounds=1,
     repeats=3,
@@ -113,6 +115,8 @@ def _measured(part: str, directory: Path, models: tuple[str, ...], sizes: Sizes)
             return latency.measure(directory, models, repeats=sizes.repeats)
         case "tiny":
             return tiny_jobs.measure(directory, sizes.jobs)
+        case "client":
+            return notebook.measure(directory, rows=sizes.client_rows, rounds=sizes.rounds)
         case "sandbox":
             return sandbox.measure(directory, pairs=sizes.pairs)
     return memory.measure(directory, rows=sizes.rows, big_rows=sizes.big_rows)

@@ -39,3 +39,12 @@ def test_the_service_is_measured(tmp_path: Path) -> None:
     ended = bench("--only", "memory", "--write", str(tmp_path / "page.md"))
     assert ended.returncode == 0, ended.stderr
     assert {cells[1] for cells in rows(tmp_path / "page.md")} == {"web", "supervisor", "children"}
+
+
+@pytest.mark.slow
+def test_the_client_is_measured_beside_curl(tmp_path: Path) -> None:
+    ended = bench("--model", "xgboost", "--only", "client", "--write", str(tmp_path / "page.md"))
+    assert ended.returncode == 0, ended.stderr
+    client, curl = rows(tmp_path / "page.md")
+    assert (client[1], curl[1]) == ("client", "curl, NPY")
+    assert float(client[6]) == 0
