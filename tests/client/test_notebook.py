@@ -42,6 +42,7 @@ def check_job(cell: Any) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(240)
 def test_pictures_are_those_of_shap_alone(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SHAP_SUPERVISOR_URL", url)
     notebook = nbformat.read(NOTEBOOK, as_version=4)
@@ -60,6 +61,7 @@ def test_pictures_are_those_of_shap_alone(url: str, monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(240)
 def test_a_service_of_its_own_stops_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SHAP_SUPERVISOR_URL", raising=False)
     notebook = nbformat.read(NOTEBOOK, as_version=4)
