@@ -1,4 +1,5 @@
-"""Whether a body may come in, and how it comes: room in the store, memory of this process, and patience.
+"""Whether a body may come in, and how it comes: room in the store, memory of this process, and patience; and how many
+may go out at once.
 
 Used in the web process. Does not read bodies (see `multipart_body` and `json_body`) nor write them (see `submission`).
 """
@@ -26,6 +27,10 @@ AHEAD_BYTES = CHECK_BYTES + 2 * BATCH_BYTES
 """What of an upload of unknown length may come until the next time: and what this process holds of it."""
 MEMORY_BYTES = 12 * 1024 * 1024
 """What the bodies on their way in may take of this process together."""
+READERS_BYTES, READER_BYTES = 12 * 1024 * 1024, 384 * 1024
+"""The same of the values on their way out, and of those for one reader: a piece, and its text."""
+READER_WAIT_S, READERS_WAITING = 40.0, 256
+"""Longer than a reader who has stopped reading is waited for: see `door`."""
 WAIT_S = 10.0
 """How long a body waits outside for its turn; its sender is held up by TCP meanwhile."""
 MOST_WAITING = 32
@@ -34,18 +39,20 @@ LEAST_BYTES_PER_S = 1024.0
 
 
 class Turns:
-    """Shares out MEMORY_BYTES, first come, first served."""
+    """Shares out so many bytes, first come, first served."""
 
-    def __init__(self, total: int = MEMORY_BYTES) -> None:
+    def __init__(self, total: int = MEMORY_BYTES, *, wait_s: float = WAIT_S, most_waiting: int = MOST_WAITING) -> None:
         self._free = total
         self._total = total
+        self._wait_s = wait_s
+        self._most_waiting = most_waiting
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
 
     @asynccontextmanager
     async def take(self, size: int) -> AsyncIterator[None]:
-        """Raises Busy when it is not its turn in WAIT_S, or too many wait already."""
+        """Raises Busy when it is not its turn in time, or too many wait already."""
         size = min(size, self._total)
-        if len(self._waiting) >= MOST_WAITING:
+        if len(self._waiting) >= self._most_waiting:
             raise Busy
         if self._waiting or size > self._free:
             await self._wait(size)
@@ -61,7 +68,7 @@ class Turns:
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append((size, turn))
         try:
-            async with asyncio.timeout(WAIT_S):
+            async with asyncio.timeout(self._wait_s):
                 await turn
         except BaseException as error:
             if turn.done() and not turn.cancelled():  # its turn came together with its end
@@ -133,6 +140,8 @@ class Admission:
 
     def __init__(self, redis: RedisClient, *, silence_s: float, stored_share: float = STORED_SHARE) -> None:
         self._turns = Turns()
+        self.readers = Turns(READERS_BYTES, wait_s=READER_WAIT_S, most_waiting=READERS_WAITING)
+        """Of values that are streamed."""
         self._fullness = Fullness(redis, stored_share=stored_share)
         self._silence_s = silence_s
 

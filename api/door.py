@@ -9,15 +9,13 @@ handler reads: see `admission`.
 """
 
 import asyncio
-from http import HTTPStatus
 from typing import Any, cast
 
 import httptools
 import structlog
-from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from api.problems import respond
+from api.line import Flow, Line, as_bytes, bound_unsent
 from jobs.errors import HeadTooLarge, MalformedRequest, Problem, SlowHead, TooManyConnections, UrlTooLong
 
 HEAD_BYTES = 32 * 1024
@@ -28,7 +26,13 @@ HEAD_S = 15.0
 AHEAD = 8
 """Requests that may be understood before the one that comes before them is answered; the rest waits, unread."""
 CONNECTIONS = 256
-"""Beyond it the one that has waited longest for a head goes; where all have work, the new one is refused."""
+"""Beyond it the one that has waited longest for a head goes, else for its reader; where all have work, the new one is
+refused.
+"""
+STALL_S, STALL_BYTES = 30.0, 16 * 1024
+"""An answer of which fewer bytes are taken in that time is given up,"""
+UNREAD_BYTES = 12 * 1024 * 1024
+"""and, where answers that wait for their readers are more than this together, that of who has waited longest."""
 LINGER_S, LINGER_SILENCE_S = 60.0, 10.0
 LINGER_BYTES = 1024 * 1024 * 1024
 """What is dropped after an answer takes so long, keeps silent so long, and has so many bytes at most."""
@@ -57,12 +61,16 @@ class Door(HttpToolsProtocol):
         self._timer: asyncio.TimerHandle | None = None
         self._since = 0.0
         """When it began to wait for a head, or to linger."""
+        self._stalled_since: float | None = None
+        """The other side does not read."""
+        self._stall_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         self._socket = transport
-        line = cast(asyncio.Transport, _Line(transport, self._hang_up))
+        bound_unsent(transport)
+        line = cast(asyncio.Transport, Line(transport, self._hang_up))
         super().connection_made(line)
-        self.flow = self._flow = _Flow(line)
+        self.flow = self._flow = Flow(line)
         self._since = self.loop.time()
         self._set_timer(HEAD_S, self._head_is_late)
         if len(self.connections) > CONNECTIONS:
@@ -70,7 +78,21 @@ class Door(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._set_timer(None)
+        self.resume_writing()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """The other side does not take what it has asked for."""
+        super().pause_writing()
+        self._stalled_since = self.loop.time()
+        self._relieve()
+        self._watch_reader()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._stalled_since = None
+        if self._stall_timer:
+            self._stall_timer.cancel()
 
     def data_received(self, data: bytes) -> None:
         self._unset_keepalive_if_required()
@@ -234,7 +256,7 @@ class Door(HttpToolsProtocol):
             if self.cycle.response_started:
                 self._socket.abort()
                 return
-        self.transport.write(_as_bytes(problem, self.server_state.default_headers))
+        self.transport.write(as_bytes(problem, self.server_state.default_headers))
         self._receiving = True  # nobody knows where it ends
         self.transport.close()
 
@@ -269,12 +291,37 @@ class Door(HttpToolsProtocol):
     def _make_room(self) -> None:
         others = (other for other in cast("set[Door]", self.connections) if other is not self)
         idle = [other for other in others if other.waiting or other._lingering]
-        if not idle:
+        longest = min(idle, key=lambda other: other._since, default=None) or next(iter(self._stalled()), None)
+        if longest is None:
             self._refuse(TooManyConnections(limit=CONNECTIONS))
             return
-        longest = min(idle, key=lambda other: other._since)
         self.connections.discard(longest)  # it is told of its end only after others may have come
         longest._socket.abort()
+
+    def _watch_reader(self) -> None:
+        self._stall_timer = self.loop.call_later(STALL_S, self._look_at_reader, self._socket.get_write_buffer_size())
+
+    def _look_at_reader(self, before: int) -> None:
+        if before - self._socket.get_write_buffer_size() < STALL_BYTES:
+            self._socket.abort()
+        else:
+            self._watch_reader()
+
+    def _stalled(self) -> "list[Door]":
+        """Other connections whose readers do not read, the longest first."""
+        others = (other for other in cast("set[Door]", self.connections) if other is not self)
+        return sorted(
+            (other for other in others if other._stalled_since is not None), key=lambda other: other._stalled_since or 0
+        )
+
+    def _relieve(self) -> None:
+        stalled = self._stalled()
+        held = sum(other._socket.get_write_buffer_size() for other in (self, *stalled))
+        for other in stalled:
+            if held <= UNREAD_BYTES:
+                return
+            held -= other._socket.get_write_buffer_size()
+            other._socket.abort()
 
     def _set_timer(self, seconds: float | None, *call: Any) -> None:
         """In place of the one that was set."""
@@ -283,46 +330,5 @@ class Door(HttpToolsProtocol):
         self._timer = None if seconds is None else self.loop.call_later(seconds, *call)
 
 
-class _Line:
-    """The transport as uvicorn sees it: closing it is for `Door` to do."""
-
-    def __init__(self, transport: asyncio.Transport, hang_up: Any) -> None:
-        self._transport = transport
-        self._hang_up = hang_up
-        self._closed = False
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._transport, name)
-
-    def is_closing(self) -> bool:
-        return self._closed or self._transport.is_closing()
-
-    def write(self, data: bytes) -> None:
-        """A handler hears a moment later that the other side has gone; until then uvloop's transport would raise."""
-        if not self._transport.is_closing():
-            self._transport.write(data)
-
-    def close(self) -> None:
-        self._closed = True
-        self._hang_up()
-
-
-class _Flow(FlowControl):
-    """Reads nothing while it is shut, whatever a handler asks for."""
-
-    shut = False
-
-    def resume_reading(self) -> None:
-        if not self.shut:
-            super().resume_reading()
-
-
 def _too_large(field: str, limit: int, unit: str) -> HeadTooLarge:
     return HeadTooLarge(field=field, limit=limit, unit=unit)
-
-
-def _as_bytes(problem: Problem, default_headers: list[tuple[bytes, bytes]]) -> bytes:
-    response = respond(problem)
-    headers = [*default_headers, *response.raw_headers, (b"connection", b"close")]
-    status = f"HTTP/1.1 {problem.status} {HTTPStatus(problem.status).phrase}".encode()
-    return b"\r\n".join([status, *(b"%b: %b" % header for header in headers), b"", bytes(response.body)])

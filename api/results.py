@@ -11,8 +11,10 @@ from typing import Any
 import structlog
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from api import columnar, negotiation, parameters, streaming
+from api.admission import READER_BYTES, Turns
 from api.auth import Realm
 from api.columnar import Frames
 from api.parameters import Flag
@@ -145,7 +147,23 @@ async def respond(request: Request, job: Job, media_type: str) -> Response:
     if job.ended and not await store.results.exist(job.job_id):
         raise _expired(store, job.job_id)
     more = None if job.ended else streaming.more_of(house, job.job_id)
-    return StreamingResponse(await begun(_body(house, table, writer, more)), headers=headers, media_type=media_type)
+    values = _body(house, table, writer, more)
+    return ResultStream(house.admission.readers, values, headers=headers, media_type=media_type)
+
+
+class ResultStream(StreamingResponse):
+    """Values that are sent when it is their turn: until then nothing of them is in this process."""
+
+    def __init__(self, readers: Turns, values: AsyncIterator[bytes], **how: Any) -> None:
+        super().__init__(values, **how)
+        self._readers = readers
+        self._values = values
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Raises Busy, and what the first of the values is refused for."""
+        async with self._readers.take(READER_BYTES):
+            self.body_iterator = await begun(self._values)
+            await super().__call__(scope, receive, send)
 
 
 async def _whole(house: Resources, table: Table, writer: Writer) -> bytes:

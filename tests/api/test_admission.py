@@ -231,8 +231,7 @@ class TestTurns:
         await waiting
 
     async def test_who_gives_up_is_not_missed(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("api.admission.WAIT_S", 0.01)
-        turns = Turns(total=1)
+        turns = Turns(total=1, wait_s=0.01)
         async with turns.take(1):
             with pytest.raises(Busy):
                 await self.take(turns)
@@ -242,8 +241,7 @@ class TestTurns:
         await self.take(turns)
 
     async def test_more_than_may_wait_are_sent_away_at_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("api.admission.MOST_WAITING", 2)
-        turns = Turns(total=1)
+        turns = Turns(total=1, most_waiting=2)
         async with turns.take(1):
             waiting = [asyncio.create_task(self.take(turns)) for _ in range(2)]
             await asyncio.sleep(0)

@@ -6,7 +6,7 @@ import socket
 import pytest
 import uvloop
 
-from api import door
+from api.line import Line
 
 
 def test_an_answer_to_who_has_just_gone_is_dropped() -> None:
@@ -20,7 +20,7 @@ def test_an_answer_to_who_has_just_gone_is_dropped() -> None:
             await asyncio.sleep(0)
             with pytest.raises(RuntimeError):
                 transport.write(b"HTTP/1.1 200 OK")
-            door._Line(transport, None).write(b"HTTP/1.1 200 OK")
+            Line(transport, None).write(b"HTTP/1.1 200 OK")
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(answer_after_the_end())
