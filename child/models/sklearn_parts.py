@@ -25,6 +25,7 @@ from shaptrees.arrays import LEAF
 from shaptrees.readers.checks import BadTree, check_range, check_tree
 
 _BITSET_WORDS = 8
+_CATEGORIES = 256
 THREADS = ("n_jobs", "_n_threads")
 COEFFICIENTS = ("coef_", "intercept_", "coefs_", "intercepts_", "dual_coef_", "_dual_coef_", "_intercept_", "constant_")
 
@@ -136,11 +137,25 @@ def _check_bagging(bagging: Any) -> None:
 
 
 def _check_histogram(booster: Any) -> None:
+    _check_mapper(booster._bin_mapper, booster)
     for members in booster._predictors:
         if len(members) != booster.n_trees_per_iteration_:
             raise BadTree(f"{len(members)} trees a round, not {booster.n_trees_per_iteration_}")
         for predictor in members:
             _check_predictor(predictor, booster)
+
+
+def _check_mapper(mapper: Any, booster: Any) -> None:
+    """What a split on categories looks up: of each feature whether it has some, and which, as bits of a set."""
+    flags = np.asarray(mapper.is_categorical_, dtype=bool)
+    if flags.shape != (booster.n_features_in_,) or len(mapper.bin_thresholds_) != len(flags):
+        raise BadTree(f"bins of {flags.size} features for {booster.n_features_in_}")
+    if not np.array_equal(np.flatnonzero(flags), np.flatnonzero(_categorical(booster))):
+        raise BadTree("bins of other features with categories")
+    for feature in np.flatnonzero(flags):
+        known = np.asarray(mapper.bin_thresholds_[feature], dtype=np.float64)
+        if not ((known >= 0) & (known < _CATEGORIES)).all():
+            raise BadTree(f"a category that is no number from 0 to {_CATEGORIES - 1}")
 
 
 def _check_predictor(predictor: TreePredictor, booster: Any) -> None:

@@ -160,6 +160,27 @@ def test_trees_of_sizes_that_their_arrays_do_not_have_are_refused(samples, name)
     assert refusal(crafted).code == "unreadable_model"
 
 
+def negative_category(mapper) -> None:
+    mapper.bin_thresholds_[0] = np.array([-1.0, 2.0])
+
+
+def fewer_features(mapper) -> None:
+    mapper.is_categorical_ = mapper.is_categorical_[:1]
+
+
+def other_features(mapper) -> None:
+    mapper.is_categorical_ = mapper.is_categorical_[::-1].copy()
+
+
+@pytest.mark.parametrize("broken", [negative_category, fewer_features, other_features])
+def test_bins_that_scikit_learn_would_look_up_beside_them_are_refused(samples, broken):
+    x = np.abs(np.round(samples.x))
+    model = HistGradientBoostingRegressor(max_iter=2, categorical_features=[1]).fit(x, samples.number)
+    explained(skops_bytes(model), npy(x[:2]))
+    broken(model._bin_mapper)
+    assert refusal(skops_bytes(model)).code == "unreadable_model"
+
+
 def test_what_is_left_out_of_the_list_is_named(samples):
     model = make_pipeline(SplineTransformer(), LinearRegression()).fit(samples.x, samples.number)
     assert "BSpline" in refusal(skops_bytes(model)).message
