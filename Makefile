@@ -73,7 +73,7 @@ chaos: $(VENV)/.installed-dev
 	@$(BIN)/python -m chaos --seconds $(SECONDS) --seed $(SEED) $(if $(FAULTS),--faults $(FAULTS))
 
 fuzz: $(VENV)/.installed-fuzz
-	@$(BIN)/python -m fuzz --seed $(SEED) $(if $(INPUTS),--inputs $(INPUTS),--seconds $(SECONDS))
+	@PYTHONPATH=$(CURDIR)/$(VENV)/dask PYTHONHASHSEED=0 $(BIN)/python -m fuzz --seed $(SEED) $(if $(INPUTS),--inputs $(INPUTS),--seconds $(SECONDS))
 
 models: $(VENV)/.installed-dev
 	@$(BIN)/python -m crosscheck --models $(MODELS) --seed $(SEED) --files $(FILES) --write docs/models.md

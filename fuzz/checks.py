@@ -20,6 +20,7 @@ CATEGORIES = (
     "bad problem",
     "stuck job",
     "unnamed end",
+    "crashed",
     "refused though valid",
     "stalled",
     "too large",
@@ -33,6 +34,8 @@ ANNOUNCED = frozenset({"busy", "storage_full", "too_many_connections", "memory_c
 """Codes of 503 and 507 that a client is told to expect."""
 UNNAMED = frozenset({"raised", "internal", "supervisor_lost", "unknown"})
 """Ends of a job that name no cause: somebody forgot one."""
+CATBOOST = b"CBM1"
+"""A file that its library alone reads, and may die of."""
 _ERRORS = re.compile(r'Traceback|"level": "(?:critical|error)"|"exception":|AddressSanitizer|Fatal Python error')
 
 
@@ -65,6 +68,8 @@ def check_job(sent: Input, job: dict[str, Any], findings: Findings) -> None:
         findings.add("stuck job", f"{label} {json.dumps(job)[:1000]}")
     elif error.get("code") in UNNAMED or "Traceback" in said:
         findings.add("unnamed end", f"{label} {said}")
+    elif error.get("code") == "crashed" and CATBOOST not in sent.raw:
+        findings.add("crashed", f"{label} {said}")
     elif sent.must_finish and job["status"] == JobState.FAILED:
         findings.add("refused though valid", f"{label} {said}")
 

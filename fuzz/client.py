@@ -20,7 +20,8 @@ ANSWER_S = 40.0
 PATIENCE_S = 1.0
 """For what is no request: its sender does not wait for the door to lose patience."""
 END_S = 90.0
-LOOK_S = 0.1
+FIRST_LOOK_S, LONGEST_LOOK_S = 0.05, 1.0
+"""Pauses between two looks at a job, each twice as long as the one before: looking must not be most of the load."""
 STREAM_S = 2.0
 """As much of a stream as shows that it flows."""
 EVENTS = "text/event-stream"
@@ -106,7 +107,7 @@ class Client:
     async def followed(self, job_id: str) -> dict[str, Any]:
         """The job once it has ended; as it stands where no job at all has ended for too long."""
         self.jobs["LATEST-JOB"] = job_id
-        begun = asyncio.get_running_loop().time()
+        begun, pause_s = asyncio.get_running_loop().time(), FIRST_LOOK_S
         while True:
             job = (await self.get(f"/jobs/{job_id}")).document
             if job.get("status") in ENDED:
@@ -115,7 +116,8 @@ class Client:
                 return job
             if asyncio.get_running_loop().time() > max(begun, self._last_end) + END_S:
                 return job
-            await asyncio.sleep(LOOK_S)
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, LONGEST_LOOK_S)
 
     async def _exchange(self, raw: bytes, within_s: float) -> Answer:
         reader, writer = await asyncio.open_connection(LOCAL, self._port)

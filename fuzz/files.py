@@ -11,9 +11,9 @@ import zipfile
 from collections.abc import Callable
 from typing import Any
 
-from fuzz import ubjson
+from fuzz import binary_tables, ubjson
 from fuzz.damage import INTEGERS, TEXTS, Draw, in_bytes, in_document, in_lines, in_words
-from fuzz.samples import as_json
+from fuzz.tables import as_json
 from shaptrees.readers import ubjson as ubjson_reader
 
 Damage = Callable[[Draw, bytes], bytes]
@@ -156,6 +156,16 @@ def comma_separated(draw: Draw, raw: bytes) -> bytes:
     return found.replace(b",", draw.choice((b";", b"\t", b",,"))) if draw.random() < 0.1 else found
 
 
+def json_lines(draw: Draw, raw: bytes) -> bytes:
+    """Records or lists, one on each line: lines as such, or one of the documents."""
+    lines = raw.decode().split("\n")
+    if draw.random() < 0.5:
+        return "\n".join(in_lines(draw, lines, lambda line: in_words(draw, line, ":"))).encode("utf-8", "replace")
+    at = draw.randrange(len(lines))
+    lines[at] = as_json(in_document(draw, json.loads(lines[at]))).decode()
+    return "\n".join(lines).encode()
+
+
 def blind(draw: Draw, raw: bytes) -> bytes:
     return in_bytes(draw, raw)
 
@@ -168,4 +178,8 @@ FORMATS: dict[str, Damage] = {
     "skops": skops_archive,
     "npy": numpy_array,
     "csv": comma_separated,
+    "lines": json_lines,
+    "parquet": binary_tables.parquet,
+    "arrow": binary_tables.arrow,
+    "xlsx": binary_tables.xlsx,
 }

@@ -11,11 +11,12 @@ from urllib.parse import quote
 
 import msgspec
 
-from fuzz import messages
+from fuzz import messages, packing
 from fuzz.damage import INTEGERS, TEXTS, Draw, drawn, in_document, value_like
 from fuzz.files import damaged
 from fuzz.messages import JSON, MULTIPART, Headers, Part
-from fuzz.samples import Sample, Samples, as_json
+from fuzz.samples import Sample, Samples
+from fuzz.tables import as_json
 
 JOBS = ("FINISHED-JOB", "FAILED-JOB", "CANCELLED-JOB", "LATEST-JOB")
 """Placeholders in targets."""
@@ -79,25 +80,26 @@ def _submission(draw: Draw, parts: list[Part]) -> bytes:
     return messages.request("POST", "/analyze", headers, messages.multipart(parts))
 
 
-def _parts(draw: Draw, samples: Samples, sample: Sample) -> list[Part]:
+def _parts(draw: Draw, sample: Sample) -> list[Part]:
     """What is accepted, in one of the formats."""
-    rows = draw.choice((samples.csv, samples.npy, as_json(samples.document), as_json(samples.rows)))
-    parts = [Part("model", sample.model), Part("data", rows)]
+    parts = [Part("model", sample.model), Part("data", draw.choice(sample.tables).raw)]
     if sample.needs_background or draw.random() < 0.1:
-        parts.append(Part("background", samples.npy))
+        parts.append(Part("background", draw.choice(sample.tables).raw))
     return parts
 
 
 def _model(draw: Draw, samples: Samples, _: Document) -> bytes:
     sample = draw.choice(samples.models)
-    model, *others = _parts(draw, samples, sample)
+    model, *others = _parts(draw, sample)
     return _submission(draw, [model._replace(content=damaged(draw, sample.format, sample.model)), *others])
 
 
 def _rows(draw: Draw, samples: Samples, _: Document) -> bytes:
     """Of `data`, or of `background`."""
-    model, data, *_rest = _parts(draw, samples, draw.choice(samples.models))
-    kind, rows = draw.choice((("csv", samples.csv), ("npy", samples.npy), ("json", as_json(samples.document))))
+    sample = draw.choice(samples.models)
+    model, data, *_rest = _parts(draw, sample)
+    kind = draw.choice(sorted({table.format for table in sample.tables}))
+    rows = draw.choice([table.raw for table in sample.tables if table.format == kind])
     broken = Part(draw.choice(("data", "data", "background")), damaged(draw, kind, rows))
     return _submission(draw, [model, broken] if broken.name == "data" else [model, data, broken])
 
@@ -110,7 +112,7 @@ def _expected(draw: Draw, samples: Samples, _: Document) -> bytes:
         "npy": samples.npy,
     }
     kind = draw.choice(list(formats))
-    return _submission(draw, [*_parts(draw, samples, sample), Part("expected", damaged(draw, kind, formats[kind]))])
+    return _submission(draw, [*_parts(draw, sample), Part("expected", damaged(draw, kind, formats[kind]))])
 
 
 def _odd_options(draw: Draw) -> Document:
@@ -122,7 +124,7 @@ def _odd_options(draw: Draw) -> Document:
 def _options(draw: Draw, samples: Samples, _: Document) -> bytes:
     options: Any = _odd_options(draw)
     text = as_json(options if draw.random() < 0.8 else in_document(draw, options))
-    parts = _parts(draw, samples, draw.choice(samples.models))
+    parts = _parts(draw, draw.choice(samples.models))
     return _submission(draw, [*parts, Part("options", text, None)])
 
 
@@ -137,7 +139,7 @@ def _json_body(draw: Draw, samples: Samples, _: Document) -> bytes:
 
 
 def _multipart(draw: Draw, samples: Samples, _: Document) -> bytes:
-    parts = [*_parts(draw, samples, draw.choice(samples.models)), Part("options", as_json(OPTIONS), None)]
+    parts = [*_parts(draw, draw.choice(samples.models)), Part("options", as_json(OPTIONS), None)]
     length = draw.choice((None, None, None, None, "1", "99", "-1", "1e3", str(2**63)))
     body = messages.damaged_multipart(draw, parts)
     return messages.request("POST", "/analyze", [("Content-Type", MULTIPART)], body, length=length)
@@ -149,12 +151,32 @@ def _registered(draw: Draw, samples: Samples, _: Document) -> bytes:
     if draw.random() < 0.5:
         model = sample.model if draw.random() < 0.6 else damaged(draw, sample.format, sample.model)
         return messages.request("PUT", f"/models/{name}", [], model)
-    return _submission(draw, [Part("model_id", name.encode(), None), *_parts(draw, samples, sample)[1:]])
+    return _submission(draw, [Part("model_id", name.encode(), None), *_parts(draw, sample)[1:]])
+
+
+def _packed(draw: Draw, samples: Samples, _: Document) -> bytes:
+    """A part, or the whole body, in gzip or Zstandard that is not quite right."""
+    parts = _parts(draw, draw.choice(samples.models))
+    if draw.random() < 0.6:
+        at = draw.randrange(len(parts))
+        parts[at] = parts[at]._replace(content=packing.damaged(draw, parts[at].content)[1])
+        return _submission(draw, parts)
+    encoding, body = packing.damaged(draw, messages.multipart(parts))
+    headers = [("Content-Type", MULTIPART), ("Content-Encoding", encoding)]
+    return messages.request("POST", "/analyze", headers, body)
 
 
 def _valid(draw: Draw, samples: Samples, _: Document) -> bytes:
+    """Now and then packed, in its parts or as a whole."""
     sample = draw.choice([sample for sample in samples.models if sample.name != "catboost json"])
-    return _submission(draw, _parts(draw, samples, sample))
+    parts = _parts(draw, sample)
+    if draw.random() < 0.2:
+        parts = [part._replace(content=packing.packed(draw, part.content)[1]) for part in parts]
+    if draw.random() < 0.8:
+        return _submission(draw, parts)
+    encoding, body = packing.packed(draw, messages.multipart(parts))
+    headers = [("Content-Type", MULTIPART), ("Content-Encoding", encoding)]
+    return messages.request("POST", "/analyze", headers, body)
 
 
 def _target(draw: Draw, document: Document) -> tuple[str, str]:
@@ -184,7 +206,7 @@ def _route(draw: Draw, _: Samples, document: Document) -> bytes:
 def _header(draw: Draw, samples: Samples, document: Document) -> bytes:
     if draw.random() < 0.5:
         return messages.request(*_target(draw, document), messages.odd_headers(draw))
-    body = messages.multipart(_parts(draw, samples, samples.models[0]))
+    body = messages.multipart(_parts(draw, samples.models[0]))
     headers = [*messages.odd_headers(draw, 2), ("Content-Type", MULTIPART)]
     return messages.request("POST", "/analyze", headers, body)
 
@@ -203,13 +225,14 @@ def _socket(draw: Draw, samples: Samples, document: Document) -> bytes:
 
 KINDS: dict[str, tuple[float, Callable[[Draw, Samples, Document], bytes]]] = {
     "model": (30, _model),
-    "rows": (14, _rows),
+    "rows": (20, _rows),
+    "packed": (6, _packed),
     "expected": (6, _expected),
     "options": (8, _options),
     "JSON body": (8, _json_body),
     "multipart": (8, _multipart),
     "registered": (4, _registered),
-    "valid": (2, _valid),
+    "valid": (4, _valid),
     "route": (9, _route),
     "header": (5, _header),
     "target": (2, _odd_target),

@@ -33,7 +33,7 @@ _PR_SET_CHILD_SUBREAPER, _CLONE_NEWNS, _MS_REC, _MS_PRIVATE = 36, 0x20000, 1 << 
 
 def environment(directory: Path) -> dict[str, str]:
     """Ours, with a place of its own for temporary files, and patience for nobody."""
-    kept = ("PATH", "HOME", "LANG", "LC_ALL", "VIRTUAL_ENV")
+    kept = ("PATH", "PYTHONPATH", "HOME", "LANG", "LC_ALL", "VIRTUAL_ENV")
     return {name: os.environ[name] for name in kept if name in os.environ} | {
         "TMPDIR": str(directory / "tmp"),
         "MODEL_CACHE_DIR": str(directory / "cache"),
@@ -41,6 +41,7 @@ def environment(directory: Path) -> dict[str, str]:
         "WORKER_SLOTS": "2",
         "CHUNK_TIMEOUT_S": "20",
         "UPLOAD_SILENCE_S": "2",
+        "MAX_UPLOAD_MB": "16",
         "CALLER_REQUESTS_PER_MINUTE": "0",
         "JOB_TTL_S": "600",
         "LOG_FORMAT": "json",

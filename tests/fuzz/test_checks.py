@@ -62,6 +62,7 @@ def test_what_is_no_request_needs_no_answer() -> None:
         ({"status": "started"}, "stuck job"),
         ({}, "stuck job"),
         ({"status": "failed", "error": {"code": "raised"}}, "unnamed end"),
+        ({"status": "failed", "error": {"code": "crashed"}}, "crashed"),
         ({"status": "failed", "error": {"code": "bad", "message": "Traceback"}}, "unnamed end"),
     ],
 )

@@ -1,5 +1,6 @@
 """What a seed gives: always the same, some of everything, and files that are read as far as they go."""
 
+import gzip
 import itertools
 import json
 import random
@@ -9,16 +10,20 @@ import pytest
 
 from api import openapi
 from api.app import OPERATIONS
-from fuzz import files, ubjson
+from fuzz import files, packing, thrift, ubjson
 from fuzz.inputs import KINDS, inputs
-from fuzz.samples import Sample, Samples, as_json
+from fuzz.samples import Sample, Samples
+from fuzz.tables import Table, as_json
+from fuzz.workbooks import workbook
 from shaptrees.readers import ubjson as reader
 
 ROWS = [[0.5, -1.0, 2.0, 3.0]] * 3
+CSV = b"a,b,c,d\n0.5,-1.0,2.0,3.0\n0.5,-1.0,2.0,3.0"
+TABLES = [Table("csv", CSV), Table("xlsx", workbook([["a", "b", "c", "d"], *ROWS]))]
 TREES = {"learner": {"trees": [[1, 2, 3], [0.5, 1.5]], "name": "a", "none": None, "yes": True, "large": 2**40}}
 SAMPLES = Samples(
     models=[
-        Sample(name=name, format=kind, model=raw, predictions=[1.0])
+        Sample(name=name, format=kind, model=raw, predictions=[1.0], tables=TABLES)
         for name, kind, raw in (
             ("xgboost", "json", as_json(TREES)),
             ("ubjson", "ubjson", ubjson.encode(TREES)),
@@ -59,15 +64,15 @@ def test_what_is_written_as_ubjson_is_read_again(value: object) -> None:
     assert json.dumps(found, default=lambda array: array.tolist()) == json.dumps(value)
 
 
-@pytest.mark.parametrize("kind", ["npy", "csv", "json", "ubjson", "lightgbm", "binary"])
+@pytest.mark.parametrize("kind", ["npy", "csv", "xlsx", "json", "ubjson", "lightgbm", "binary"])
 def test_a_damaged_file_is_another_one(kind: str) -> None:
     raw = {
         "npy": SAMPLES.npy,
-        "csv": SAMPLES.csv,
+        **{table.format: table.raw for table in TABLES},
         **{sample.format: sample.model for sample in SAMPLES.models},
     }[kind]
     found = [files.damaged(random.Random(number), kind, raw) for number in range(40)]
-    assert len(set(found)) > 30
+    assert len(set(found)) > 25
     assert sum(one == raw for one in found) < 5
 
 
@@ -78,3 +83,24 @@ def test_some_damage_is_far_behind_the_first_bytes() -> None:
         raw = files.numpy_array(random.Random(number), SAMPLES.npy)
         read += raw[:8] == b"\x93NUMPY\x01\x00" and np.dtype("<f8").str.encode() in raw[:100]
     assert read > 30
+
+
+def test_numbers_of_thrift_are_found_and_written() -> None:
+    """A structure with a number, a list of two, text, and a structure of one number, as Parquet's metadata has them."""
+    text = b"\x18\x05abcde"
+    raw = b"\x15\x80\x02" + b"\x19\x25\x02\x04" + text + b"\x1c\x16\x08\x00" + b"\x00" + b"rest"
+    found, end = thrift.places(raw, 0)
+    assert raw[end:] == b"rest"
+    assert [(place.number, place.depth) for place in found] == [(256, 1), (2, 1), (4, 1), (5, 1), (8, 2)]
+    assert all(thrift.varint(place.number) == raw[place.start : place.end] for place in found)
+    assert thrift.varint(5, 3) == b"\x85\x80\x00"
+    assert [thrift.zigzag(number) for number in (0, -1, 1, -2)] == [0, 1, 2, 3]
+
+
+def test_what_is_packed_is_what_it_was_and_what_is_damaged_mostly_not() -> None:
+    whole = {packing.packed(random.Random(number), CSV) for number in range(40)}
+    assert {name for name, _ in whole} == set(packing.ENCODINGS)
+    assert all(gzip.decompress(found) == CSV for name, found in whole if name == packing.GZIP)
+    found = [packing.damaged(random.Random(number), CSV) for number in range(60)]
+    assert max(len(body) for _, body in found) < 10 * 1024 * 1024
+    assert sum(entry in whole for entry in found) < 10

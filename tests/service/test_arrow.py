@@ -8,7 +8,6 @@ import json
 import os
 import subprocess
 import sys
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from textwrap import dedent
@@ -18,6 +17,7 @@ import numpy as np
 import pytest
 import xgboost
 
+from fuzz.workbooks import workbook
 from tests.service.conftest import Service, csv, running
 
 APART = Path(sys.prefix) / "dask"
@@ -31,24 +31,6 @@ MODEL = xgboost.train(
     {"nthread": 1, "max_depth": 3}, xgboost.DMatrix(X, X[:, 0] * X[:, 1] + X[:, 3], feature_names=COLUMNS), 10
 )
 RIGHT = MODEL.predict(xgboost.DMatrix(X, feature_names=COLUMNS), pred_contribs=True)[:, :-1]
-MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
-RELATED = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
-PACKAGE = "http://schemas.openxmlformats.org/package/2006"
-SHEET = "application/vnd.openxmlformats-officedocument.spreadsheetml"
-TYPES = (
-    f'<Types xmlns="{PACKAGE}/content-types"><Default Extension="rels"'
-    ' ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'
-    f'<Override PartName="/xl/workbook.xml" ContentType="{SHEET}.sheet.main+xml"/>'
-    f'<Override PartName="/xl/worksheets/sheet1.xml" ContentType="{SHEET}.worksheet+xml"/></Types>'
-)
-RELATIONS = (
-    f'<Relationships xmlns="{PACKAGE}/relationships">'
-    f'<Relationship Id="rId1" Type="{RELATED}/{{type}}" Target="{{target}}"/></Relationships>'
-)
-WORKBOOK = (
-    f'<workbook xmlns="{MAIN}" xmlns:r="{RELATED}">'
-    '<sheets><sheet name="rows" sheetId="1" r:id="rId1"/></sheets></workbook>'
-)
 WRITE = """
 import numpy as np, pyarrow as pa, pyarrow.parquet as pq
 x = np.load("x.npy")
@@ -90,26 +72,6 @@ print(json.dumps(found))
 """
 
 
-def write_xlsx(path: Path) -> None:
-    """The least that is a workbook."""
-    rows = [COLUMNS, *([None if np.isnan(cell) else float(cell) for cell in row] for row in X)]
-    sheet = "".join(f"<row>{''.join(map(cell, row))}</row>" for row in rows)
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
-        file.writestr("[Content_Types].xml", TYPES)
-        file.writestr("_rels/.rels", RELATIONS.format(type="officeDocument", target="xl/workbook.xml"))
-        file.writestr("xl/workbook.xml", WORKBOOK)
-        file.writestr("xl/_rels/workbook.xml.rels", RELATIONS.format(type="worksheet", target="worksheets/sheet1.xml"))
-        file.writestr(
-            "xl/worksheets/sheet1.xml", f'<worksheet xmlns="{MAIN}"><sheetData>{sheet}</sheetData></worksheet>'
-        )
-
-
-def cell(value: str | float | None) -> str:
-    if isinstance(value, str):
-        return f'<c t="inlineStr"><is><t>{value}</t></is></c>'
-    return "<c/>" if value is None else f"<c><v>{value!r}</v></c>"
-
-
 @pytest.fixture(scope="module")
 def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     found = tmp_path_factory.mktemp("arrow")
@@ -117,7 +79,8 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     env = {**os.environ, "PYTHONPATH": PATH}
     subprocess.run([sys.executable, "-c", dedent(WRITE)], cwd=found, env=env, check=True)
     (found / "rows.csv").write_bytes(csv(COLUMNS, X))
-    write_xlsx(found / "rows.xlsx")
+    rows = [[None if np.isnan(cell) else float(cell) for cell in row] for row in X]
+    (found / "rows.xlsx").write_bytes(workbook([COLUMNS, *rows]))
     return found
 
 
