@@ -36,7 +36,16 @@ CATEGORIES = (
 )
 ACCOUNT = keys.CALLER_PREFIX
 """Of the unnamed caller, who has sent everything."""
-PERMANENT = {keys.TOKEN, keys.JOBS, keys.OUTCOMES, keys.FAILURES, keys.SUPERVISORS, ACCOUNT, f"{ACCOUNT}:kept"}
+PERMANENT = {
+    keys.TOKEN,
+    keys.JOBS,
+    keys.OUTCOMES,
+    keys.HISTOGRAMS,
+    keys.FAILURES,
+    keys.SUPERVISORS,
+    ACCOUNT,
+    f"{ACCOUNT}:kept",
+}
 """Keys of the service as a whole, which stay without a TTL."""
 PROCESS_GRACE_S = 5.0
 ANSWER_S = 30.0

@@ -17,7 +17,8 @@ The house from the front door inwards:
 - `blobs`: bytes in pieces, in Redis or in `object_store`; `blob_location`: in which.
 - `store`: what callers do with jobs; `results`: the values they fetch; `registered`: models with a name.
 - `queue`: what supervisors do with chunks; `heartbeats`: that they are alive.
-- `overview` and `history`: what operators see; `audit`: contradictions in the store, and how they are repaired.
+- `overview`, `histograms` and `history`: what operators see; `audit`: contradictions in the store, and how they are
+  repaired.
 - `allocator` and `undumpable`: what a process that lives on asks of the C library and of the kernel.
 - `logs`: structured logging for every process; `version`: of this package.
 """

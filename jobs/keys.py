@@ -11,6 +11,7 @@
     shap:caller:<caller>:requests:<minute>  int  requests that web processes may take in it, expires
     shap:supervisors                zset    supervisor names by their last heartbeat
     shap:outcomes                   hash    attempts by outcome, over all jobs
+    shap:histograms                 hash    durations and peaks of attempts by bucket, see `histograms`
     shap:failures                   list    the last attempts that did not succeed, newest first
     shap:idempotency:[<caller>:]<key>  string  "<fingerprint> <job>"
     shap:sweep                      string  somebody has swept the object store lately, expires
@@ -45,6 +46,7 @@ TOKEN = f"{PREFIX}token"
 JOBS = f"{PREFIX}jobs"
 SUPERVISORS = f"{PREFIX}supervisors"
 OUTCOMES = f"{PREFIX}outcomes"
+HISTOGRAMS = f"{PREFIX}histograms"
 FAILURES = f"{PREFIX}failures"
 MODELS = f"{PREFIX}models"
 SWEEP = f"{PREFIX}sweep"

@@ -25,6 +25,9 @@ if redis.call('LLEN', K.pending) == 0 then leave_rotation() end
 local chunk = get_chunk(chunk_id)
 if not chunk then return nil end  -- its record is lost: `repair` ends such a job
 lease(chunk, ARGV[2], ARGV[4], draw_token(), tonumber(ARGV[3]))
+if state == 'queued' then
+  observe('queue_wait_seconds', math.max(0, now() - (tonumber(redis.call('HGET', K.job, 'created_at')) or now())))
+end
 local started = state == 'queued' and {'state', 'started', 'started_at', now()} or {}
 redis.call('HSET', K.job, 'served_at', now(), unpack(started))  -- for operators: see jobs/overview.py
 return {cjson.encode(chunk), redis.call('HGETALL', K.job), JOB_ID}

@@ -1,6 +1,6 @@
 -- Comes before every script on a job: names for its KEYS, the transition tables, and the steps that scripts share.
--- JOB_NEXT and CHUNK_NEXT are written in front of this from jobs/states.py, PIECE_BYTES from jobs/protocol.py, and the
--- keys that are not a job's, or what they begin with, from jobs/keys.py.
+-- JOB_NEXT and CHUNK_NEXT are written in front of this from jobs/states.py, PIECE_BYTES from jobs/protocol.py, BOUNDS
+-- from jobs/histograms.py, and the keys that are not a job's, or what they begin with, from jobs/keys.py.
 local K = {
   job = KEYS[1], chunks = KEYS[2], pending = KEYS[3], attempts = KEYS[4], values = KEYS[5], results = KEYS[6],
   partials = KEYS[7], ready = KEYS[8], leases = KEYS[9], token = KEYS[10], jobs = KEYS[11], outcomes = KEYS[12],
@@ -165,6 +165,26 @@ local function account(name)
   return tonumber(jobs or 0), tonumber(bytes or 0)
 end
 
+-- One observation of a histogram.
+local function observe(name, value)
+  local bucket = '+Inf'
+  for _, bound in ipairs(BOUNDS[name]) do
+    if value <= tonumber(bound) then
+      bucket = bound
+      break
+    end
+  end
+  redis.call('HINCRBY', HISTOGRAMS, name .. ':' .. bucket, 1)
+  redis.call('HINCRBYFLOAT', HISTOGRAMS, name .. ':sum', value)
+end
+
+local function observe_attempt(evidence)
+  if evidence.seconds then observe('chunk_seconds', evidence.seconds) end
+  if evidence.peak_bytes and (evidence.cap_bytes or 0) > 0 then
+    observe('peak_cap_ratio', evidence.peak_bytes / evidence.cap_bytes)
+  end
+end
+
 local function record_attempt(raw)
   local attempt = cjson.decode(raw)
   redis.call('RPUSH', K.attempts, raw)
@@ -174,6 +194,7 @@ local function record_attempt(raw)
     redis.call('LPUSH', K.failures, '{"job_id":"' .. JOB_ID .. '",' .. string.sub(raw, 2))  -- cjson would alter [] and digits
     redis.call('LTRIM', K.failures, 0, KEPT_FAILURES - 1)
   end
+  if attempt.evidence then observe_attempt(attempt.evidence) end
   local peak = attempt.evidence and attempt.evidence.peak_bytes
   if peak and peak > tonumber(redis.call('HGET', K.job, 'peak_bytes') or 0) then
     redis.call('HSET', K.job, 'peak_bytes', peak)

@@ -1,24 +1,22 @@
-"""/metrics as Prometheus reads it, and /openapi.json against the routes that there are."""
+"""/metrics as Prometheus reads it."""
 
-import re
-
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics
+from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient
 
+from jobs.outcomes import Evidence
 from jobs.records import JobError
 from tests.api.conftest import MakeClient
 from tests.api.player import Player
 
-SAMPLE = re.compile(r'^shap_supervisor_(\w+)(\{(\w+="(?:[^"\\]|\\.)*",?)+\})? (\S+)$')
 
-
-def samples(text: str) -> dict[str, float]:
-    found = {}
-    for line in text.splitlines():
-        if not line.startswith("# "):
-            match = SAMPLE.match(line)
-            assert match, line
-            found[match[1] + (match[2] or "")] = float(match[4])
-    return found
+def samples(text: str) -> dict[tuple[str, ...], float]:
+    """By name, without our prefix, and the values of its labels, which come by their names."""
+    return {
+        (sample.name.removeprefix("shap_supervisor_"), *sample.labels.values()): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
 
 
 def test_metrics(client: TestClient, player: Player, submitted: str) -> None:
@@ -29,20 +27,39 @@ def test_metrics(client: TestClient, player: Player, submitted: str) -> None:
     answer = client.get("/metrics")
     assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
     found = samples(answer.text)
-    assert found["jobs_ready"] == 0
-    assert found["chunks_leased"] == 1
-    assert found["leases_overdue"] == 0
-    assert found['attempts_total{outcome="refused"}'] == 1
-    assert found["supervisors"] == 1
-    assert found["web_resident_bytes"] > 1e6
-    assert found["redis_used_bytes"] > 1e5
+    assert found["jobs_ready",] == 0
+    assert found["chunks_leased",] == 1
+    assert found["leases_overdue",] == 0
+    assert found["attempts_total", "refused"] == 1
+    assert found["queue_wait_seconds_count",] == 2
+    assert found["supervisors",] == 1
+    assert found["web_resident_bytes",] > 1e6
+    assert found["redis_used_bytes",] > 1e5
+
+
+def test_attempts_are_counted_by_how_long_they_took_and_by_their_peak(
+    client: TestClient, player: Player, submitted: str
+) -> None:
+    player.fail(
+        submitted, JobError(code="bad", message="Bad."), evidence=Evidence(seconds=0.3, peak_bytes=80, cap_bytes=100)
+    )
+    found = samples(client.get("/metrics").text)
+    assert [found["chunk_seconds_bucket", le] for le in ("0.25", "0.5", "+Inf")] == [0, 1, 1]
+    assert found["chunk_seconds_sum",] == 0.3
+    assert [found["peak_cap_ratio_bucket", le] for le in ("0.7", "0.8", "1.0", "+Inf")] == [0, 1, 1, 1]
+
+
+def test_openmetrics_for_who_asks(client: TestClient, submitted: str) -> None:
+    answer = client.get("/metrics", headers={"Accept": "application/openmetrics-text; version=1.0.0"})
+    assert answer.headers["content-type"].startswith("application/openmetrics-text")
+    assert {family.name for family in openmetrics(answer.text)} >= {"shap_supervisor_attempts"}
 
 
 def test_labels_are_escaped(client: TestClient, player: Player) -> None:
     player.heartbeat(name='o"d\\d\n', rss_bytes=5, children=[{"pid": 8, "rss_bytes": 7}])
     found = samples(client.get("/metrics").text)
-    assert found[r'supervisor_resident_bytes{supervisor="o\"d\\d\n"}'] == 5
-    assert found[r'child_resident_bytes{supervisor="o\"d\\d\n",pid="8"}'] == 7
+    assert found["supervisor_resident_bytes", 'o"d\\d\n'] == 5
+    assert found["child_resident_bytes", "8", 'o"d\\d\n'] == 7
 
 
 def test_metrics_need_the_admin_token(make_client: MakeClient) -> None:
