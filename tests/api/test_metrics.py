@@ -1,13 +1,21 @@
 """/metrics as Prometheus reads it."""
 
+import json
+import re
+from pathlib import Path
+
+import promql_parser
+import yaml
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient
 
-from jobs.outcomes import Evidence
+from jobs.outcomes import Evidence, Outcome
 from jobs.records import JobError
 from tests.api.conftest import MakeClient
 from tests.api.player import Player
+
+DEPLOY = Path(__file__).parents[2] / "deploy"
 
 
 def samples(text: str) -> dict[tuple[str, ...], float]:
@@ -52,7 +60,8 @@ def test_attempts_are_counted_by_how_long_they_took_and_by_their_peak(
 def test_openmetrics_for_who_asks(client: TestClient, submitted: str) -> None:
     answer = client.get("/metrics", headers={"Accept": "application/openmetrics-text; version=1.0.0"})
     assert answer.headers["content-type"].startswith("application/openmetrics-text")
-    assert {family.name for family in openmetrics(answer.text)} >= {"shap_supervisor_attempts"}
+    families = openmetrics(answer.text)  # type: ignore[no-untyped-call]
+    assert {family.name for family in families} >= {"shap_supervisor_attempts"}
 
 
 def test_labels_are_escaped(client: TestClient, player: Player) -> None:
@@ -67,3 +76,18 @@ def test_metrics_need_the_admin_token(make_client: MakeClient) -> None:
     assert client.get("/metrics").status_code == 401
     assert client.get("/metrics", headers={"Authorization": "Bearer open"}).status_code == 403
     assert client.get("/metrics", headers={"Authorization": "Bearer all"}).status_code == 200
+
+
+def test_dashboard_and_alerts_ask_for_what_there_is(client: TestClient) -> None:
+    alerts = yaml.safe_load((DEPLOY / "prometheus/alerts.yaml").read_text())
+    dashboard = json.loads((DEPLOY / "grafana/shap-supervisor.json").read_text())
+    queries = [rule["expr"] for group in alerts["groups"] for rule in group["rules"]]
+    queries += [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
+    families = list(text_string_to_metric_families(client.get("/metrics").text))
+    known = {f"{family.name}_total" if family.type == "counter" else family.name for family in families}
+    known |= {sample.name for family in families for sample in family.samples}
+    assert len(queries) > 20
+    for query in queries:
+        promql_parser.parse(query)
+        assert set(re.findall(r"shap_supervisor_\w+", query)) <= known, query
+        assert set(re.findall(r'outcome="([^"]+)"', query)) <= set(Outcome), query
