@@ -30,6 +30,22 @@ What is explained, and by which explainer (permutation and kernel sample; all ot
 
 {kinds}
 
+## How many trees, and on which scale
+
+- XGBoost, stopped early (`best_iteration` in the file): the trees up to the best round, as the wrappers of
+  scikit-learn's kind and, since 1.4, `iteration_range=(0, best_iteration + 1)` predict; a plain `Booster.predict` takes
+  all of them. To explain these, delete the attribute: `booster.set_attr(best_iteration=None)`.
+- LightGBM, stopped early: all trees in the file. `save_model` and `model_to_string` write those up to
+  `best_iteration` unless they are told otherwise (`num_iteration=-1`); a skops file holds all, and the wrapper's own
+  `best_iteration_` counts.
+- CatBoost: all trees in the file; with `use_best_model` training has left the others out.
+- LightGBM `boosting=rf`: the mean over the trees, as `predict` gives it before its link. LightGBM's own `raw_score` and
+  `pred_contrib` are sums over the trees: divide them by the number of rounds to compare.
+- XGBoost's random forests (`num_parallel_tree`) and `dart`: as their booster adds them up; dropped trees have weights.
+
+Predictions that were made with another number of trees, sent along as `expected`, end the job as `expected_differs`:
+the cause `fewer_trees` says how many it were.
+
 ## Refusals
 
 {refusals}

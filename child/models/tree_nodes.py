@@ -36,6 +36,8 @@ def check(arguments: Any, state: Any) -> None:
         raise BadTree("a tree whose parts are no arrays")
     if classes.shape != (outputs,) or not outputs or classes.dtype.kind not in "iu" or classes.min() < 1:
         raise BadTree(f"classes of the shape {classes.shape} for {outputs} outputs")
+    if "missing_go_to_left" not in (nodes.dtype.names or ()):
+        raise BadTree("nodes that do not say where missing values go, as scikit-learn wrote them until 1.2")
     if nodes.shape != (count,) or not count or values.shape != (count, outputs, classes.max()):
         raise BadTree(f"nodes and values of the shapes {nodes.shape} and {values.shape} for {count} nodes")
 

@@ -13,7 +13,9 @@ from sklearn.ensemble import BaggingClassifier, IsolationForest, RandomForestCla
 from sklearn.linear_model import LogisticRegression
 from sklearn.tree import DecisionTreeClassifier
 
+from child.models import tree_nodes
 from shaptrees import TreeExplainer
+from shaptrees.readers.checks import BadTree
 from tests.child.support import explained, npy, refusal, skops_bytes
 from tests.child.test_versions import aged
 
@@ -74,6 +76,16 @@ def test_trees_that_hold_counts_of_classes(samples, wrap):
         tree.tree_.value[:] *= tree.tree_.weighted_n_node_samples[:, None, None]
     found = explained(aged(skops_bytes(estimator)), npy(samples.x[:5]), npy(samples.x[:9]))[0]
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12)
+
+
+def test_trees_that_do_not_say_where_missing_values_go(samples):
+    """Until 1.2: told as that, before scikit-learn makes one of them."""
+    tree = DecisionTreeClassifier(max_depth=3).fit(samples.x, samples.three).tree_
+    made_of, state = (tree.n_features, tree.n_classes, tree.n_outputs), tree.__getstate__()
+    tree_nodes.check(made_of, state)
+    state["nodes"] = state["nodes"][[name for name in state["nodes"].dtype.names if name != "missing_go_to_left"]]
+    with pytest.raises(BadTree, match=r"until 1\.2"):
+        tree_nodes.check(made_of, state)
 
 
 def test_rows_that_were_scaled_before_coefficients_came_by(samples):
