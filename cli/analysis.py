@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import click
 
 from cli.client import Client, Document
+from jobs.foreign import CONVERT
 from jobs.formats import DATA_FORMATS, MODEL_FORMATS
 from jobs.options import EXPLAINERS
 
@@ -47,8 +48,17 @@ class OptionPair(click.ParamType[tuple[str, Any]]):
             return name, text
 
 
+class ModelPath(click.Path):
+    """A model's file; of a directory it is said what makes a file of it."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if Path(value).is_dir():
+            self.fail(f"{value} is a directory: of one that MLflow wrote, {CONVERT} makes a file.", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 _OPTIONS = (
-    click.option("--model", type=EXISTING, help=f"Model file: {MODEL_FORMATS}."),
+    click.option("--model", type=ModelPath(exists=True, path_type=Path), help=f"Model file: {MODEL_FORMATS}."),
     click.option("--model-id", help="Instead of --model: a model that the service knows by this name."),
     click.option("--data", type=EXISTING, required=True, help=f"Rows to explain: {DATA_FORMATS}."),
     click.option("--background", type=EXISTING, help="Typical rows, for explainers that need a background."),

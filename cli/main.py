@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from cli import demo, doctor, info, job_commands, memory, pictures, repair, run, serving, verify
+from cli import convert, demo, doctor, info, job_commands, memory, pictures, repair, run, serving, verify
 from jobs.settings import InvalidSettings
 from jobs.version import VERSION
 
@@ -20,6 +20,7 @@ def cli() -> None:
     \b
     shap-supervisor demo        explain a real data set end to end
     shap-supervisor run ...     explain your own files, and stop again
+    shap-supervisor convert ... make a file that the service takes of a pickle
     shap-supervisor up          run the service here until Ctrl-C
     """
 
@@ -28,6 +29,7 @@ for command in (
     serving.up,
     demo.demo,
     run.run,
+    convert.convert,
     serving.worker,
     serving.web,
     job_commands.submit,

@@ -6,6 +6,8 @@ Used by `formats`, which knows the files that are read.
 import re
 import zlib
 
+CONVERT = "`shap-supervisor convert`"
+"""What makes of a file that is refused one that is not, for messages."""
 _UNPACK = "unpack it first"
 _ORIGINAL = "send the model that it was converted from"
 _NEURAL = "no framework of neural networks is read: shap.DeepExplainer explains it where it was made"
@@ -36,7 +38,7 @@ _TABLES = (
 _OLD_BINARY = rb"binf|bs64|.{136}[\x04-\x20]\0{7}[a-z]+:[a-z]+"
 """XGBoost's binary: numbers, and from the 136th byte on the length of the objective's name, and the name."""
 _MODELS = (
-    (_OLD_BINARY, f"XGBoost's old binary format (load it with XGBoost 3.0 or older, then, {_SAVE_JSON})"),
+    (_OLD_BINARY, f"XGBoost's old binary format ({CONVERT} with XGBoost 3.0 or older; or load it there, then, {_SAVE_JSON})"),
     (rb"\s*\[\s*\{\s*\"nodeid\"", f"a JSON dump of XGBoost, which lacks much of the model ({_SAVE_JSON})"),
     (
         rb"\s*(booster\[\d+\]:\s+)?\d+:(\[|leaf=)",
@@ -55,7 +57,7 @@ _MODELS = (
     (rb"PK\x03\x04.{26}(metadata|config)\.json", f"a Keras file ({_NEURAL})"),
     (rb".{4}TFL3", f"a TensorFlow Lite file ({_NEURAL})"),
     (rb".{8}\{\"(__metadata__|[\w.]+\":\{\"dtype)", f"a safetensors file ({_NEURAL})"),
-    (rb"(.{0,300}\n)?flavors:\r?\n", "an MLmodel file of MLflow (send the model that lies beside it)"),
+    (rb"(.{0,300}\n)?flavors:\r?\n", f"an MLmodel file of MLflow ({CONVERT} makes a model of its directory)"),
     (rb"\s*\{\"class\":\"org\.apache\.spark", "a model of Spark (of XGBoost's and LightGBM's save the native booster)"),
     (rb"PK\x03\x04.{26}(\[Content_Types\]|xl/)", "an Excel workbook (are `model` and `data` swapped?)"),
     *_ANY,
@@ -74,6 +76,11 @@ def table(head: bytes) -> str:
 def model(head: bytes) -> str:
     """What they are instead of a model; empty where nothing is known."""
     return next((words for begins, words in _KNOWN_MODELS if begins.match(head)), "")
+
+
+def is_old_xgboost(head: bytes) -> bool:
+    """Whether XGBoost up to 3.0 wrote this, under a name that ends in neither .json nor .ubj."""
+    return bool(re.match(_OLD_BINARY, head, re.DOTALL))
 
 
 def is_of_r(head: bytes) -> bool:

@@ -277,8 +277,9 @@ class UnsupportedMediaType(Problem):
 
 
 class PickleRefused(Problem):
-    """{field} is a pickle (or joblib) file. Loading it runs code, so it is not accepted as an upload: save the model \
-as {supported} (`skops.io.dump` saves scikit-learn's), or let the operator place it in TRUSTED_MODEL_DIR."""
+    """{field} is a pickle (or joblib) file. Loading it runs code, so it is not accepted as an upload: \
+`shap-supervisor convert` makes of one that you trust one of {supported} (`skops.io.dump` saves scikit-learn's), or \
+let the operator place it in TRUSTED_MODEL_DIR."""
 
     code, status = "pickle_refused", 415
 
