@@ -38,7 +38,10 @@ _TABLES = (
 _OLD_BINARY = rb"binf|bs64|.{136}[\x04-\x20]\0{7}[a-z]+:[a-z]+"
 """XGBoost's binary: numbers, and from the 136th byte on the length of the objective's name, and the name."""
 _MODELS = (
-    (_OLD_BINARY, f"XGBoost's old binary format ({CONVERT} with XGBoost 3.0 or older; or load it there, then, {_SAVE_JSON})"),
+    (
+        _OLD_BINARY,
+        f"XGBoost's old binary format ({CONVERT} with XGBoost 3.0 or older; or load it there, then, {_SAVE_JSON})",
+    ),
     (rb"\s*\[\s*\{\s*\"nodeid\"", f"a JSON dump of XGBoost, which lacks much of the model ({_SAVE_JSON})"),
     (
         rb"\s*(booster\[\d+\]:\s+)?\d+:(\[|leaf=)",

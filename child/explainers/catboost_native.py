@@ -4,8 +4,6 @@ Used in full templates and their children. Does not cover a background, probabil
 symmetric (of which 1.2.10 gives wrong values for some grown by Lossguide): permutation does.
 """
 
-from typing import Any
-
 import numpy as np
 
 from child.explainers.subject import Subject
@@ -42,8 +40,14 @@ def _has_weights(model: Model) -> bool:
     """Asked for the base value with a row at either end of all splits: CatBoost makes up for weights that it has not
     with those of the rows that it explains.
     """
-    low, high = (_ask(model.estimator, np.full((1, model.n_features), far), "ShapValues") for far in (-FAR, FAR))
+    low, high = (_ask(model, _end(model, far), "ShapValues") for far in (-FAR, FAR))
     return bool(np.array_equal(low[..., -1], high[..., -1]))
+
+
+def _end(model: Model, far: float) -> Rows:
+    row = np.full((1, model.n_features), far)
+    row[:, list(model.words)] = 0.0
+    return row
 
 
 class CatBoostTrees:
@@ -56,11 +60,11 @@ class CatBoostTrees:
     asked_per_row = 0
 
     def __init__(self, model: Model, options: Options) -> None:
-        self._booster, self._features = model.estimator, model.n_features
+        self._model, self._features = model, model.n_features
         self._type = "ShapInteractionValues" if options.interactions else "ShapValues"
         self._axes = 2 if options.interactions else 1
         self.explains = "margin" if "margin" in model.outputs else "prediction"
-        raw = _ask(self._booster, np.zeros((1, self._features)), "ShapValues")
+        raw = _ask(model, np.zeros((1, self._features)), "ShapValues")
         self.base_values = [float(value) for value in np.ravel(raw[..., -1])]
         whole = model.outputs[self.explains]
         self.output = whole.first(len(self.base_values))
@@ -74,7 +78,7 @@ class CatBoostTrees:
     def explain(self, rows: Rows, first: int) -> Rows:  # noqa: ARG002
         """See `Explainer.explain`; does not depend on `first`."""
         raw = _ask(
-            self._booster, rows, self._type
+            self._model, rows, self._type
         )  # (rows[, outputs], features + 1[, features + 1]), the base value last
         inner = raw[..., :-1] if self._axes == 1 else raw[..., :-1, :-1]
         if raw.ndim == 1 + self._axes:
@@ -90,6 +94,6 @@ def _first_only(model: Model, names: list[str]) -> tuple[str, str]:
     )
 
 
-def _ask(booster: Any, rows: Rows, kind: str) -> Rows:
-    found = booster.get_feature_importance(catboost_model.pool(rows), type=kind, thread_count=1)
-    return np.asarray(found, dtype=np.float64)
+def _ask(model: Model, rows: Rows, kind: str) -> Rows:
+    asked = catboost_model.pool(rows, model.words)
+    return np.asarray(model.estimator.get_feature_importance(asked, type=kind, thread_count=1), dtype=np.float64)

@@ -1,16 +1,18 @@
 """CatBoost's own reading of its binary files, with one thread; the only reader there is of them here.
 
-Used in full templates. CatBoost is an optional extra, imported when a model of its kind comes. Does not cover models
-with categorical, text or embedding features. CatBoost verifies the file's structure; a file that takes the library down
-all the same takes its template down, which is a named cause.
+Used in full templates. CatBoost is an optional extra, imported when a model of its kind comes. Categories are for
+`catboost_words`; models with text or embedding features are not covered. CatBoost verifies the file's structure; a file
+that takes the library down all the same takes its template down, which is a named cause.
 """
 
 import json
+from collections.abc import Mapping
 from typing import Any, BinaryIO
 
 import numpy as np
 
 from child import memory
+from child.models import catboost_words
 from child.models.model import Model, Output, Rows, output
 from jobs.errors import MissingExtra, UnreadableModel, UnsupportedModel
 from jobs.formats import ModelFormat
@@ -22,7 +24,8 @@ HEAD_BYTES = 8
 RELATIVE_ERROR = 1e-9
 """Leaves and sums are in double precision."""
 _LOG_LINK = ("Poisson", "Tweedie", "LogLinQuantile")
-_OTHER_FEATURES = ("cat", "text", "embedding")
+NO_MISSING = ", and CatBoost takes none there: write what stood there in training, such as the word that `fillna` put"
+_OTHER_FEATURES = ("text", "embedding")
 
 
 def load(file: BinaryIO) -> Model:
@@ -61,29 +64,47 @@ def describe(booster: Any) -> Model:
     """A loaded booster as a Model. Raises UnsupportedModel."""
     for kind in _OTHER_FEATURES:
         if getattr(booster, f"get_{kind}_feature_indices")():
-            reason = f"it has {kind.replace('cat', 'categorical')} features; only numeric ones are supported"
+            reason = f"it has {kind} features; only numeric and categorical ones are supported"
             raise UnsupportedModel(model="CatBoost", reason=reason)
     names = [str(name) for name in booster.feature_names_]
     if not names or not booster.tree_count_:
         raise UnsupportedModel(model="CatBoost", reason="it has no features" if not names else "it has no trees")
-    loss = _loss(booster)
+    loss, words = _loss(booster), _categories(booster, len(names))
     return Model(
         family=FAMILY,
         name=f"CatBoost ({loss})" if loss else "CatBoost",
         estimator=booster,
         n_features=len(names),
         features=None if names == [str(index) for index in range(len(names))] else names,
-        outputs=_outputs(booster, loss, len(names)),
-        takes_missing=_takes_missing(booster, len(names)),
+        outputs=_outputs(booster, loss, len(names), words),
+        takes_missing=_takes_missing(booster, len(names), words),
         relative_error=RELATIVE_ERROR,
+        words=words,
     )
 
 
-def pool(rows: Rows) -> Any:
-    """Rows as CatBoost wants them, with one thread."""
+def pool(rows: Rows, words: Mapping[int, Any]) -> Any:
+    """Rows as CatBoost wants them, with one thread. Raises ValueError for a category that is missing."""
     import catboost
 
-    return catboost.Pool(np.ascontiguousarray(rows), thread_count=1)
+    if not words:
+        return catboost.Pool(np.ascontiguousarray(rows), thread_count=1)
+    mixed = rows.astype(object)
+    for place, own in words.items():
+        if np.isnan(rows[:, place]).any():
+            raise ValueError(f"a category of {own.name} is missing{NO_MISSING}")
+        mixed[:, place] = own.cells(rows[:, place])
+    return catboost.Pool(mixed, cat_features=list(words), thread_count=1)
+
+
+def _categories(booster: Any, width: int) -> dict[int, Any]:
+    import catboost
+
+    def ask(rows: Any) -> Any:
+        asked = catboost.Pool(rows, cat_features=booster.get_cat_feature_indices(), thread_count=1)
+        return booster.predict(asked, prediction_type="RawFormulaVal", thread_count=1)
+
+    return catboost_words.of(booster, width, ask)
 
 
 def _check_length(raw: bytes) -> None:
@@ -110,9 +131,9 @@ def _trained_with(booster: Any) -> dict[str, Any]:
         return {"loss_function": json.loads(said).get("type")} if said.startswith("{") else {}
 
 
-def _outputs(booster: Any, loss: str, n_features: int) -> dict[str, Output]:
+def _outputs(booster: Any, loss: str, n_features: int, words: Mapping[int, Any]) -> dict[str, Output]:
     def ask(kind: str) -> Any:
-        return lambda rows: booster.predict(pool(rows), prediction_type=kind, thread_count=1)
+        return lambda rows: booster.predict(pool(rows, words), prediction_type=kind, thread_count=1)
 
     margin = ask("RawFormulaVal")
     count = output(margin, []).call(np.zeros((1, n_features))).shape[1]
@@ -127,12 +148,14 @@ def _outputs(booster: Any, loss: str, n_features: int) -> dict[str, Output]:
     return {"prediction": output(margin, names)}
 
 
-def _takes_missing(booster: Any, n_features: int) -> bool:
-    """Asked with a row of nothing else: CatBoost refuses where training was told to forbid missing values."""
+def _takes_missing(booster: Any, n_features: int, words: Mapping[int, Any]) -> bool:
+    """Asked with a row of no other numbers: CatBoost refuses where training was told to forbid missing values."""
     import catboost
 
+    row = np.full((1, n_features), np.nan)
+    row[:, list(words)] = 0.0
     try:
-        asked = booster.predict(pool(np.full((1, n_features), np.nan)), "RawFormulaVal", thread_count=1)
+        asked = booster.predict(pool(row, words), "RawFormulaVal", thread_count=1)
         return not np.isnan(asked).any()
     except catboost.CatBoostError:
         return False

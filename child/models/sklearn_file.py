@@ -100,6 +100,8 @@ def _described(estimator: Any, name: str) -> Model:
     apart, wants, obstacle = _steps(estimator, n_features, features)
     table = partial(_texts if reads_text else _table, features=features, words=wants.words)
     last = _last_step(apart, table) if apart else None
+    if last:
+        _want_categories(last, wants)
     tried = _tried(n_features, wants)
     outputs = _outputs(estimator, table, tried, last)
     if not outputs:
@@ -132,11 +134,19 @@ def _steps(estimator: Any, n_features: int, features: list[str] | None) -> tuple
     return apart, wants, obstacle
 
 
+def _want_categories(last: LastStep, wants: Wants) -> None:
+    """Columns of the table that reach a last step as its categories."""
+    for place, own in last.model.words.items():
+        for source in last.columns[place].sources:
+            wants.words.setdefault(source, own)
+
+
 def _last_step(apart: Apart, table: Table) -> LastStep:
+    model = _of_any_library(apart.last)
     return LastStep(
-        model=_of_any_library(apart.last),
+        model=model,
         columns=apart.columns,
-        transform=lambda rows: _no_missing_marks(dense(apart.transform(table(rows))), apart.last),
+        transform=lambda rows: _no_missing_marks(dense(apart.transform(table(rows)), model.words), apart.last),
         scale=apart.scale,
         shift=apart.shift,
         fillers=apart.fillers,

@@ -3,7 +3,7 @@
 Used in templates. Does not describe models: see `child.models.sklearn_file`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ from sklearn.feature_extraction.text import _VectorizerMixin
 
 from child.pipelines.columns import Column
 from child.pipelines.provenance import NotApart, Walk
+from child.rows.words import Words
 
 _BEST = {
     "GridSearchCV": "best_estimator_",
@@ -131,6 +132,11 @@ def begins_with_text(estimator: Any) -> bool:
     return bool(transformers) and isinstance(transformers[0], _VectorizerMixin)
 
 
-def dense(table: Any) -> np.ndarray:
-    """(rows, columns) of float64. Raises ValueError for one that holds no numbers."""
-    return np.asarray(table.toarray() if sparse.issparse(table) else table, dtype=np.float64)
+def dense(table: Any, words: Mapping[int, Words]) -> np.ndarray:
+    """(rows, columns) of float64, text as `words` reads it. Raises ValueError and TypeError where it holds other."""
+    if not words:
+        return np.asarray(table.toarray() if sparse.issparse(table) else table, dtype=np.float64)
+    cells = np.array(table, dtype=object)
+    for place, own in words.items():
+        cells[:, place] = [own.code(cell) for cell in cells[:, place]]
+    return cells.astype(np.float64)

@@ -135,13 +135,12 @@ def test_what_it_cannot_do_is_said(samples, tmp_path):
     assert "probabilities" in refusal(file, few, explainer="tree", model_output="probability").message
 
 
-@pytest.mark.parametrize("kind", ["cat", "text"])
-def test_other_features_are_refused(tmp_path, kind):
+def test_features_of_text_are_refused(tmp_path):
     rows = [[f"word{index % 3} more", float(index)] for index in range(40)]
-    pool = catboost.Pool(rows, list(range(40)), **{f"{kind}_features": [0]})
+    pool = catboost.Pool(rows, list(range(40)), text_features=[0])
     failed = refusal(cbm(catboost.CatBoost(COMMON | {"loss_function": "RMSE"}).fit(pool), tmp_path))
     assert failed.code == "unsupported_model"
-    assert {"cat": "categorical", "text": "text"}[kind] in failed.message
+    assert "it has text features" in failed.message
 
 
 def test_truncated_files_are_refused(samples, tmp_path):
