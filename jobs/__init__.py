@@ -7,7 +7,7 @@ The house from the front door inwards:
 - `states`: job and chunk states with their transition tables.
 - `outcomes`: how an attempt can end; `out_of_memory`: the words that tell that one ended for want of memory.
 - `errors`: every problem a user can meet, with its code and HTTP status.
-- `formats`: which file format some first bytes are.
+- `formats`: which file format some first bytes are; `foreign`: what they are where nothing here reads them.
 - `kept`: what a result has of each row. `sample`: which rows are kept to be shown.
 - `planner`: how rows are cut into chunks, and how many bytes a chunk will need.
 - `spans`: where a chunk's rows lie in the data; `protocol`: the messages between supervisor and child, and their bytes.

@@ -2,6 +2,7 @@
 
 - `load`: a model that can be asked, by its own library.
 - `read_trees`: the trees of a model without its library, in a lean process, by `shaptrees.readers`.
+- `versions`: what another scikit-learn may have meant by a file; `older`: what it only wrote otherwise.
 - `boosters_inside`: those of other libraries within a skops file.
 - `conversion`: the trees of a loaded model, compared with it on parity rows (`parity`).
 - `ensemble_file`: trees as a file, for those who explain them.

@@ -74,6 +74,12 @@ def _schemas(found: Any) -> Any:
             yield from _schemas(value)
 
 
+def test_a_job_that_was_waited_for_and_failed_is_written_down() -> None:
+    answers = document()["paths"]["/analyze"]["post"]["responses"]["default"]["content"]
+    assert "FailedJob" in json.dumps(answers["application/problem+json"]["schema"])
+    assert {"status", "code", "job_id"} <= set(document()["components"]["schemas"]["FailedJob"]["required"])
+
+
 def test_who_may_call_is_written_down() -> None:
     paths = document()["paths"]
     assert paths["/livez"]["get"]["security"] == []
