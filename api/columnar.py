@@ -40,6 +40,9 @@ class Head(msgspec.Struct, kw_only=True):
     """What the columns before the features are called: `row`, `base_value`, and where it has them `id`, `output`,
     `feature`."""
     features: list[str]
+    named: list[str]
+    """What the numbers in the first `places` of these columns are places of: see `Table`."""
+    places: int
     outputs: list[str]
     base_values: list[float | None]
     first: int
@@ -66,6 +69,8 @@ class Frames:
             kind=self.suffix,
             keys=_keys(table),
             features=table.features,
+            named=list(table.named),
+            places=table.places,
             outputs=table.outputs,
             base_values=list(table.base_values),
             first=table.first,

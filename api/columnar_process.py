@@ -49,11 +49,12 @@ class Columns:
 
         self._head, self._line = head, 0
         self._outputs, self._features = pa.array(head.outputs), pa.array(head.features)
+        self._named = pa.array(head.named, pa.string())
         word = pa.dictionary(pa.int32(), pa.string())
         id_type = pa.int64() if head.whole_ids else pa.string()
         key_types = {"row": pa.int64(), "id": id_type, "output": word, "feature": word, "base_value": pa.float64()}
         fields = [(head.keys[key], kind) for key, kind in key_types.items() if key in head.keys]
-        fields += [(name, pa.float64()) for name in head.features]
+        fields += [(name, word if place < head.places else pa.float64()) for place, name in enumerate(head.features)]
         self.schema = pa.schema(fields, metadata={METADATA: json.dumps(head.about)})
 
     def batch(self, ids: list[Any], values: bytes) -> Any:
@@ -74,7 +75,9 @@ class Columns:
             "base_value": np.tile(np.array(head.base_values, float), len(cells)),
         }
         keys = [found[key] for key in found if key in head.keys]
-        return pa.record_batch([*keys, *(cells[:, place].reshape(-1) for place in range(features))], schema=self.schema)
+        own = [cells[:, place].reshape(-1) for place in range(features)]
+        own[: head.places] = [self._words(places, self._named) for places in own[: head.places]]
+        return pa.record_batch([*keys, *own], schema=self.schema)
 
     def _words(self, codes: Any, words: Any) -> Any:
         import pyarrow as pa

@@ -130,6 +130,12 @@ def test_ids_of_any_kind_are_text() -> None:
     assert found["columns"]["row_"] == [0, 0, 1, 1, 2, 2]
 
 
+def test_the_largest_of_each_row_are_named() -> None:
+    of = table(features=["top", "value"], named=["age", "income"], places=1)
+    found = read("parquet", written(of, [np.array([1.0, 0.5, 0.0, 2.5]).tobytes()]))
+    assert (found["columns"]["top"], found["columns"]["value"]) == (["income", "age"], [0.5, 2.5])
+
+
 @pytest.mark.parametrize("kind", ["parquet", "arrows"])
 def test_groups_are_small_whatever_the_rows(kind: str) -> None:
     rows = 700_000
