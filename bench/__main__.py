@@ -16,6 +16,7 @@ from bench import kernels, latency, memory, notebook, sandbox, table, throughput
 from bench.document import written
 from bench.machine import described
 from bench.table import Line
+from bench.tables import FORMATS
 from bench.tasks import MEASURED, Kind
 from cli.processes import ROOT
 
@@ -37,6 +38,7 @@ class Sizes(NamedTuple):
     jobs: int = 10_000
     pairs: int = 1_000
     who: tuple[str, ...] = ()
+    formats: tuple[str, ...] = ()
 
 
 QUICK = Sizes(
@@ -58,6 +60,8 @@ QUICK = Sizes(
 @click.option("--model", "models", type=click.Choice((*TREES, "small")), multiple=True, help="Measure only this model.")
 @click.option("--who", multiple=True, help="Only these engines: engine, shap, shapiq ...")
 @click.option("--quick", is_flag=True, help="A short look: few rows, models trained on little. Not for figures.")
+@click.option("--format", "formats", type=click.Choice(FORMATS), multiple=True, help="Memory only of these tables.")
+@click.option("--big-rows", type=int, help="The larger one's rows; the smaller one has 20,000.")
 @click.option("--jobs", type=int, help="Tiny jobs.")
 @click.option("--files", type=click.Path(file_okay=False, path_type=Path), help="Keep models here, and use them again.")
 @click.option(
@@ -69,13 +73,15 @@ def main(
     models: tuple[str, ...],
     who: tuple[str, ...],
     quick: bool,
+    formats: tuple[str, ...],
+    big_rows: int | None,
     jobs: int | None,
     files: Path | None,
     page: Path | None,
 ) -> None:
     """Measure the tree engine against its peers, and the service against shap."""
     sizes = QUICK if quick else Sizes()
-    sizes = sizes._replace(jobs=jobs or sizes.jobs, who=who)
+    sizes = sizes._replace(jobs=jobs or sizes.jobs, big_rows=big_rows or sizes.big_rows, who=who, formats=formats)
     for line in described():
         table.console.print(line)
     with tempfile.TemporaryDirectory(prefix="shap-supervisor-bench-") as name:
@@ -119,7 +125,7 @@ def _measured(part: str, directory: Path, models: tuple[str, ...], sizes: Sizes)
             return notebook.measure(directory, rows=sizes.client_rows, rounds=sizes.rounds)
         case "sandbox":
             return sandbox.measure(directory, pairs=sizes.pairs)
-    return memory.measure(directory, rows=sizes.rows, big_rows=sizes.big_rows)
+    return memory.measure(directory, rows=sizes.rows, big_rows=sizes.big_rows, formats=sizes.formats)
 
 
 def _say(line: str) -> None:

@@ -14,10 +14,9 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import msgspec
-import numpy
 import psutil
 
-from api.npy import write_header
+from bench import tables
 from bench.models import uploaded
 from bench.table import Line
 from cli.client import Client
@@ -27,10 +26,6 @@ from cli.stack import Stack
 SAMPLE_S = 0.02
 MIB = 1024 * 1024
 WATCHED = ("web", "supervisor", "store")
-FEATURES = 50
-BLOCK_ROWS = 5_000
-"""Made once and sent again and again: what is measured does not depend on the numbers."""
-FORMATS = ("npy", "csv")
 GOAL_BYTES = 80 * 1024 * 1024
 """Of web process and supervisor."""
 GOAL_GROWTH = 0.05
@@ -53,10 +48,10 @@ class Memory(NamedTuple):
     result_bytes: int
 
 
-def measure(directory: Path, *, rows: int, big_rows: int) -> Iterator[Line]:
+def measure(directory: Path, *, rows: int, big_rows: int, formats: Sequence[str] = ()) -> Iterator[Line]:
     model = uploaded(directory, "small").read_bytes()
-    for kind in FORMATS:
-        few, many = measure_in_turn(model, (rows, big_rows), kind)
+    for kind in formats or tables.FORMATS:
+        few, many = measure_in_turn(model, (rows, big_rows), kind, **tables.environment())
         for name in (*SMALL, "children"):
             yield _line(few, many, name)
 
@@ -85,7 +80,7 @@ def measure_in_turn(model: bytes, counts: Sequence[int], kind: str, **env: str) 
 def _measure_one(stack: Stack, client: Client, model: bytes, rows: int, kind: str) -> Memory:
     with Sampler({name: stack.pids[name] for name in WATCHED}) as sampler:
         started = time.perf_counter()
-        job_id = submit(stack.url, model, table(rows, kind))
+        job_id = submit(stack.url, model, tables.table(rows, kind))
         job = wait_for_end(client, job_id, timeout_s=None, show=lambda _: None)
         require_finished(job)
         size = fetch(stack.url, job_id)
@@ -98,21 +93,6 @@ def _measure_one(stack: Stack, client: Client, model: bytes, rows: int, kind: st
         format=kind,
         result_bytes=size,
     )
-
-
-def table(rows: int, kind: str) -> Iterator[bytes]:
-    """A file of so many rows, a block at a time."""
-    block = numpy.random.default_rng(7).normal(size=(BLOCK_ROWS, FEATURES))
-    if kind == "npy":
-        yield write_header([rows, FEATURES])
-        lines = [row.astype("<f8").tobytes() for row in block]
-    else:
-        yield ",".join(f"f{number}" for number in range(FEATURES)).encode() + b"\n"
-        lines = [msgspec.json.encode([round(cell, 5) for cell in row.tolist()])[1:-1] + b"\n" for row in block]
-    whole = b"".join(lines)
-    for _ in range(rows // BLOCK_ROWS):
-        yield whole
-    yield b"".join(lines[: rows % BLOCK_ROWS])
 
 
 def submit(url: str, model: bytes, rows: Iterator[bytes]) -> str:

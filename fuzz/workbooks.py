@@ -27,7 +27,7 @@ _WORKBOOK = (
     f'<workbook xmlns="{_MAIN}" xmlns:r="{_RELATED}">'
     '<sheets><sheet name="rows" sheetId="1" r:id="rId1"/></sheets></workbook>'
 )
-Cell = float | str | None
+Cell = float | bool | str | None
 
 
 def workbook(rows: Iterable[Sequence[Cell]]) -> bytes:
@@ -49,4 +49,6 @@ def workbook(rows: Iterable[Sequence[Cell]]) -> bytes:
 def _cell(value: Cell) -> str:
     if isinstance(value, str):
         return f'<c t="inlineStr"><is><t>{escape(value)}</t></is></c>'
+    if isinstance(value, bool):
+        return f'<c t="b"><v>{value:d}</v></c>'
     return "<c/>" if value is None else f"<c><v>{value!r}</v></c>"
