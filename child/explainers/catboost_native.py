@@ -90,7 +90,7 @@ def _first_only(model: Model, names: list[str]) -> tuple[str, str]:
     return (
         "first_output",
         f"CatBoost explains the first of the {len(names)} outputs of {model.name} alone; with a background, "
-        "`explainer: permutation` explains all.",
+        "`explainer: permutation` explains all, and `exact` if the features are few.",
     )
 
 
