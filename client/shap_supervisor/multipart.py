@@ -15,6 +15,8 @@ class Part(NamedTuple):
     pieces: Pieces
     size: int | None
     is_file: bool = True
+    plain: "Part | None" = None
+    """The same in a format that every service reads, where this is in one that some do not."""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import random
 import time
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -35,6 +35,8 @@ class Submission:
 
     request: Request
     rows: tables.Rows
+    plain: Request | None = None
+    """The same for a service that does not read Arrow, where some of it is Arrow."""
 
 
 def submission(
@@ -57,7 +59,10 @@ def submission(
         parts.append(multipart.whole("expected", npy.dumps(check)))
     parts.append(rows.part("data", saved))
     key = {"Idempotency-Key": idempotency_key or uuid.uuid4().hex}
-    return Submission(Request(method="POST", path="/analyze", headers=key, body=multipart.body(parts)), rows)
+    request = Request(method="POST", path="/analyze", headers=key, body=multipart.body(parts))
+    if not any(part.plain for part in parts):
+        return Submission(request, rows)
+    return Submission(request, rows, replace(request, body=multipart.body([part.plain or part for part in parts])))
 
 
 def _expected(
@@ -75,7 +80,12 @@ def _expected(
 
 def submit(wanted: Submission) -> Steps[str]:
     """The new job's id."""
-    found = yield from document(wanted.request)
+    try:
+        found = yield from document(wanted.request)
+    except errors.Unsupported:
+        if wanted.plain is None:
+            raise
+        found = yield from document(wanted.plain)
     return str(found["job_id"])
 
 

@@ -1,7 +1,7 @@
 """Rows, as what the service takes: NumPy, lists, scipy.sparse, and every data frame that narwhals knows.
 
-Numbers go as NPY and anything else as CSV, a block at a time, so that a table is never twice in memory. NPY has no
-names, so a frame goes as NPY only where its names are the model's own, in the model's order; else as CSV, with them.
+Numbers go as NPY and anything else as Arrow or CSV, a block at a time, so that a table is never twice in memory. NPY
+has no names, so a frame goes as NPY only where its names are the model's own, in the model's order; else with them.
 Runs in the caller's process. A path is sent as the file that it is.
 """
 
@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from shap_supervisor import npy
+from shap_supervisor import arrow, npy
 from shap_supervisor.errors import BadTable
 from shap_supervisor.models import Saved, of_file
 from shap_supervisor.multipart import Part
@@ -149,7 +149,10 @@ class FrameRows:
     def part(self, name: str, model: Saved) -> Part:
         wanted = self._as_numbers(model)
         if wanted is None:
-            return Part(name, self._csv, None)
+            plain = Part(name, self._csv, None)
+            if not (arrow.can_send(self._frame) and len(set(self._names)) == len(self._names)):
+                return plain
+            return Part(name, lambda: arrow.stream(self._frame, self._names), None, plain=plain)
         frame = self._frame.select(wanted)
         head = npy.header((len(frame), len(wanted)), np.dtype(np.float64))
 
