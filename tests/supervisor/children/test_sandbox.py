@@ -35,16 +35,17 @@ ROLES = ("template", "child", "lean")
 NATURAL = {"a session"}
 """Refused without a sandbox too: who leads a group cannot leave it."""
 LOOK = "from supervisor.children.sandbox import look; print(*look())"
-WITHOUT_LANDLOCK = """
+WITHOUT = """
 import ctypes, os, struct, sys
 from supervisor.children import kernel, privileges, seccomp
-steps = [(0x20, 0, 0, 0), (0x15, 0, 1, 444), (0x06, 0, 0, 0x50000 | 38), (0x06, 0, 0, 0x7FFF0000)]
+steps = [(0x20, 0, 0, 0), (0x15, 0, 1, %d), (0x06, 0, 0, 0x50000 | 38), (0x06, 0, 0, 0x7FFF0000)]
 code = b"".join(struct.pack("<HBBI", *step) for step in steps)
 privileges.gain_none()
 kernel.make(seccomp._installation(seccomp._Program(len(steps), code)))
 os.execv(sys.executable, [sys.executable, "-P", *sys.argv[1:]])
 """
-"""A kernel that has none, as far as the program that follows can tell."""
+"""A kernel that has not got one system call, as far as the program that follows can tell."""
+WITHOUT_LANDLOCK = WITHOUT % 444
 
 
 def run(prefix: list[str], *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
