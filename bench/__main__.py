@@ -21,6 +21,8 @@ from bench.tasks import MEASURED, Kind
 from cli.processes import ROOT
 
 PARTS = ("one-core", "all-cores", "throughput", "latency", "memory", "tiny", "sandbox", "client")
+OF_MODELS = ("one-core", "all-cores", "throughput", "latency")
+"""Parts that want every model; the others make do with the smallest two."""
 TREES = MEASURED[Kind.VALUES]
 
 
@@ -86,7 +88,8 @@ def main(
         table.console.print(line)
     with tempfile.TemporaryDirectory(prefix="shap-supervisor-bench-") as name:
         directory = files or Path(name)
-        _make(directory, models or TREES, sizes.training_rows)
+        wanted = (models or TREES) if {*(only or PARTS)} & {*OF_MODELS} else ()
+        _make(directory, wanted, sizes.training_rows)
         lines = list(chain.from_iterable(_part(part, directory, models or TREES, sizes) for part in only or PARTS))
     table.shown(lines)
     if page:
