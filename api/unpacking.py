@@ -17,6 +17,10 @@ from jobs.protocol import PIECE_BYTES
 GZIP, ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 MAGIC_BYTES = len(ZSTD)
 NO_ZSTD = "Zstandard, which this service does not unpack without the extra `zstd` (pip install shap-supervisor[zstd]),"
+FREE_MEMBERS, MEMBER_BYTES = 1_000, 1_024
+"""Members or frames of one upload, and how many bytes each one more of them must have on an average: to begin one costs
+much more than to read such a byte, and empty ones would keep this process busy for minutes.
+"""
 LARGEST_WINDOW = 23
 """As a power of two, of a Zstandard frame: 8 MB, what its levels up to 19 take."""
 
@@ -71,19 +75,27 @@ class Compressed:
     def __init__(self, field: str, name: str, begin: Callable[[], Member]) -> None:
         self._field, self._name, self._begin = field, name, begin
         self._member: Member | None = None
+        self._members_left = float(FREE_MEMBERS)
 
     def feed(self, data: bytes) -> Iterator[bytes]:
+        self._members_left += len(data) / MEMBER_BYTES
         while data:
             data = data if self._member else data.lstrip(b"\0")  # gzip files may be padded
             if not data:
                 return
-            member = self._member = self._member or self._begin()
+            member = self._member = self._member or self._next_member()
             try:
                 yield from member.unpack(data)
             except member.failures as error:
                 raise self._bad(str(error)) from None
             data = member.rest if member.at_end else b""
             self._member = None if member.at_end else member
+
+    def _next_member(self) -> Member:
+        self._members_left -= 1
+        if self._members_left < 0:
+            raise self._bad("it is cut into too many small pieces; compress it as one")
+        return self._begin()
 
     def close(self) -> None:
         if self._member:

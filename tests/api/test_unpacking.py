@@ -52,6 +52,15 @@ def test_what_is_refused(encoding: str) -> None:
             unpack(bad)
 
 
+@pytest.mark.parametrize("encoding", ["gzip", "zstd"])
+def test_many_small_pieces_are_refused_and_large_ones_are_not(encoding: str) -> None:
+    """To begin one takes as long as to read thousands of bytes: a megabyte of empty ones took two seconds."""
+    with pytest.raises(BadCompression, match="too many small pieces"):
+        unpack(compressed(encoding, b"") * 3_000)
+    piece = os.urandom(2_000)
+    assert unpack(compressed(encoding, piece) * 3_000) == piece * 3_000
+
+
 def test_a_window_that_takes_too_much_memory() -> None:
     zstd = pytest.importorskip("backports.zstd")
     options = {zstd.CompressionParameter.window_log: unpacking.LARGEST_WINDOW + 1}
