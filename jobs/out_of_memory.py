@@ -9,6 +9,7 @@ PHRASES = (
     "out of memory",
     "unable to allocate",
     "cannot allocate memory",
+    "memory allocation of",  # Rust, before it aborts
     "can't start new thread",  # its stack
     "failed to map segment",  # a library that is loaded late
 )

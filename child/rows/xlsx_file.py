@@ -24,6 +24,9 @@ MAX_BYTES = 16 * 1024 * 1024
 MOST_CHUNKS = 8
 """Each reads the whole workbook."""
 
+PANIC = "PanicException"
+"""What Rust makes of a cell's address beyond all measure: no Exception, and of no module that could be imported."""
+
 
 def scan(source: Source, per_chunk: int, _: Sequence[str] | None = None) -> Table:
     """Columns and spans. Raises TooLarge, BadTable, NoRows, UnsupportedMediaType."""
@@ -57,7 +60,9 @@ def _sheet(source: Source) -> Any:
     try:
         book = calamine.CalamineWorkbook.from_filelike(io.BytesIO(source.file.read(source.size)))
         return book.get_sheet_by_index(0)
-    except (calamine.CalamineError, OSError, ValueError) as error:
+    except BaseException as error:
+        if not isinstance(error, calamine.CalamineError | OSError | ValueError) and type(error).__name__ != PANIC:
+            raise
         raise BadTable(field=source.field, format=DataFormat.XLSX.label, reason=str(error)[:200]) from None
 
 

@@ -11,6 +11,7 @@ SAID = {
     "unable to allocate": "numpy: Unable to allocate 7.45 GiB for an array",
     "cannot allocate memory": "OSError: [Errno 12] Cannot allocate memory",
     "can't start new thread": "RuntimeError: can't start new thread",
+    "memory allocation of": "memory allocation of 549755813888 bytes failed",
     "failed to map segment": "libscipy.so: failed to map segment from shared object",
 }
 

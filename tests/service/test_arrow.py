@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from textwrap import dedent
@@ -17,7 +18,7 @@ import numpy as np
 import pytest
 import xgboost
 
-from fuzz.workbooks import workbook
+from fuzz.workbooks import SHEET, workbook
 from tests.service.conftest import Service, csv, running
 
 APART = Path(sys.prefix) / "dask"
@@ -153,3 +154,18 @@ def test_a_table_in_and_a_table_out(service: Service, directory: Path, name: str
         "ids": [first, ROWS],
     }
     assert np.array_equal(np.load(directory / "out.npy"), np.load(io.BytesIO(answer.content)))
+
+
+@pytest.mark.parametrize(("address", "code"), [("ZZZZZZZZ99999999999", "bad_table"), ("XFD1048576", "memory_cap")])
+def test_a_cell_that_is_far_away(service: Service, address: str, code: str) -> None:
+    """A workbook is read as a block: up to the last cell that it names."""
+    raw = workbook([COLUMNS, [1.0] * len(COLUMNS)])
+    with zipfile.ZipFile(io.BytesIO(raw)) as archive:
+        entries = {name: archive.read(name) for name in archive.namelist()}
+    entries[SHEET] = entries[SHEET].replace(b"<c><v>", b'<c r="%s"><v>' % address.encode(), 1)
+    into = io.BytesIO()
+    with zipfile.ZipFile(into, "w") as archive:
+        for name, content in entries.items():
+            archive.writestr(name, content)
+    problem = explain(service, into.getvalue()).json()
+    assert problem["code"] == code, problem
