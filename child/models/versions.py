@@ -7,6 +7,7 @@ that it may not: nobody else would say so. Does not compare predictions: see `ex
 import importlib
 import inspect
 import io
+import json
 import re
 import zipfile
 from typing import Any
@@ -18,6 +19,7 @@ from sklearn.cross_decomposition._pls import _PLS
 from sklearn.utils._param_validation import InvalidParameterError, validate_parameter_constraints
 
 from child import memory
+from child.models.boosters_inside import nodes
 from child.models.sklearn_parts import parts
 from child.models.trusted import LOSS_NAMES
 from jobs.errors import Problem, UntrustedTypes, VersionMismatch
@@ -26,6 +28,8 @@ SCHEMA = "schema.json"
 _SAVED_BY = re.compile(rb'"_sklearn_version": \{[^{}]*"content": "\\"([0-9][\w.]{0,20})\\""')
 _MOVED_LOSS = (b'"__module__": "_loss"', b'"__module__": "sklearn._loss._loss"')
 """Up to 1.8 the losses of boosting said that they lived in a module of no package."""
+_REMAINDER = b"_RemainderColsList"
+"""In 1.5 to 1.6 a list of a column transformer's remaining columns that warned whoever read it; a list else."""
 _PLS_SCALES_COEFFICIENTS = (1, 5)
 """Since then `coef_` is for rows as they come, and no longer for scaled ones."""
 _NOTHING_SAID = ("deprecated", "warn")
@@ -37,12 +41,13 @@ def modernized(raw: bytes) -> bytes:
     try:
         with zipfile.ZipFile(io.BytesIO(raw)) as archive:
             schema = archive.read(SCHEMA)
-            if _MOVED_LOSS[0] not in schema:
+            if _MOVED_LOSS[0] not in schema and _REMAINDER not in schema:
                 return raw
+            modern = _modern(schema)
             into = io.BytesIO()
             with zipfile.ZipFile(into, "w") as changed:
                 for entry in archive.infolist():
-                    content = schema.replace(*_MOVED_LOSS) if entry.filename == SCHEMA else archive.read(entry)
+                    content = modern if entry.filename == SCHEMA else archive.read(entry)
                     changed.writestr(entry.filename, content)
             return into.getvalue()
     except (
@@ -51,6 +56,19 @@ def modernized(raw: bytes) -> bytes:
         if memory.is_out_of_memory(error):
             raise
         return raw
+
+
+def _modern(schema: bytes) -> bytes:
+    schema = schema.replace(*_MOVED_LOSS)
+    if _REMAINDER not in schema:
+        return schema
+    document = json.loads(schema)
+    for node in nodes(document):
+        if str(node.get("__class__")).encode() == _REMAINDER:
+            columns, known_by = node["content"]["content"]["data"], node["__id__"]
+            node.clear()
+            node.update(columns, __id__=known_by)
+    return json.dumps(document).encode()
 
 
 def saved_by(raw: bytes) -> str | None:
@@ -155,6 +173,8 @@ def _says_nothing(part: Any, attribute: str, value: Any) -> bool:
         return value in ("auto", "multinomial", *_NOTHING_SAID) and part.solver != "liblinear"
     if attribute == "algorithm":  # of AdaBoostClassifier, until 1.7
         return value in ("SAMME", *_NOTHING_SAID)
+    if attribute == "force_int_remainder_cols":  # of ColumnTransformer, in 1.5 to 1.8: how it shows what it has
+        return True
     if isinstance(value, np.random.RandomState):  # what was drawn in training
         return True
     return value is None or (isinstance(value, str) and value in _NOTHING_SAID)
