@@ -30,6 +30,8 @@ from supervisor.chunks.judge import Ending, Verdict, judge
 from supervisor.chunks.run import Run
 from supervisor.redis_link import RedisLink, Timer
 
+ROWS_WITHOUT_VALUES = 10_000
+"""In a chunk of a job that keeps no rows: the records of small ones would be all that such a job leaves."""
 log = structlog.get_logger()
 
 
@@ -120,7 +122,9 @@ class Executor:
         chunk = run.lease.chunk
         if chunk.kind == "open":
             options = run.job.options
-            usual = "auto" if options.reduce else self._settings.shap_batch_size  # with `reduce` no chunk leaves values
+            usual = self._settings.shap_batch_size
+            if options.reduce and isinstance(usual, int):
+                usual = max(usual, ROWS_WITHOUT_VALUES)
             batch_size = options.batch_size or usual
             return Open(
                 sizes=sizes(parts),
