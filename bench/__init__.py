@@ -6,6 +6,7 @@
   what is computed). `interleaved` lets them take turns, each as an `engine_process` of its own; `engines` knows how
   each of them is called.
 - `throughput`, `latency`, `memory`: the service over HTTP (`service`), large jobs, small jobs, resident memory.
+- `pipelines`: scikit-learn's pipelines over HTTP, beside shap on their last step. `tables`: files of any length.
 - `tiny_jobs`: many tiny jobs from many `clients`, beside RQ (`rq_service`).
 - `sandbox`: one row with the sandbox and without it, in pairs.
 - `notebook`: one large job through the client, beside curl (`--only client`).

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import click
 
-from bench import kernels, latency, memory, notebook, sandbox, table, throughput, tiny_jobs
+from bench import kernels, latency, memory, notebook, pipelines, sandbox, table, throughput, tiny_jobs
 from bench.document import written
 from bench.machine import described
 from bench.table import Line
@@ -20,7 +20,7 @@ from bench.tables import FORMATS
 from bench.tasks import MEASURED, Kind
 from cli.processes import ROOT
 
-PARTS = ("one-core", "all-cores", "throughput", "latency", "memory", "tiny", "sandbox", "client")
+PARTS = ("one-core", "all-cores", "throughput", "latency", "memory", "tiny", "sandbox", "client", "pipelines")
 OF_MODELS = ("one-core", "all-cores", "throughput", "latency")
 """Parts that want every model; the others make do with the smallest two."""
 TREES = MEASURED[Kind.VALUES]
@@ -126,6 +126,8 @@ def _measured(part: str, directory: Path, models: tuple[str, ...], sizes: Sizes)
             return tiny_jobs.measure(directory, sizes.jobs)
         case "client":
             return notebook.measure(directory, rows=sizes.client_rows, rounds=sizes.rounds)
+        case "pipelines":
+            return pipelines.measure(directory, rows=sizes.rows, rounds=sizes.rounds)
         case "sandbox":
             return sandbox.measure(directory, pairs=sizes.pairs)
     return memory.measure(directory, rows=sizes.rows, big_rows=sizes.big_rows, formats=sizes.formats)
