@@ -23,7 +23,7 @@ from child import memory
 from child.models import labels, sklearn_parts, uploaded, versions
 from child.models.model import LastStep, Model, Output, Rows, as_columns, output
 from child.names import feature_names
-from child.pipelines.apart import Apart, begins_with_text, dense, take_apart
+from child.pipelines.apart import Apart, begins_with_text, dense, take_apart, walk_members
 from child.pipelines.provenance import NotApart, Walk
 from child.pipelines.wants import Wants
 from child.pipelines.wants import of as wants_of
@@ -113,7 +113,7 @@ def _described(estimator: Any, name: str) -> Model:
         n_features=n_features,
         features=features,
         outputs=outputs,
-        takes_missing=last is not None or _takes_missing(next(iter(outputs.values())), n_features),
+        takes_missing=wants.whole or _takes_missing(next(iter(outputs.values())), n_features),
         trees=lambda: _trees(estimator, name, obstacle),
         last=last,
         words=wants.words,
@@ -128,7 +128,8 @@ def _steps(estimator: Any, n_features: int, features: list[str] | None) -> tuple
         apart = take_apart(estimator, feature_names(features, n_features), walk)
     except NotApart as error:
         obstacle = str(error)
-    wants = wants_of(walk, n_features, whole=apart is not None)
+    whole = apart is not None or (not obstacle and walk_members(estimator, feature_names(features, n_features), walk))
+    wants = wants_of(walk, n_features, whole=whole)
     if isinstance(estimator, BaseHistGradientBoosting):
         wants.add_listed(categories_of(estimator))
     return apart, wants, obstacle

@@ -28,6 +28,17 @@ _BEST = {
 """Wrappers that pass rows to one fitted estimator as they are, and its margins and probabilities back."""
 
 
+_MEMBERS = {
+    "CalibratedClassifierCV": "calibrated_classifiers_",
+    "TransformedTargetRegressor": "regressor_",
+    "StackingClassifier": "estimators_",
+    "StackingRegressor": "estimators_",
+    "VotingClassifier": "estimators_",
+    "VotingRegressor": "estimators_",
+}
+"""Wrappers that pass rows as they are to several estimators, or make something else of what one says."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Apart:
     """The steps of an estimator: what makes columns of the table's, and what predicts from them."""
@@ -68,6 +79,30 @@ def take_apart(estimator: Any, names: Sequence[str], walk: Walk) -> Apart | None
     walk.touch(columns)
     fillers = tuple(sorted(walk.fillers))
     return Apart(transformers=transformers, last=last, columns=columns, scale=scale, shift=shift, fillers=fillers)
+
+
+def walk_members(estimator: Any, names: Sequence[str], walk: Walk) -> bool:
+    """Meet what the pipelines within an ensemble or a wrapper read of its table; whether all of them were walked."""
+    waiting, seen, found = [estimator], set[int](), list[bool]()
+    while waiting:
+        own = waiting.pop()
+        attribute = _MEMBERS.get(type(own).__name__)
+        if id(own) in seen or attribute is None:
+            continue
+        seen.add(id(own))
+        held = getattr(own, attribute, [])
+        listed = held if isinstance(held, list) else [held]
+        members = [one.estimator if attribute == "calibrated_classifiers_" else one for one in listed]
+        found += [_is_walked(member, names, walk) for member in members]
+        waiting += members
+    return bool(found) and all(found)
+
+
+def _is_walked(member: Any, names: Sequence[str], walk: Walk) -> bool:
+    try:
+        return take_apart(member, names, walk) is not None
+    except NotApart:
+        return False
 
 
 def _width(last: Any) -> int | None:
@@ -132,7 +167,7 @@ def begins_with_text(estimator: Any) -> bool:
     return bool(transformers) and isinstance(transformers[0], _VectorizerMixin)
 
 
-def dense(table: Any, words: Mapping[int, Words]) -> np.ndarray:
+def dense(table: Any, words: Mapping[int, Words] | None = None) -> np.ndarray:
     """(rows, columns) of float64, text as `words` reads it. Raises ValueError and TypeError where it holds other."""
     if not words:
         return np.asarray(table.toarray() if sparse.issparse(table) else table, dtype=np.float64)

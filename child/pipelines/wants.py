@@ -28,6 +28,8 @@ class Wants:
 
     words: dict[int, Words] = field(default_factory=dict)
     numbers: dict[int, Numbers] = field(default_factory=dict)
+    whole: bool = False
+    """Whether all steps that read the table are known, and say themselves which missing cells they refuse."""
 
     def add_listed(self, lists: Mapping[int, Sequence[Any]]) -> None:
         """Columns whose categories are these and no others, by code."""
@@ -40,7 +42,7 @@ class Wants:
 
 def of(walk: Walk, width: int, *, whole: bool) -> Wants:
     """What a walk has met. Where it was a `whole` one, a column that no step reads may hold anything."""
-    wants = Wants()
+    wants = Wants(whole=whole)
     for place, read_by in walk.categories.items():
         known = _merged([values for _, values in read_by])
         taken = _taken(read_by[0][0])

@@ -7,11 +7,17 @@ import numpy as np
 import pandas as pd
 import pytest
 import xgboost as xgb
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer
-from sklearn.ensemble import HistGradientBoostingRegressor, RandomForestRegressor
+from sklearn.ensemble import (
+    HistGradientBoostingRegressor,
+    RandomForestRegressor,
+    StackingClassifier,
+    VotingClassifier,
+)
 from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 from sklearn.impute import SimpleImputer
-from sklearn.linear_model import Ridge
+from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 
@@ -98,10 +104,11 @@ MIXED = pd.DataFrame(
 NUMBER = (MIXED["city"] == "Lyon") + MIXED["x"] - MIXED["flag"]
 
 
-def mixed(unknown="ignore", last=None):
+def mixed(unknown="ignore", last=None, *, fit=True):
     filled = make_pipeline(SimpleImputer(strategy="most_frequent"), OneHotEncoder(handle_unknown=unknown))
     steps = ColumnTransformer([("hot", filled, ["city", "flag"]), ("number", StandardScaler(), ["x"])])
-    return make_pipeline(steps, last or RandomForestRegressor(5, random_state=0)).fit(MIXED, NUMBER)
+    pipeline = make_pipeline(steps, last or RandomForestRegressor(5, random_state=0))
+    return pipeline.fit(MIXED, NUMBER) if fit else pipeline
 
 
 def test_a_pipeline_reads_text_booleans_and_a_column_that_no_step_uses():
@@ -203,3 +210,23 @@ def test_lists_that_are_too_long_are_refused_by_their_number(monkeypatch, librar
 def test_entries_are_counted_before_they_are_made(monkeypatch, lists, count):
     monkeypatch.setattr(categories, "MOST", 0)
     assert categories.entries(lists) == count == sum(map(len, json.loads(lists)))
+
+
+WRAPPERS = {
+    "calibrated": lambda: CalibratedClassifierCV(mixed(last=LogisticRegression(), fit=False), cv=2),
+    "voting": lambda: VotingClassifier([("a", mixed(last=LogisticRegression(), fit=False))], voting="soft"),
+    "stacking": lambda: StackingClassifier([("a", mixed(last=LogisticRegression(), fit=False))], cv=2),
+}
+
+
+@pytest.mark.parametrize("name", WRAPPERS)
+def test_pipelines_within_a_wrapper_read_text_too(name):
+    """And a column that none of them reads may hold anything."""
+    model = WRAPPERS[name]().fit(MIXED, NUMBER > 0)
+    rows = MIXED[:4].copy()
+    rows.loc[1, "city"] = "Paris"
+    values, heard, info = explained(skops_bytes(model), sent(rows), sent(MIXED[50:56]), explainer="permutation")
+    np.testing.assert_allclose(
+        values[..., -1].sum(axis=1) + info.base_values[-1], model.predict_proba(rows)[:, -1], atol=1e-9
+    )
+    assert any("'Paris'" in text for text in said(heard))
