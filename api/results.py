@@ -161,6 +161,9 @@ class ResultStream(StreamingResponse):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Raises Busy, and what the first of the values is refused for."""
+        if scope["method"] == "HEAD":  # of which nothing is sent, see `routes`
+            await super().__call__(scope, receive, send)
+            return
         async with self._readers.take(READER_BYTES):
             self.body_iterator = await begun(self._values)
             await super().__call__(scope, receive, send)

@@ -160,7 +160,7 @@ def test_garbage_is_refused_by_a_lean_process(boosted, lean, tmp_path):
     codes = {
         b"": "unreadable_model",
         b"GIF89a": "unsupported_media_type",
-        b"{}": "unreadable_model",
+        b"{}": "unsupported_media_type",
         b"tree\n": "unreadable_model",
         b"\x80\x05anything": "pickle_refused",
         bytes(boosted.save_raw("json"))[:-9]: "unreadable_model",

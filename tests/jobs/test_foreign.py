@@ -49,7 +49,7 @@ FOREIGN = {
     "PyTorch of old": (b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.", "PyTorch", "shap.DeepExplainer"),
     "TensorFlow Lite": (b"\x1c\0\0\0TFL3", "TensorFlow Lite", "shap.DeepExplainer"),
     "safetensors": (struct.pack("<Q", 60) + b'{"weight":{"dtype":"F32"', "safetensors", "shap.DeepExplainer"),
-    "MLflow": (b"artifact_path: model\nflavors:\n  sklearn:\n", "MLmodel", "beside"),
+    "MLflow": (b"artifact_path: model\nflavors:\n  sklearn:\n", "MLmodel", "convert"),
     "Spark": (b'{"class":"org.apache.spark.ml.PipelineModel"}', "Spark", "native booster"),
     "a workbook": (archive("[Content_Types].xml", "xl/workbook.xml"), "Excel", "swapped"),
     "a page": (b"<!DOCTYPE html>\n<html>", "HTML page", "fetch the file"),
