@@ -89,6 +89,7 @@ def main(
     with tempfile.TemporaryDirectory(prefix="shap-supervisor-bench-") as name:
         directory = files or Path(name)
         wanted = (models or TREES) if {*(only or PARTS)} & {*OF_MODELS} else ()
+        wanted += (notebook.MODEL,) if "client" in (only or PARTS) else ()
         _make(directory, wanted, sizes.training_rows)
         lines = list(chain.from_iterable(_part(part, directory, models or TREES, sizes) for part in only or PARTS))
     table.shown(lines)
