@@ -27,7 +27,7 @@ AHEAD_BYTES = CHECK_BYTES + 2 * BATCH_BYTES
 """What of an upload of unknown length may come until the next time: and what this process holds of it."""
 MEMORY_BYTES = 12 * 1024 * 1024
 """What the bodies on their way in may take of this process together."""
-READERS_BYTES, READER_BYTES = 12 * 1024 * 1024, 384 * 1024
+READERS_BYTES, READER_BYTES = 8 * 1024 * 1024, 384 * 1024
 """The same of the values on their way out, and of those for one reader: a piece, and its text."""
 READER_WAIT_S, READERS_WAITING = 40.0, 256
 """Longer than a reader who has stopped reading is waited for: see `door`."""
