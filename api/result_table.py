@@ -1,8 +1,8 @@
 """The shape of a job's values, and their bytes cut anew along it. Used in the web process.
 
 Values are float64 in C order: (rows, F), (rows, F, K), (rows, F, F) or (rows, F, F, K). They are handled in *lines*:
-what one row, or one matrix row of an interaction, holds: F or F x K numbers. What F
-counts says `jobs.kept`. Does not write formats: see `result_writers`.
+what one row, or one matrix row of an interaction, holds: F or F x K numbers. What F counts says `jobs.kept`. Does not
+write formats: see `result_writers`.
 """
 
 import math

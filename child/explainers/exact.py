@@ -35,35 +35,22 @@ def obstacle(subject: Subject) -> str | None:
 
 def build(subject: Subject, background: Rows | None) -> "ExactShap":
     """Raises UnsupportedCombination."""
-    assert background is not None
-    model, options = subject.model, subject.options
-    return sampling.fitted(lambda rows: ExactShap(model, options, rows), options, background)
+    return sampling.fitted(ExactShap, subject, background)
 
 
-class ExactShap:
+class ExactShap(sampling.Sampling):
     """Shapley values by their definition: a coalition is worth the mean output over the background, with the row's own
     values in the places of its members.
     """
 
     engine = "every coalition of the features"
-    relative_error = 1e-6
-    magnitude = 0.0
-    warnings = ()
-    rows_per_pass = 1
 
     def __init__(self, model: Model, options: Options, background: Rows) -> None:
-        self._background = background
+        super().__init__(model, options, background)
         self._members = members(model.n_features)
         self._weights = weights(self._members)
         self._at_once = max(1, ASKED_AT_ONCE // len(background))
         self.asked_per_row = len(self._members) * len(background)
-        self.explains = sampling.pick_output(model, options.model_output)
-        self.output = model.outputs[self.explains]
-        self.base_values = sampling.mean_output(self.output, background)
-
-    def needs_bytes(self, rows: int) -> int:
-        """See `Explainer.needs_bytes`."""
-        return self.needs_against(len(self._background), rows)
 
     def needs_against(self, background_rows: int, rows: int) -> int:
         """One call against the whole background, and what all coalitions of a row are worth."""

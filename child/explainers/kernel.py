@@ -20,34 +20,21 @@ def obstacle(subject: Subject) -> str | None:  # noqa: ARG001
 
 def build(subject: Subject, background: Rows | None) -> "KernelShap":
     """Raises UnsupportedCombination."""
-    assert background is not None
-    model, options = subject.model, subject.options
-    return sampling.fitted(lambda rows: KernelShap(model, options, rows), options, background)
+    return sampling.fitted(KernelShap, subject, background)
 
 
-class KernelShap:
+class KernelShap(sampling.Sampling):
     """shap.KernelExplainer without its default l1_reg, which zeroes all but ten features; seeded for every row."""
 
     engine = "shap.KernelExplainer"
-    relative_error = 1e-6
-    magnitude = 0.0
-    warnings = ()
-    rows_per_pass = 1
 
     def __init__(self, model: Model, options: Options, background: Rows) -> None:
+        super().__init__(model, options, background)
         self._nsamples = options.nsamples or "auto"
         self._asked = min(options.coalitions(background.shape[1]), 2 ** min(30, background.shape[1]))
-        self._background = background
         self.asked_per_row = self._asked * len(background)
         self._seed = options.seed
-        self.explains = sampling.pick_output(model, options.model_output)
-        self.output = model.outputs[self.explains]
-        self.base_values = sampling.mean_output(self.output, background)
         self._explainer = shap.KernelExplainer(sampling.as_shap_asks(self.output), background)
-
-    def needs_bytes(self, rows: int) -> int:
-        """See `Explainer.needs_bytes`."""
-        return self.needs_against(len(self._background), rows)
 
     def needs_against(self, background_rows: int, rows: int) -> int:
         """All coalitions of one row against the whole background."""

@@ -29,9 +29,7 @@ def obstacle(subject: Subject) -> str | None:  # noqa: ARG001
 
 def build(subject: Subject, background: Rows | None) -> "PermutationShap":
     """Raises UnsupportedCombination and InvalidOptions."""
-    assert background is not None
-    model, options = subject.model, subject.options
-    return sampling.fitted(lambda rows: PermutationShap(model, options, rows), options, background)
+    return sampling.fitted(PermutationShap, subject, background)
 
 
 class _EveryFeature(shap.maskers.Independent):  # type: ignore[misc]
@@ -47,16 +45,12 @@ class _EveryFeature(shap.maskers.Independent):  # type: ignore[misc]
         return same
 
 
-class PermutationShap:
+class PermutationShap(sampling.Sampling):
     """Equals `shap.PermutationExplainer(f, masker, seed=seed)(rows, max_evals)` over the first ROWS_PER_SEED rows, as
     long as no feature is constant over the background and equal in a row (see _EveryFeature).
     """
 
     engine = "shap.PermutationExplainer"
-    relative_error = 1e-6
-    magnitude = 0.0
-    warnings = ()
-    rows_per_pass = 1
 
     def __init__(self, model: Model, options: Options, background: Rows) -> None:
         least = 2 * model.n_features + 1
@@ -64,19 +58,12 @@ class PermutationShap:
         if self._max_evals < least:
             reason = f"max_evals={self._max_evals}: one permutation of {model.n_features} features needs {least}"
             raise InvalidOptions(reason=reason)
+        super().__init__(model, options, background)
         self._shuffles = self._max_evals // least
         self._seed = options.seed
-        self.explains = sampling.pick_output(model, options.model_output)
-        self.output = model.outputs[self.explains]
-        self.base_values = sampling.mean_output(self.output, background)
-        self._background = background
         self.asked_per_row = self._shuffles * least * len(background)
         masker = _EveryFeature(background, max_samples=len(background))
         self._explainer = shap.PermutationExplainer(sampling.as_shap_asks(self.output), masker, seed=options.seed)
-
-    def needs_bytes(self, rows: int) -> int:
-        """See `Explainer.needs_bytes`."""
-        return self.needs_against(len(self._background), rows)
 
     def needs_against(self, background_rows: int, rows: int) -> int:
         """One permutation of one row against the whole background, forth and back."""

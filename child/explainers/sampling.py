@@ -5,11 +5,12 @@ retried one and a larger batch_size all give the same values: `permutation` and 
 """
 
 from collections.abc import Callable
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
 from child import memory
+from child.explainers.subject import Subject
 from child.models.model import Model, Output, Rows
 from jobs import planner
 from jobs.errors import UnsupportedCombination
@@ -18,29 +19,49 @@ from jobs.options import Options
 SEEDS = 2**32
 
 
-class Sampling(Protocol):
-    """An explainer whose memory depends on the background."""
+class Sampling:
+    """An explainer that asks the model for rows, against a background."""
 
     engine: str
+    relative_error = 1e-6
+    magnitude = 0.0
+    warnings = ()
+    rows_per_pass = 1
+
+    def __init__(self, model: Model, options: Options, background: Rows) -> None:
+        """Raises UnsupportedCombination."""
+        self._background = background
+        self.explains = pick_output(model, options.model_output)
+        self.output = model.outputs[self.explains]
+        self.base_values = mean_output(self.output, background)
+
+    def needs_bytes(self, rows: int) -> int:
+        """See `Explainer.needs_bytes`."""
+        return self.needs_against(len(self._background), rows)
 
     def needs_against(self, background_rows: int, rows: int) -> int:
-        """See `Explainer.needs_bytes`, against so many background rows."""
-        ...
+        """The same against so many background rows."""
+        raise NotImplementedError
 
 
 S = TypeVar("S", bound=Sampling)
 
 
-def fitted(make: Callable[[Rows], S], options: Options, background: Rows) -> S:
-    """What `make` makes of the background; where the job allows it, of as many of its rows as the memory holds."""
-    explainer, room = make(background), memory.room_bytes()
+def fitted(kind: Callable[[Model, Options, Rows], S], subject: Subject, background: Rows | None) -> S:
+    """The explainer over the background; where the job allows it, over as many of its rows as the memory holds.
+
+    Raises as `kind` does.
+    """
+    assert background is not None
+    model, options = subject.model, subject.options
+    explainer, room = kind(model, options, background), memory.room_bytes()
     if not options.may_shrink or room is None:
         return explainer
     rows = planner.rows_that_fit(len(background), room, lambda count: explainer.needs_against(count, 1))
     if rows == len(background):
         return explainer
     drawn = np.sort(np.random.default_rng(options.seed).choice(len(background), rows, replace=False))
-    smaller = make(background[drawn])
+    smaller = kind(model, options, background[drawn])
     smaller.engine += f" ({rows} of {len(background)} background rows)"
     return smaller
 
