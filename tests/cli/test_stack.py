@@ -20,6 +20,7 @@ from cli.failures import Unreachable
 from cli.processes import ROOT, Process, module_environment
 from cli.stack import Stack, require_free
 from tests.cli.conftest import FEATURES, ROWS
+from tests.processes import gone
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="only Linux ties a process to its parent's life")
 
@@ -48,10 +49,6 @@ def families(stack: Stack) -> list[psutil.Process]:
     return [process for pid in stack.pids.values() for process in family(pid)]
 
 
-def gone(processes: list[psutil.Process]) -> bool:
-    return not any(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in processes)
-
-
 def test_a_private_service_is_its_commands_whatever_callers_the_environment_names():
     with Stack({**os.environ, "API_TOKENS": "alice=a"}, private=True) as stack:
         assert urlopen(f"{stack.url}/jobs", timeout=5).status == 200
@@ -72,7 +69,7 @@ def test_what_dies_is_started_again_and_nothing_is_left_at_the_end():
         "supervisor ended (signal SIGKILL) and was started again",
         "web ended (signal SIGKILL) and was started again",
     ]
-    until(lambda: gone(everything), 10)
+    until(lambda: all(map(gone, everything)), 10)
     assert not directory.exists()
 
 
@@ -134,7 +131,7 @@ def test_up_stops_in_order(temporary, number):
     assert len(everything) > 3
     up.send_signal(number)
     assert up.wait(30) == 0
-    until(lambda: gone(everything), 10)
+    until(lambda: all(map(gone, everything)), 10)
     assert "Traceback" not in (temporary / "log").read_text()
     left = {path.name for path in temporary.iterdir()}
     assert left == {"log", f"shap-supervisor-{os.getuid()}"}, (
@@ -149,7 +146,7 @@ def test_up_that_is_killed_leaves_no_process(temporary):
     assert len(everything) > 3
     up.kill()
     up.wait(10)
-    until(lambda: gone(everything), 10)
+    until(lambda: all(map(gone, everything)), 10)
 
 
 def test_run_from_files_to_values(command, files, tmp_path):

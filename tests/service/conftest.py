@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from cli.stack import Stack
+from tests.processes import gone
 
 LIMIT_S = 60.0
 
@@ -62,8 +63,7 @@ def running(env: dict[str, str]) -> Iterator[Service]:
         yield service
         ours = [psutil.Process(pid) for pid in stack.pids.values()]
         ours += [child for process in ours for child in process.children(recursive=True)]
-    left = [process for process in ours if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
-    assert not left, "processes were left behind"
+    assert all(map(gone, ours)), "processes were left behind"
 
 
 @pytest.fixture(scope="module")

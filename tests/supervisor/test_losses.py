@@ -11,6 +11,7 @@ import pytest
 from jobs.outcomes import Outcome
 from jobs.states import JobState
 from supervisor.chunks.rescue import rescue
+from tests.processes import gone
 from tests.supervisor.conftest import Service
 
 pytestmark = pytest.mark.anyio
@@ -26,10 +27,6 @@ async def blocked_job(service: Service, tmp_path: Path, **script: object) -> str
 
 def waiting_child(tmp_path: Path) -> psutil.Process:
     return psutil.Process(int((tmp_path / "0-1.0").read_text()))
-
-
-def gone(process: psutil.Process) -> bool:
-    return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
 
 
 async def test_a_job_survives_the_death_of_the_forkserver(service: Service, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from jobs import keys
 from jobs.outcomes import Outcome
 from jobs.states import JobState
 from supervisor.children.claims import MOST_SENTENCE
+from tests.processes import gone
 from tests.supervisor.conftest import Service
 
 pytestmark = pytest.mark.anyio
@@ -174,7 +175,7 @@ async def test_grandchildren_do_not_outlive_their_child(service: Service, tmp_pa
     job, _ = await play(service, {"0-1": [f"grandchild:{pid_file}", "ok"]}, tmp_path)
     assert job.state is JobState.FINISHED
     pid = int(pid_file.read_text())
-    assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    assert not psutil.pid_exists(pid) or gone(psutil.Process(pid))
 
 
 async def test_a_child_sees_nothing_but_its_pipe(service: Service, tmp_path: Path, monkeypatch: Any) -> None:

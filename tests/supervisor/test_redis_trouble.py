@@ -14,8 +14,9 @@ from jobs.outcomes import Outcome
 from jobs.queue import Queue
 from jobs.states import JobState
 from supervisor.daemon import Daemon
+from tests.processes import gone
 from tests.supervisor.conftest import SCRIPTED, Service
-from tests.supervisor.test_losses import blocked_job, gone, waiting_child
+from tests.supervisor.test_losses import blocked_job, waiting_child
 from tests.supervisor.troubled import OwnValkey, Proxy, proxy_to
 
 pytestmark = pytest.mark.anyio
