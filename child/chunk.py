@@ -82,13 +82,16 @@ def _explain(
     rows = prepared.read(source, span, found)
     per_block, kept, tally = prepared.rows_per_block, Kept(prepared, found), Tally(prepared, found, span, total, labels)
     sampler = sample.Sampler(prepared, found, wanted)
-    for start in range(0, len(rows), per_block):
-        block, first = rows[start : start + per_block], span.first + start
+
+    def explain(block: Rows, first: int) -> None:  # whose values are gone before the next block's are there
         values, miss = prepared.explain(block, first)
         values = kept.grouped(values)
         _send_values(pipe, kept.of_rows(values))
         tally.add(values, miss, first, kept)
         sampler.take(block, values, miss.predictions, first)
+
+    for start in range(0, len(rows), per_block):
+        explain(rows[start : start + per_block], span.first + start)
     return Done(memory=MemoryReport(), partial=tally.partial(prepared.unknown(found)), sample=sampler.kept(own))
 
 

@@ -15,6 +15,8 @@ BLOCK_BYTES = 4 * 1024 * 1024
 """Values that are computed at once; those before have been sent by then."""
 ROWS_PER_PASS = 64
 """Rows that the tree kernel takes side by side (its LANES); fewer take as long."""
+VECTOR_ROWS = 8
+"""Rows that it takes side by side at least, where the values of more would take much memory: its widest vector."""
 FIXED_S = 0.025
 """What a chunk costs beside its rows: lease, fork, reading, commit."""
 FIXED_SHARE = 0.03
@@ -29,9 +31,13 @@ Needs = Callable[[int], int]
 
 
 def rows_per_block(features: int, outputs: int, *, interactions: bool) -> int:
-    """Rows that are explained at once: whole vectors of them, and values of about BLOCK_BYTES."""
+    """Rows that are explained at once: whole passes of them, or where values are matrices whole vectors, and values of
+    about BLOCK_BYTES.
+    """
     cells = features * features if interactions else features
-    return max(1, BLOCK_BYTES // (FLOAT_BYTES * cells * outputs * ROWS_PER_PASS)) * ROWS_PER_PASS
+    rows = BLOCK_BYTES // (FLOAT_BYTES * cells * outputs)
+    step = VECTOR_ROWS if interactions and rows < ROWS_PER_PASS else ROWS_PER_PASS
+    return max(1, rows // step) * step
 
 
 def chunk_bytes(rows: int, row_bytes: int, block_bytes: int) -> int:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from shaptrees.codes import coded
 from shaptrees.errors import FeatureCount, UnreadableModel
+from shaptrees.pairs import Pairs, meeting
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int32]
@@ -154,6 +155,15 @@ class Trees:
     def bound(self) -> Floats:
         """(N,): what x is compared with by <=, also where the model compares by <."""
         return np.nextafter(self.threshold, -np.inf) if self.strict else self.threshold
+
+    @cached_property
+    def pairs(self) -> Pairs:
+        """Those of the features that meet on a path, and so may interact."""
+        split = np.flatnonzero(self.inner)
+        parent, place = np.full(len(self.left), -1, dtype=np.int64), np.arange(len(split))
+        for side in (self.left, self.right):
+            parent[self.roots[split] + side[split]] = place
+        return meeting(self.features, self.feature[split], parent[split])
 
     def levels(self) -> Iterator[NDArray[np.int64]]:
         """Nodes (counted from the first of all) level by level, roots first."""

@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shaptrees.arrays import ZERO_BOUND, Floats, Ints, Missing, Trees
-from shaptrees.levels import takes_covers
 
 CACHE_LINE = 64
 
@@ -39,7 +38,7 @@ class Columns:
             trees.set_words,
             trees.sets,
             trees.left_share,
-            *((trees.cover,) if takes_covers() else ()),
+            trees.cover,
             trees.values,
             trees.tree_output,
         )

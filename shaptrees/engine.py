@@ -23,7 +23,8 @@ from shaptrees.arrays import Floats, Trees
 from shaptrees.background import Background
 from shaptrees.columns import Columns, aligned, columns
 from shaptrees.levels import NUMPY, available, chosen, fixed_bytes
-from shaptrees.outputs import shaped, symmetric
+from shaptrees.outputs import shaped
+from shaptrees.pairs import Pairs
 from shaptrees.prediction import predict, stages
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "available",
     "chosen",
     "fixed_bytes",
+    "interaction_pairs",
     "interaction_values",
     "predict",
     "prepare",
@@ -39,8 +41,11 @@ __all__ = [
     "stages",
 ]
 
+VECTOR = 8
+"""Rows that the kernel's widest vectors hold."""
 
-def prepare(trees: Trees) -> None:
+
+def prepare(trees: Trees, *, pairs: bool = False) -> None:
     """Makes what depends on the trees alone, so that children forked later share it and add no array of nodes.
 
     What the C kernel walks over is not made here: a compiled tree is used for all rows while it is in the cache, in the
@@ -50,6 +55,8 @@ def prepare(trees: Trees) -> None:
         getattr(trees, name)
     if levels.kernel is not None:
         levels.points(levels.kernel.MOST_POINTS)
+    if pairs:
+        trees.pairs.prepare()
 
 
 def shap_values(trees: Trees, x: NDArray[np.floating], *, level: str | None = None) -> Floats:
@@ -58,7 +65,7 @@ def shap_values(trees: Trees, x: NDArray[np.floating], *, level: str | None = No
     Values of a row and `trees.expected_value` add up to its prediction. `level` is one of `available()`. Raises
     FeatureCount where x has another number of columns, MemoryError before it starts where memory does not suffice.
     """
-    phi = _accumulate(trees, columns(trees, x), level, pairs=False)
+    phi = _accumulate(trees, columns(trees, x), level, None)
     return shaped(trees, phi)
 
 
@@ -68,18 +75,31 @@ def interaction_values(trees: Trees, x: NDArray[np.floating], *, level: str | No
     The pair (i, j) is split evenly over both cells; a row of the matrix adds up to the SHAP value of its feature.
     Errors as for `shap_values`.
     """
-    return shaped(trees, symmetric(_accumulate(trees, columns(trees, x), level, pairs=True)))
+    return shaped(trees, trees.pairs.matrices(_accumulate(trees, columns(trees, x), level, trees.pairs)))
 
 
-def _accumulate(trees: Trees, seen: Columns, level: str | None, *, pairs: bool) -> Floats:
-    """(n, K, F) or (n, K, F, F), before complements."""
+def interaction_pairs(trees: Trees, x: NDArray[np.floating], *, level: str | None = None) -> Floats:
+    """What is not zero of `interaction_values`: (n, F + P), or (n, F + P, K).
+
+    First the diagonal, then the P pairs of `trees.pairs`, in the order there: each as it stands in one cell of the
+    matrix, so half of what the two features do together. Errors as for `shap_values`.
+    """
+    phi = _accumulate(trees, columns(trees, x), level, trees.pairs)
+    trees.pairs.settle(phi)
+    return shaped(trees, phi)
+
+
+def _accumulate(trees: Trees, seen: Columns, level: str | None, pairs: Pairs | None) -> Floats:
+    """SHAP values (n, K, F), or with pairs (n, K, F + P) these and half of each pair; before complements."""
     compiled = levels.at(level)
     if compiled is None:
-        return numpy_engine.accumulate(trees, seen, pairs=pairs)
+        return numpy_engine.accumulate(trees, seen, pairs)
     kernel, place = compiled
-    blocks = seen.blocks(kernel.LANES)
-    cells = (trees.features,) * (2 if pairs else 1)
-    phi = aligned((len(blocks), len(trees.base), *cells, kernel.LANES))
+    n, blocks = len(seen.rows), seen.blocks(kernel.LANES)
+    cells = pairs.cells if pairs else trees.features
+    lanes = kernel.LANES if pairs is None or len(blocks) > 1 else max(1, -(-n // VECTOR)) * VECTOR
+    phi = aligned((len(blocks), len(trees.base), cells, lanes))
     arrays = (*seen.arrays(trees), levels.points(kernel.MOST_POINTS), blocks, phi)
-    kernel.accumulate(arrays, len(seen.rows), blocks.shape[1], trees.features, len(trees.base), pairs, place)
-    return np.moveaxis(phi, -1, 1).reshape(-1, *phi.shape[1:-1])[: len(seen.rows)]
+    meet = None if pairs is None else (pairs.start, pairs.second)
+    kernel.accumulate(arrays, meet, n, lanes, blocks.shape[1], trees.features, len(trees.base), place)
+    return np.moveaxis(phi, -1, 1).reshape(-1, *phi.shape[1:-1])[:n]

@@ -21,7 +21,10 @@
    as one minus the other has no digits left (`steep`). Splits above two leaves are done by their parents' steps (kernel_tips.h). What limits the rest: P and G
    of upper splits go through the first-level cache, some ten loads and stores a node and split, and a fifth of the time
    was the price of a step as such, which is why a block has as many as 64 rows. Everything is allocated before rows are touched. Not covered here: reading models, NaN and type
-   casts (columns.py), expected values (arrays.py). */
+   casts (columns.py), expected values (arrays.py).
+
+   Interactions add up in a cell for each pair of features that meet on a path (pairs.py), behind the cells of the values:
+   on wide data most pairs never meet. */
 
 #define Py_LIMITED_API 0x030b0000
 #define PY_SSIZE_T_CLEAN
@@ -37,6 +40,7 @@
 #define MOST_POINTS 64 /* quadrature nodes; exact up to 128 distinct features on a path */
 #define LEAF (-1)
 #define ALIGN 64
+#define CALLS 2 /* goes up when the functions below are called in another way: see levels.py */
 
 #define INLINE static inline __attribute__((always_inline))
 #define APART __attribute__((noinline)) /* what is rare stays out of the code of what is not */
@@ -79,7 +83,7 @@
 #pragma GCC pop_options
 #endif
 
-typedef void Walker(const Program *, const double *, Work *, double *, int64_t);
+typedef void Walker(const Program *, const double *, Work *, double *, int64_t cells, int64_t lanes);
 
 typedef struct {
     const char *name;
@@ -154,6 +158,20 @@ static int acquire(PyObject *arrays, Py_buffer *views) {
     return 0;
 }
 
+/* Two arrays after the others; all are released where it fails. The number of all, or -1. */
+static int acquire_pairs(PyObject *pairs, Py_buffer *views) {
+    static const char *const NAMES[] = {"pair_start", "pair_other"};
+    int acquired = FIELD_COUNT;
+    if (!PyTuple_Check(pairs) || PyTuple_Size(pairs) != 2) PyErr_SetString(PyExc_TypeError, "pairs: expected two arrays");
+    else
+        while (acquired < FIELD_COUNT + 2 && acquire_one(PyTuple_GetItem(pairs, acquired - FIELD_COUNT), &views[acquired],
+                                                         NAMES[acquired - FIELD_COUNT], 'i', 4, 0) == 0)
+            acquired++;
+    if (acquired == FIELD_COUNT + 2) return acquired;
+    release(views, acquired);
+    return -1;
+}
+
 static const char *describe(const Py_buffer *views, int64_t slots, int64_t features, int64_t outputs, Ensemble *e) {
     int64_t count[FIELD_COUNT];
     for (int i = 0; i < FIELD_COUNT; i++) count[i] = views[i].len / FIELDS[i].size;
@@ -177,21 +195,34 @@ static const char *describe(const Py_buffer *views, int64_t slots, int64_t featu
     return check(e);
 }
 
-/* The number of blocks, or -1 where the arrays of rows and results do not go together. */
-static int64_t count_blocks(const Py_buffer *views, const Ensemble *e, int64_t rows, int pairs) {
+/* The pairs that meet: for each feature where its partners of a higher number begin, and all of these, in order. */
+static const char *describe_pairs(const Py_buffer *start, const Py_buffer *other, Ensemble *e) {
+    e->pair_start = start->buf, e->pair_other = other->buf, e->pairs = other->len / 4;
+    if (start->len / 4 != e->features + 1 || e->pair_start[0] != 0 || e->pair_start[e->features] != e->pairs)
+        return "the pairs of features are not in order";
+    for (int64_t feature = 0; feature < e->features; feature++)
+        if (e->pair_start[feature] > e->pair_start[feature + 1]) return "the pairs of features are not in order";
+    return e->features + e->pairs > INT32_MAX ? "there are too many pairs of features" : NULL;
+}
+
+/* Whether the arrays of rows and results go together. A single block of pairs may have fewer lanes, as these are large;
+   they hold whole vectors of any width. */
+static int fits(const Py_buffer *views, const Ensemble *e, int64_t rows, int64_t lanes) {
     const int64_t block = e->slots * LANES * 8, blocks = views[BLOCKS].len / block;
-    const __int128 cells = (__int128)e->features * (pairs ? e->features : 1) * e->outputs * LANES * 8;
-    if (rows < 0 || rows > blocks * LANES || rows <= (blocks - 1) * LANES) return -1;
-    return views[BLOCKS].len % block || cells * blocks != views[PHI].len ? -1 : blocks;
+    const __int128 size = (__int128)(e->features + e->pairs) * e->outputs * lanes * 8 * blocks;
+    if (rows < 0 || rows > blocks * LANES || rows <= (blocks - 1) * LANES) return 0;
+    if (lanes != LANES && (!e->pair_start || blocks > 1 || lanes < rows || lanes % 8 || lanes > LANES)) return 0;
+    return views[BLOCKS].len % block == 0 && size == views[PHI].len;
 }
 
 /* All trees over all rows, one tree at a time so that it stays in the cache. Returns NULL or what went wrong. */
-static const char *run(const Ensemble *e, const double *blocks, int64_t rows, double *phi, int pairs,
+static const char *run(const Ensemble *e, const double *blocks, int64_t rows, double *phi, int64_t lanes,
                        const Level *level) {
-    const int64_t cells = (pairs ? e->features * e->features : e->features) * LANES;
+    const int pairs = e->pair_start != NULL;
+    const int64_t cells = e->features + e->pairs;
     Program program = {0};
     Work work = {0};
-    const char *fault = plan(e, pairs, &program, &work);
+    const char *fault = plan(e, &program, &work);
     for (int64_t tree = 0; tree < e->trees && !fault; tree++) {
         program.fused = !pairs && (e->tree_output[tree] >= 0 || e->values_a_leaf == 1);
         fault = compile(e, tree, &program);
@@ -203,8 +234,8 @@ static const char *run(const Ensemble *e, const double *blocks, int64_t rows, do
         prepare(&program, &work);
         for (int64_t block = 0; block * LANES < rows; block++) {
             work.rows = rows - block * LANES < LANES ? rows - block * LANES : LANES;
-            walker(&program, blocks + block * e->slots * LANES, &work, phi + (block * e->outputs + output) * cells,
-                   e->features);
+            walker(&program, blocks + block * e->slots * LANES, &work,
+                   phi + (block * e->outputs + output) * cells * lanes, cells, lanes);
         }
     }
     dismantle(&program, &work);
@@ -218,27 +249,31 @@ static PyObject *outcome(const char *fault) {
     return NULL;
 }
 
+/* `pairs` is None, or two arrays: see describe_pairs. */
 static PyObject *accumulate(PyObject *self, PyObject *args) {
     (void)self;
-    PyObject *arrays;
-    long long rows, slots, features, outputs;
-    int pairs, level;
-    if (!PyArg_ParseTuple(args, "OLLLLpi", &arrays, &rows, &slots, &features, &outputs, &pairs, &level)) return NULL;
+    PyObject *arrays, *pairs;
+    long long rows, slots, features, outputs, lanes;
+    int level;
+    if (!PyArg_ParseTuple(args, "OOLLLLLi", &arrays, &pairs, &rows, &lanes, &slots, &features, &outputs, &level))
+        return NULL;
     if (level < 0 || level >= usable_levels()) {
         PyErr_SetString(PyExc_ValueError, "this processor cannot run that level");
         return NULL;
     }
-    Py_buffer views[FIELD_COUNT];
+    Py_buffer views[FIELD_COUNT + 2];
     if (acquire(arrays, views) < 0) return NULL;
+    int acquired = FIELD_COUNT;
+    if (pairs != Py_None && (acquired = acquire_pairs(pairs, views)) < 0) return NULL;
     Ensemble ensemble;
     const char *fault;
     Py_BEGIN_ALLOW_THREADS;
     fault = describe(views, slots, features, outputs, &ensemble);
-    if (!fault && count_blocks(views, &ensemble, rows, pairs) < 0) fault = "rows and result differ in size";
-    if (!fault)
-        fault = run(&ensemble, views[BLOCKS].buf, rows, views[PHI].buf, pairs, &LEVELS[level]);
+    if (!fault && pairs != Py_None) fault = describe_pairs(&views[FIELD_COUNT], &views[FIELD_COUNT + 1], &ensemble);
+    if (!fault && !fits(views, &ensemble, rows, lanes)) fault = "rows and result differ in size";
+    if (!fault) fault = run(&ensemble, views[BLOCKS].buf, rows, views[PHI].buf, lanes, &LEVELS[level]);
     Py_END_ALLOW_THREADS;
-    release(views, FIELD_COUNT);
+    release(views, acquired);
     return outcome(fault);
 }
 
@@ -329,7 +364,7 @@ static PyObject *levels(PyObject *self, PyObject *none) {
 }
 
 static PyMethodDef METHODS[] = {
-    {"accumulate", accumulate, METH_VARARGS, "accumulate(arrays, rows, slots, features, outputs, pairs, level)"},
+    {"accumulate", accumulate, METH_VARARGS, "accumulate(arrays, pairs, rows, lanes, slots, features, outputs, level)"},
     {"accumulate_background", accumulate_background, METH_VARARGS,
      "accumulate_background(arrays, background, weight, slots, features, outputs, pairs, level)"},
     {"predict", predict, METH_VARARGS, "predict(arrays, slots, features, outputs)"},
@@ -342,7 +377,7 @@ static struct PyModuleDef MODULE = {PyModuleDef_HEAD_INIT, "_kernel", NULL, -1, 
 PyMODINIT_FUNC PyInit__kernel(void) {
     PyObject *module = PyModule_Create(&MODULE);
     if (module && (PyModule_AddIntConstant(module, "LANES", LANES) < 0 ||
-                   PyModule_AddIntConstant(module, "FIELDS", FIELD_COUNT) < 0 ||
+                   PyModule_AddIntConstant(module, "CALLS", CALLS) < 0 ||
                    PyModule_AddIntConstant(module, "MOST_POINTS", MOST_POINTS) < 0))
         Py_CLEAR(module);
     return module;

@@ -47,7 +47,7 @@ static const char *allocate_state(State *s, int pairs) {
         if (e->offsets[tree + 1] - e->offsets[tree] > size) size = e->offsets[tree + 1] - e->offsets[tree];
     s->bit = malloc(size * sizeof *s->bit);
     if (!s->bit) return NO_MEMORY;
-    const int64_t depth = deepest(e, s->bit), patterns = (int64_t)1 << TABLE_BITS;
+    const int64_t depth = deepest(e, s->bit, NULL), patterns = (int64_t)1 << TABLE_BITS;
     for (int64_t feature = 0; feature < e->features; feature++) s->bit[feature] = -1;
     s->misses = (uint64_t *)doubles((depth + 1) * (s->rows + s->back));
     s->table = doubles((TABLE_BITS + 2) * patterns);

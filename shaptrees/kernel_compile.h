@@ -96,6 +96,33 @@ static int open_split(Program *p, int64_t first, int64_t node, int32_t level, in
     return emit(p, near == A_LEAF ? TIP : far == A_TIP ? FORK : TWIG, place);
 }
 
+/* Where the pair of two features adds up: after the values of all features; -1 for one that is not among the pairs. */
+static int64_t cell_of(const Ensemble *e, int32_t a, int32_t b) {
+    const int32_t lower = a < b ? a : b, upper = a < b ? b : a;
+    int64_t low = e->pair_start[lower], high = e->pair_start[lower + 1];
+    while (low < high) {
+        const int64_t middle = (low + high) / 2;
+        if (e->pair_other[middle] < upper) low = middle + 1;
+        else high = middle;
+    }
+    return low < e->pair_start[lower + 1] && e->pair_other[low] == upper ? e->features + low : -1;
+}
+
+/* Notes the cells of a split that was just opened, with the feature of each edge above that no later edge has. */
+static const char *add_cells(Program *p, int64_t place, const int32_t *splits) {
+    const Split *split = &p->split[place];
+    if (p->cells + split->level > p->most_cells) return "a node has two parents";
+    p->first_cell[place] = p->cells;
+    for (int32_t level = 1; level <= split->level; level++) {
+        const int32_t other = p->split[splits[3 * (level - 1)]].feature;
+        int64_t cell = -1;
+        if (p->last[other] == level && (cell = cell_of(p->e, split->feature, other)) < 0)
+            return "two features meet on a path and are not among the pairs";
+        p->cell[p->cells++] = (int32_t)cell;
+    }
+    return NULL;
+}
+
 /* Splits and steps of one tree, into `program`. NULL or what is wrong. */
 static const char *compile(const Ensemble *e, int64_t tree, Program *p) {
     enum { OPENING, TURNING, CLOSING };
@@ -103,7 +130,7 @@ static const char *compile(const Ensemble *e, int64_t tree, Program *p) {
     const int64_t first = e->offsets[tree];
     int32_t *node = p->path, *phase = node + 1, *place = node + 2; /* three numbers a level */
     int32_t level = 0;
-    p->count = p->splits = p->steep = 0;
+    p->count = p->splits = p->cells = p->steep = 0;
     p->first = first;
     p->distinct = p->most_distinct = 0;
     p->values = e->tree_output[tree] < 0 ? (int)e->values_a_leaf : 1;
@@ -116,6 +143,8 @@ static const char *compile(const Ensemble *e, int64_t tree, Program *p) {
         if (*now == OPENING) {
             place[3 * level] = (int32_t)p->splits;
             if (!open_split(p, first, first + node[3 * level], level, level && now[-3] == TURNING)) return TWO_PARENTS;
+            const char *fault = e->pair_start ? add_cells(p, place[3 * level], place) : NULL;
+            if (fault) return fault;
             const Op op = p->step[p->count - 1].op;
             if (op == SPLIT || op == LEAN) far = 0;
             *now = op == SPLIT ? TURNING : CLOSING;

@@ -8,7 +8,8 @@ typedef struct {
     const uint32_t *sets;
     const double *threshold, *share, *cover, *values;
     const double *points; /* for each Q up to MOST_POINTS: MOST_POINTS nodes, then MOST_POINTS weights */
-    int64_t nodes, trees, words, slots, features, outputs, values_a_leaf;
+    const int32_t *pair_start, *pair_other; /* pairs that meet, by their lower feature; NULL where values are wanted */
+    int64_t nodes, trees, words, slots, features, outputs, values_a_leaf, pairs;
 } Ensemble;
 
 #define RADII 4
@@ -50,7 +51,9 @@ typedef struct {
     double *edge;      /* the share accumulated over a feature, by level of edge */
     double *growth;    /* by level: see enough_points */
     int32_t *path;     /* node, phase and split by level */
-    int64_t splits, count, most_splits, capacity;
+    int32_t *cell;     /* for pairs: of each split with the edge of each level above; -1 where a later edge has its feature */
+    int64_t *first_cell; /* by split */
+    int64_t splits, count, cells, most_splits, capacity, most_cells;
     int64_t first;      /* the first node of the tree at hand */
     const double *t, *w;
     double most[RADII]; /* the largest growths of the tree at hand: see enough_points */
@@ -61,7 +64,6 @@ typedef struct {
     double *memory, *P, *G_near, *G, *hit, *edge_hit, *R, *X;
     double *rest;          /* by level, one minus the share accumulated over the edge's feature; for pairs */
     double factors[3][3][MOST_POINTS]; /* lift, slope and weight of up to three splits: see Factor in kernel_walk.h */
-    int32_t *active; /* by level, the feature of the edge; -1 where a later edge is on the same feature */
     int64_t deepest, rows; /* rows: of the block at hand */
 } Work;
 
@@ -104,27 +106,32 @@ static double right_share(const Ensemble *e, int64_t node, int64_t left, int64_t
 
 static int is_leaf(const Ensemble *e, int64_t node) { return e->left[node] == LEAF; }
 
-/* The depth of the deepest tree, in splits. `depth` has room for the nodes of the largest tree. */
-static int64_t deepest(const Ensemble *e, int32_t *depth) {
+/* The depth of the deepest tree, in splits, and if wanted how many splits the splits of a tree have above, at most. `depth` has room for the nodes of
+   the largest tree. */
+static int64_t deepest(const Ensemble *e, int32_t *depth, int64_t *most_above) {
     int64_t most = 0;
+    if (most_above) *most_above = 0;
     for (int64_t tree = 0; tree < e->trees; tree++) {
         const int64_t first = e->offsets[tree], size = e->offsets[tree + 1] - first;
+        int64_t above = 0;
         memset(depth, 0, size * sizeof *depth);
         for (int64_t node = 0; node < size; node++) {
             if (is_leaf(e, first + node)) continue;
             const int32_t below = depth[node] + 1;
+            above += depth[node];
             int32_t *left = &depth[e->left[first + node]], *right = &depth[e->right[first + node]];
             if (*left < below) *left = below;
             if (*right < below) *right = below;
             if (below > most) most = below;
         }
+        if (most_above && above > *most_above) *most_above = above;
     }
     return most;
 }
 
 static void dismantle(Program *p, Work *w) {
     free(p->split), free(p->step), free(p->last), free(p->edge), free(p->growth), free(p->path);
-    free(w->memory), free(w->active), free(w->rest);
+    free(p->cell), free(p->first_cell), free(w->memory), free(w->rest);
 }
 
 static double *doubles(int64_t count) {
@@ -134,13 +141,14 @@ static double *doubles(int64_t count) {
 }
 
 /* Room for the largest tree and for the walk over it. The caller dismantles, also after a fault. */
-static const char *plan(const Ensemble *e, int pairs, Program *p, Work *w) {
+static const char *plan(const Ensemble *e, Program *p, Work *w) {
+    const int pairs = e->pair_start != NULL;
     int64_t size = 1;
     for (int64_t tree = 0; tree < e->trees; tree++)
         if (e->offsets[tree + 1] - e->offsets[tree] > size) size = e->offsets[tree + 1] - e->offsets[tree];
     p->last = malloc((e->features > size ? e->features : size) * sizeof *p->last);
     if (!p->last) return NO_MEMORY;
-    const int64_t depth = w->deepest = deepest(e, p->last), values = e->values_a_leaf;
+    const int64_t depth = w->deepest = deepest(e, p->last, &p->most_cells), values = e->values_a_leaf;
     p->e = e;
     for (int64_t feature = 0; feature < e->features; feature++) p->last[feature] = -1;
     const int64_t distinct = depth < e->features ? depth : e->features;
@@ -152,12 +160,15 @@ static const char *plan(const Ensemble *e, int pairs, Program *p, Work *w) {
     p->edge = doubles(depth + 1);
     p->growth = doubles((depth + 1) * RADII);
     p->path = malloc((depth + 1) * 3 * sizeof *p->path);
-    w->active = malloc((depth + 1) * sizeof *w->active);
+    p->cell = malloc(((pairs ? p->most_cells : 0) + 1) * sizeof *p->cell);
+    p->first_cell = malloc((pairs ? p->most_splits : 1) * sizeof *p->first_cell);
     w->rest = doubles(depth + 1);
     const int64_t at_point = points * LANES;
     w->memory = doubles((depth + 1) * (at_point * (1 + values + (pairs ? 1 : 0)) + 2 * LANES) +
                         at_point * values * (pairs ? 2 : 1));
-    if (!p->split || !p->step || !p->edge || !p->growth || !p->path || !w->active || !w->rest || !w->memory) return NO_MEMORY;
+    if (!p->split || !p->step || !p->edge || !p->growth || !p->path || !p->cell || !p->first_cell || !w->rest ||
+        !w->memory)
+        return NO_MEMORY;
     return NULL;
 }
 

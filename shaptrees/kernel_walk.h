@@ -237,11 +237,13 @@ INLINE void NAME(walk_with)(const Program *p, const double *x, Work *w, double *
     }
 }
 
-static void NAME(walk)(const Program *p, const double *x, Work *w, double *phi, int64_t features) {
+static void NAME(walk)(const Program *p, const double *x, Work *w, double *phi, int64_t features, int64_t lanes) {
+    (void)lanes; /* LANES */
     if (p->values == 1) NAME(walk_with)(p, x, w, phi, features, p->points, 1, 0);
     else NAME(walk_with)(p, x, w, phi, features, p->points, p->values, 0);
 }
 
-static void NAME(walk_steep)(const Program *p, const double *x, Work *w, double *phi, int64_t features) {
+static void NAME(walk_steep)(const Program *p, const double *x, Work *w, double *phi, int64_t features, int64_t lanes) {
+    (void)lanes;
     NAME(walk_with)(p, x, w, phi, features, p->points, p->values, 1);
 }

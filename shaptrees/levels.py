@@ -11,6 +11,9 @@ import numpy as np
 from shaptrees.arrays import Floats
 from shaptrees.quadrature import table
 
+CALLS = 2
+"""The way in which the kernel is called: its own number must be the same."""
+
 kernel: ModuleType | None
 try:
     from shaptrees import _kernel as kernel  # type: ignore[no-redef]
@@ -19,6 +22,8 @@ try:
 except ImportError as fault:  # built without a compiler
     kernel = None
     _REASON = str(fault)
+if kernel is not None and getattr(kernel, "CALLS", 1) != CALLS:
+    kernel, _REASON = None, "it was compiled from another version: build it again"
 
 NUMPY = "numpy"
 
@@ -26,11 +31,6 @@ NUMPY = "numpy"
 def available() -> tuple[str, ...]:
     """The implementations that this machine can run, slowest first: "numpy", and levels of the C kernel."""
     return (NUMPY,) if kernel is None else (NUMPY, *kernel.levels())
-
-
-def takes_covers() -> bool:
-    """Whether the kernel knows small shares from covers. One that was compiled before it did works as it used to."""
-    return kernel is not None and hasattr(kernel, "FIELDS")
 
 
 def chosen() -> tuple[str, str]:

@@ -4,10 +4,13 @@ A few trees at a time, all splits of a level at once, for as many rows as keep t
 (splits, Q, rows), and (splits, V, Q, rows) on the way up. See engine.py for the mathematics.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 
 from shaptrees.arrays import ALL_OUTPUTS, Floats, Rule, Trees
 from shaptrees.columns import Columns
+from shaptrees.pairs import Pairs
 from shaptrees.paths import Level, Paths, Places, groups, paths
 from shaptrees.quadrature import table
 
@@ -16,10 +19,10 @@ CELLS = 1 << 18
 FEWEST_ROWS = 8
 
 
-def accumulate(trees: Trees, seen: Columns, *, pairs: bool) -> Floats:
-    """SHAP values (n, K, F), or pairs (n, K, F, F): above the diagonal the pairs, on it the SHAP values."""
-    n, features, outputs = len(seen.rows), trees.features, len(trees.base)
-    cells = features * features if pairs else features
+def accumulate(trees: Trees, seen: Columns, pairs: Pairs | None) -> Floats:
+    """SHAP values (n, K, F), or with pairs (n, K, F + P) these and half of each pair."""
+    n, outputs = len(seen.rows), len(trees.base)
+    cells = pairs.cells if pairs else trees.features
     phi = np.zeros((outputs, cells, n))
     output_of = np.repeat(trees.tree_output, np.diff(trees.offsets)).astype(np.int64)
     for group in groups(trees):
@@ -27,14 +30,13 @@ def accumulate(trees: Trees, seen: Columns, *, pairs: bool) -> Floats:
         output = output_of[path.split]
         whole = output[0] == ALL_OUTPUTS
         own, start = (phi, 0 * output) if whole else (phi.reshape(1, -1, n), output * cells)
-        feature = trees.feature[path.split].astype(np.int64)
-        own_cells = start + (feature * (features + 1) if pairs else feature)
+        own_cells = start + trees.feature[path.split].astype(np.int64)
         piece = min(n, max(FEWEST_ROWS, CELLS // (len(path.split) * path.points)))
         walk = _Walk(trees, path, len(own), piece)
         for first in range(0, n, piece):
             walk.begin(_hits(trees, seen, path, slice(first, first + piece)))
-            walk.run(own[:, :, first : first + piece], own_cells, start, pairs=pairs)
-    return phi.transpose(2, 0, 1).reshape(n, outputs, *((features, features) if pairs else (features,))).copy()
+            walk.run(own[:, :, first : first + piece], own_cells, start, pairs)
+    return phi.transpose(2, 0, 1).copy()
 
 
 def _hits(trees: Trees, seen: Columns, path: Paths, rows: slice) -> Floats:
@@ -45,6 +47,14 @@ def _hits(trees: Trees, seen: Columns, path: Paths, rows: slice) -> Floats:
         node = np.full(x.shape[1], path.split[split])
         left[split] = trees.goes_left(node, np.where(np.isneginf(x[split]), np.nan, x[split]))
     return left.astype(np.float64)
+
+
+class Sums(NamedTuple):
+    """Where pairs add up: phi (V, cells, rows), and for each split (S,) where its tree's cells begin."""
+
+    phi: Floats
+    start: Places
+    pairs: Pairs
 
 
 class _Walk:
@@ -74,13 +84,13 @@ class _Walk:
             array[..., : hit.shape[1]] for array in self._whole
         )
 
-    def run(self, phi: Floats, cells: Places, start: Places, *, pairs: bool) -> None:
+    def run(self, phi: Floats, cells: Places, start: Places, pairs: Pairs | None) -> None:
         """Adds to phi (V, cells, rows); `cells` (S,) is where each split adds, `start` where its tree's cells begin."""
         self.P[self.path.levels[0].split] = self.weights[:, None]
         for level in self.path.levels:
             self.down(level)
         for level in reversed(self.path.levels):
-            self.up(level, (phi, start) if pairs else None)
+            self.up(level, Sums(phi, start, pairs) if pairs else None)
         _add(phi, cells, self.given)
 
     def down(self, level: Level) -> None:
@@ -135,7 +145,7 @@ class _Walk:
         values: Floats = self.trees.values[nodes, : self.given.shape[1], None, None]
         return values
 
-    def up(self, level: Level, pairs: tuple[Floats, Places] | None) -> None:
+    def up(self, level: Level, sums: Sums | None) -> None:
         """Notes a level's contributions, and G of its splits. Divides P where features repeat."""
         P, F, G, tips = self.P[level.split], self.F[level.split], self.G[level.split], level.tips
         amount = np.where(self.hit[level.split] > 0, level.share[:, 1:], -level.share[:, :1])
@@ -152,8 +162,8 @@ class _Walk:
         np.einsum("mqr,mvqr->mvr", P[:tips], D, out=total[:tips])
         np.multiply(P[tips:].sum(axis=1)[:, None], step[:, :, 0], out=total[tips:])
         total *= amount[:, None]
-        if pairs:
-            self.add_pairs(level, *pairs, amount, np.concatenate([P[:tips, None] * D, P[tips:, None] * step]))
+        if sums:
+            self.add_pairs(level, sums, amount, np.concatenate([P[:tips, None] * D, P[tips:, None] * step]))
         if self.path.steep:
             self.both_sides(level, near, far)
             return
@@ -169,9 +179,9 @@ class _Walk:
         of_near, of_far = (self.leaves(level.sides[side].tip) for side in (0, 1))
         G[tips:] = of_near * F[tips:, None] + of_far * E[tips:, None]
 
-    def add_pairs(self, level: Level, phi: Floats, start: Places, amount: Floats, contribution: Floats) -> None:
+    def add_pairs(self, level: Level, sums: Sums, amount: Floats, contribution: Floats) -> None:
         """Each split's feature with every other one above it: half of the sum over q of P D R."""
-        feature, start = self.trees.feature[self.path.split], start[level.split]
+        feature, start = self.trees.feature[self.path.split], sums.start[level.split]
         for edges in level.above.T:
             other = np.flatnonzero((edges >= 0) & (edges != level.earlier))
             if not len(other):
@@ -181,9 +191,9 @@ class _Walk:
             followed = rest / (share + self.t[:, None] * rest)
             R = np.where(self.edge_hit[edge][:, None] > 0, followed, -1 / (1 - self.t[:, None]))
             there, here = feature[edge // 2].astype(np.int64), feature[level.split][other]
-            cell = np.minimum(there, here) * self.trees.features + np.maximum(there, here)
+            cell = sums.pairs.cell(there, here)
             total = (contribution[other] * R[:, None]).sum(axis=2)
-            _add(phi, start[other] + cell, 0.5 * amount[other, None] * total)
+            _add(sums.phi, start[other] + cell, 0.5 * amount[other, None] * total)
 
 
 def _add(phi: Floats, cell: Places, given: Floats) -> None:

@@ -17,6 +17,10 @@ NOISE = 1e-6
 """Values that are less certain than this, relative to what they add up, are not given."""
 
 
+AT_ONCE = 64 * 1024
+"""Values whose absolutes are there at once: those of a whole block would be its largest copy."""
+
+
 class Miss(NamedTuple):
     """The row and output that miss most, measured by what they are allowed to; and what all were compared with."""
 
@@ -39,9 +43,21 @@ def largest_miss(explainer: Explainer, rows: Rows, values: Rows) -> Miss:
     axes, base = tuple(range(1, values.ndim - 1)), np.asarray(explainer.base_values)
     predictions = explainer.output.call(rows)
     errors = np.abs(values.sum(axis=axes) + base - predictions)
-    size = np.maximum(1.0, np.abs(values).sum(axis=axes) + np.abs(base))
+    size = np.maximum(1.0, _absolute_sums(values) + np.abs(base))
     rounding = np.minimum(ROUNDING * explainer.magnitude, NOISE * size)
     allowed = np.maximum(explainer.relative_error * size, rounding)
     worst = np.unravel_index((errors / allowed).argmax(), errors.shape)  # what is not a number comes before all others
     error, tolerance = float(errors[worst]), float(allowed[worst])
     return Miss(math.inf if math.isnan(error) else error, tolerance if math.isfinite(tolerance) else 0.0, predictions)
+
+
+def _absolute_sums(values: Rows) -> Rows:
+    """(rows, outputs)."""
+    rows, outputs = len(values), values.shape[-1]
+    cells = values.reshape(rows, -1, outputs)
+    sums, at_once = np.zeros((rows, outputs)), max(1, AT_ONCE // cells[0].size)
+    width = max(1, AT_ONCE // outputs)
+    for row in range(0, rows, at_once):
+        for cell in range(0, cells.shape[1], width):
+            sums[row : row + at_once] += np.abs(cells[row : row + at_once, cell : cell + width]).sum(axis=1)
+    return sums

@@ -8,20 +8,26 @@ from functools import partial
 
 import numpy as np
 
+from child.explainers.additivity import AT_ONCE
 from child.explainers.subject import Subject
 from child.models.model import Output, Rows
 from jobs import planner
 from jobs.errors import BackgroundRequired
 from jobs.options import Options
 from jobs.planner import FLOAT_BYTES
+from jobs.records import MOST_PAIRS
 from shaptrees import covers, engine
 from shaptrees.arrays import Link, Trees
 from shaptrees.ensemble import About, Ensemble
 
 COLUMN_COPIES = 1.75
 """Of a block's rows, as the engine reads them: measured, as all of these."""
-VALUE_COPIES, BACKGROUND_COPIES, PAIR_COPIES = 3.3, 1.8, 3.1
-"""Of a block's values: path-dependent, against a background, and interactions."""
+VALUE_COPIES, BACKGROUND_COPIES = 3.3, 1.8
+"""Of a block's values: path-dependent, and against a background."""
+MATRIX_COPIES, BACKGROUND_MATRIX_COPIES = 1.0, 2.1
+"""Of a block's interactions, the same; path-dependent ones are first kept for the pairs that meet."""
+SUM_COPIES = 3
+"""Of the sum of |interaction|: kept, as bytes, and in the message that tells it."""
 MOST_STAGES = 1 << 16
 RELATIVE_ERROR = 1e-9
 """Values and output are both in double precision, from the same arrays."""
@@ -74,7 +80,6 @@ class ExactTrees:
     """Exact values of an ensemble of trees."""
 
     relative_error = RELATIVE_ERROR
-    rows_per_pass = planner.ROWS_PER_PASS
     asked_per_row = 0
 
     def __init__(self, ensemble: Ensemble, options: Options, background: Rows | None) -> None:
@@ -90,17 +95,18 @@ class ExactTrees:
         is_rescaled = self.explains != about.native
         self.engine = f"{_engine_name(is_plain=is_plain, is_rescaled=is_rescaled)} ({level})"
         self.warnings = (RESCALED,) if is_rescaled else ()
+        self.rows_per_pass = planner.VECTOR_ROWS if options.interactions else planner.ROWS_PER_PASS
         self._row_bytes = FLOAT_BYTES * trees.features
-        self._work_bytes = _work_bytes(trees, is_plain=is_plain, interactions=options.interactions)
-        self._fixed_bytes = engine.fixed_bytes(background=not is_plain)
         self._per_block = planner.rows_per_block(trees.features, trees.outputs, interactions=options.interactions)
+        self._block_bytes = partial(_matrix_bytes if options.interactions else _value_bytes, trees, is_plain=is_plain)
+        self._fixed_bytes = engine.fixed_bytes(background=not is_plain)
         self._values, expected = _engine_call(ensemble, options, background, raw=self.explains == about.native)
         self.base_values = [float(value) for value in np.atleast_1d(expected)]
 
     def needs_bytes(self, rows: int) -> int:
         """See `Explainer.needs_bytes`: the rows, read and arranged, and one block of values with what makes them."""
-        whole_passes = -(-min(rows, self._per_block) // self.rows_per_pass) * self.rows_per_pass
-        return planner.chunk_bytes(rows, self._row_bytes, int(whole_passes * self._work_bytes) + self._fixed_bytes)
+        block_bytes = self._block_bytes(rows, self._per_block)
+        return planner.chunk_bytes(rows, self._row_bytes, int(block_bytes) + self._fixed_bytes)
 
     def explain(self, rows: Rows, first: int) -> Rows:  # noqa: ARG002
         """See `Explainer.explain`; does not depend on `first`."""
@@ -129,11 +135,30 @@ def _explains(about: About, options: Options, *, has_background: bool) -> str:
     return explains
 
 
-def _work_bytes(trees: Trees, *, is_plain: bool, interactions: bool) -> float:
-    """What the engine takes for one row of a block: its columns, and its values with what makes them."""
-    plain = VALUE_COPIES if is_plain else BACKGROUND_COPIES
-    cells = trees.outputs * trees.features ** (2 if interactions else 1)
-    return FLOAT_BYTES * (cells * (PAIR_COPIES if interactions else plain) + trees.features * COLUMN_COPIES)
+def _value_bytes(trees: Trees, rows: int, per_block: int, *, is_plain: bool) -> float:
+    """What a block takes of a chunk of so many rows: its columns, and its values with what makes them."""
+    passes = _whole(min(rows, per_block), planner.ROWS_PER_PASS)
+    values = trees.outputs * trees.features * (VALUE_COPIES if is_plain else BACKGROUND_COPIES)
+    return FLOAT_BYTES * passes * (values + trees.features * COLUMN_COPIES)
+
+
+def _matrix_bytes(trees: Trees, rows: int, per_block: int, *, is_plain: bool) -> float:
+    """The same of interactions."""
+    block = min(rows, per_block)
+    matrix = trees.outputs * trees.features**2
+    copies = MATRIX_COPIES if is_plain else BACKGROUND_MATRIX_COPIES
+    numbers = block * matrix * (copies + (trees.outputs > 1))  # outputs come last on the way out
+    numbers += _whole(block, planner.ROWS_PER_PASS) * trees.features * COLUMN_COPIES
+    numbers += min(block * matrix, AT_ONCE) + SUM_COPIES * min(matrix, MOST_PAIRS)
+    if is_plain:
+        is_small = block <= planner.ROWS_PER_PASS
+        kept = _whole(block, planner.VECTOR_ROWS if is_small else planner.ROWS_PER_PASS) * trees.pairs.cells
+        numbers += kept * trees.outputs * (1 if is_small or rows <= block else 2)
+    return FLOAT_BYTES * numbers
+
+
+def _whole(rows: int, step: int) -> int:
+    return -(-rows // step) * step
 
 
 def _engine_call(
@@ -141,7 +166,7 @@ def _engine_call(
 ) -> tuple[Callable[[Rows], Rows], Rows]:
     """The engine's function from rows to values, and what its values add to."""
     trees = ensemble.trees
-    engine.prepare(trees)
+    engine.prepare(trees, pairs=options.interactions and background is None)
     if background is None:
         values = engine.interaction_values if options.interactions else engine.shap_values
         return partial(values, trees), ensemble.expected_value

@@ -19,6 +19,8 @@ TREES = [
     {"model": "trees", "rows": 5_000, "features": 50, "outputs": 8},
     {"model": "trees", "rows": 500, "features": 50, "options": {"interactions": True}},
     {"model": "trees", "rows": 300, "features": 200, "options": {"interactions": True}},
+    {"model": "trees", "rows": 20, "features": 300, "options": {"interactions": True}},
+    {"model": "trees", "rows": 1, "features": 1_000, "options": {"interactions": True}},
     {"model": "trees", "rows": 200, "features": 50, "outputs": 6, "options": {"interactions": True}},
     {"model": "trees", "rows": 5_000, "features": 50, "background": 100},
     {"model": "trees", "rows": 20_000, "features": 20, "background": 1_000},

@@ -34,8 +34,14 @@ def test_the_batch_size_is_the_most_and_the_room_may_ask_for_fewer() -> None:
 
 def test_blocks_are_whole_vectors_of_about_the_same_bytes() -> None:
     assert rows_per_block(50, 1, interactions=False) * 50 * 8 <= planner.BLOCK_BYTES
-    assert rows_per_block(50, 4, interactions=True) % planner.ROWS_PER_PASS == 0
-    assert rows_per_block(5_000, 10, interactions=True) == planner.ROWS_PER_PASS
+    assert rows_per_block(5_000, 1_000, interactions=False) == planner.ROWS_PER_PASS
+
+
+def test_blocks_of_large_matrices_are_whole_vectors_of_the_kernel() -> None:
+    assert rows_per_block(50, 3, interactions=True) == planner.ROWS_PER_PASS
+    assert rows_per_block(50, 4, interactions=True) == 48
+    assert rows_per_block(200, 1, interactions=True) == 8
+    assert rows_per_block(5_000, 10, interactions=True) == planner.VECTOR_ROWS == 8
 
 
 def test_a_free_planner_keeps_fixed_costs_small_and_every_slot_busy() -> None:

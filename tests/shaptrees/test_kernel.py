@@ -35,9 +35,17 @@ def arguments(trees: Trees) -> dict[str, Any]:
     return {name: array.copy() for name, array in zip(NAMES, arrays, strict=True)}
 
 
-def call(arrays: dict[str, Any], **sizes: int) -> None:
-    of = {"rows": 20, "slots": arrays["blocks"].shape[1], "features": 4, "outputs": 2, "pairs": False, "level": 0}
-    kernel.accumulate(tuple(arrays.values()), *(of | sizes).values())
+def call(arrays: dict[str, Any], pairs: tuple[Any, Any] | None = None, **sizes: int) -> None:
+    of = {"rows": 20, "lanes": kernel.LANES, "slots": arrays["blocks"].shape[1]}
+    of |= {"features": 4, "outputs": 2, "level": 0}
+    kernel.accumulate(tuple(arrays.values()), pairs, *(of | sizes).values())
+
+
+def call_pairs(arrays: dict[str, Any], *, lanes: int = 24, rows: int = 20, **spoilt: Any) -> None:
+    """With all pairs of four features."""
+    pairs = {"start": np.array([0, 3, 5, 6, 6]), "other": np.array([1, 2, 3, 2, 3, 3])} | spoilt
+    phi = np.zeros((1, 2, 4 + len(pairs["other"]), lanes))
+    call(arrays | {"phi": phi}, tuple(array.astype(np.int32) for array in pairs.values()), lanes=lanes, rows=rows)
 
 
 def call_predict(arrays: dict[str, Any]) -> None:
@@ -109,6 +117,8 @@ def test_hostile_arrays_are_refused(name: str) -> None:
     if name in {"blocks too short", "phi too short"}:
         return  # the others make their own
     with pytest.raises(ValueError, match=r"\w"):
+        call_pairs(arrays)
+    with pytest.raises(ValueError, match=r"\w"):
         call_background(arrays)
     if name != "a shared child":  # which rows pass like any other
         with pytest.raises(ValueError, match=r"\w"):
@@ -132,6 +142,47 @@ def test_sizes_types_and_levels_are_checked() -> None:
     arrays["left"] = arrays["left"].astype(np.int64)
     with pytest.raises(TypeError, match="left"):
         call(arrays)
+
+
+HOSTILE_PAIRS: dict[str, dict[str, Any]] = {
+    "begins late": {"start": np.array([1, 3, 5, 6, 6])},
+    "ends early": {"start": np.array([0, 3, 5, 5, 5])},
+    "ends late": {"start": np.array([0, 3, 5, 6, 7])},
+    "runs back": {"start": np.array([0, 5, 3, 6, 6])},
+    "runs far": {"start": np.array([0, 10**9, 5, 6, 6])},
+    "runs below zero": {"start": np.array([0, -(10**9), 5, 6, 6])},
+    "too few features": {"start": np.array([0, 3, 5, 6])},
+    "a missing pair": {"start": np.array([0, 2, 4, 5, 5]), "other": np.array([1, 2, 2, 3, 3])},
+    "no pairs": {"start": np.zeros(5), "other": np.zeros(0)},
+    "another partner": {"other": np.array([1, 2, 3, 2, 3, 10**9])},
+    "narrower than a vector": {"lanes": 20},
+    "fewer lanes than rows": {"lanes": 16},
+    "no lanes": {"lanes": 0},
+    "more lanes than a block": {"lanes": 128},
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE_PAIRS)
+def test_hostile_pairs_are_refused(name: str) -> None:
+    arrays = arguments(ensemble(SHAPE))
+    call_pairs(arrays)
+    with pytest.raises(ValueError, match=r"\w"):
+        call_pairs(arrays, **HOSTILE_PAIRS[name])
+
+
+def test_pairs_are_two_arrays_of_whole_numbers() -> None:
+    arrays = arguments(ensemble(SHAPE))
+    zeros = np.zeros(5, dtype=np.int32)
+    for pairs in (zeros, (zeros,), (zeros, zeros.astype(np.int64)), (zeros.astype(float), zeros), (None, zeros)):
+        with pytest.raises(TypeError):
+            call(arrays, pairs)  # type: ignore[arg-type]
+
+
+def test_only_pairs_have_fewer_lanes() -> None:
+    arrays = arguments(ensemble(SHAPE))
+    arrays["phi"] = arrays["phi"][..., :24].copy()
+    with pytest.raises(ValueError, match="size"):
+        call(arrays, lanes=24)
 
 
 SPOILT: dict[str, dict[str, Any]] = {
