@@ -43,12 +43,13 @@ demo: $(VENV)/.installed
 up: $(VENV)/.installed
 	@exec $(BIN)/shap-supervisor up
 
-# Rooms whose tests start no service bear company; those that kill, cap and time processes want the machine for themselves.
-COMPANY = tests/child tests/jobs tests/mutate tests/shaptrees
+# Tests that cap and time a supervisor's children want the machine for themselves; the others bear company.
+ALONE = tests/chaos tests/memory tests/service tests/supervisor
+COMPANY = $(filter-out $(ALONE),$(patsubst %/__init__.py,%,$(wildcard tests/*/__init__.py)))
 
 test: $(VENV)/.installed-dev
-	@$(BIN)/python -m pytest -q -n 2 --dist loadfile $(COMPANY); failed=$$?; \
-	  $(BIN)/python -m pytest $(COMPANY:%=--ignore=%) && exit $$failed
+	@$(BIN)/python -m pytest -q -n 2 --dist worksteal $(COMPANY); failed=$$?; \
+	  $(BIN)/python -m pytest $(ALONE) && exit $$failed
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .

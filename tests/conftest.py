@@ -16,6 +16,12 @@ from tests.ports import free_port
 os.environ.update(ENVIRONMENT)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Side by side, the slow ones go first: one that begins when all others have ended would have no company."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
 @pytest.fixture(scope="session")
 def valkey_server() -> Iterator[ValkeyServer]:
     with ValkeyServer(port=free_port()) as server:

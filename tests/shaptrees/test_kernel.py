@@ -315,13 +315,20 @@ for seed in range(12):
 for spoil in test_kernel.HOSTILE.values():
     arrays = test_kernel.arguments(ensemble(test_kernel.SHAPE))
     spoil(arrays)
-    for call in (test_kernel.call, test_kernel.call_predict, test_kernel.call_background):
+    calls = (test_kernel.call, test_kernel.call_pairs, test_kernel.call_predict, test_kernel.call_background)
+    for call in calls:
         try:
             call(arrays)
         except ValueError:
             continue
         if call is test_kernel.call:
             raise SystemExit("hostile arrays were taken")
+for spoilt in test_kernel.HOSTILE_PAIRS.values():
+    try:
+        test_kernel.call_pairs(test_kernel.arguments(ensemble(test_kernel.SHAPE)), **spoilt)
+    except ValueError:
+        continue
+    raise SystemExit("hostile pairs were taken")
 print("clean")
 """
 
