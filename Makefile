@@ -43,13 +43,19 @@ demo: $(VENV)/.installed
 up: $(VENV)/.installed
 	@exec $(BIN)/shap-supervisor up
 
-# Tests that cap and time a supervisor's children want the machine for themselves; the others bear company.
-ALONE = tests/chaos tests/memory tests/service tests/supervisor
-COMPANY = $(filter-out $(ALONE),$(patsubst %/__init__.py,%,$(wildcard tests/*/__init__.py)))
+# Tests in which a machine runs out of memory want it for themselves; those of a supervisor and its children are timed,
+# and bear the company of one file of their like; the others bear any.
+ALONE = tests/chaos tests/memory
+TIMED = tests/service tests/supervisor
+COMPANY = $(filter-out $(ALONE) $(TIMED),$(patsubst %/__init__.py,%,$(wildcard tests/*/__init__.py)))
+SIDE_BY_SIDE = $(BIN)/python -m pytest -q -n 2 --dist
 
 test: $(VENV)/.installed-dev
-	@$(BIN)/python -m pytest -q -n 2 --dist worksteal $(COMPANY); failed=$$?; \
-	  $(BIN)/python -m pytest $(ALONE) && exit $$failed
+	@failed=0; \
+	  $(SIDE_BY_SIDE) worksteal $(COMPANY) || failed=1; \
+	  $(SIDE_BY_SIDE) loadfile $(TIMED) || failed=1; \
+	  $(if $(ALONE),$(BIN)/python -m pytest $(ALONE) || failed=1;) \
+	  exit $$failed
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .

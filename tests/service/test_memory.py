@@ -18,8 +18,8 @@ from bench.tables import FEATURES, FORMATS, environment, table
 from tests.service.conftest import Service, npy, running
 
 MIB = 1024 * 1024
-FEW, MANY = 20_000, {"npy": 200_000, "csv": 200_000}
-STAY = 100_000
+FEW, MANY = 10_000, {"npy": 100_000, "csv": 100_000}
+STAY = 50_000
 """Rows of tables that stay in the store until their job has ended, as every chunk reads all over them."""
 GROWTH = 0.05
 SMALL_STORE_BYTES = 6 * MIB
