@@ -9,9 +9,10 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from shaptrees.arrays import ALL_OUTPUTS, Floats, Trees
+from shaptrees.arrays import Floats, Trees
 from shaptrees.covers import steps
 from shaptrees.outputs import shaped
+from shaptrees.rules import ALL_OUTPUTS
 
 _CELLS = 1 << 18
 """Rows times trees that are followed at a time."""

@@ -11,11 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shaptrees import levels, numpy_background
-from shaptrees.arrays import Floats, Link, Trees
+from shaptrees.arrays import Floats, Trees
 from shaptrees.columns import Columns, columns
 from shaptrees.outputs import shaped, symmetric
 from shaptrees.prediction import predict
 from shaptrees.probability import logistic, low_rank, slopes
+from shaptrees.rules import Link
 
 Chords = Callable[[Floats, Floats], Floats]
 """Slopes (n, N) between raw outputs of rows (n,) and of background rows (N,)."""

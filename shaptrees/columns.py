@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shaptrees.arrays import ZERO_BOUND, Floats, Ints, Missing, Trees
+from shaptrees.arrays import Floats, Ints, Trees
+from shaptrees.rules import ZERO_BOUND, Missing
 
 CACHE_LINE = 64
 

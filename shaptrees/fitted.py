@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 
 from shaptrees import engine
-from shaptrees.arrays import Floats, Link, Trees
+from shaptrees.arrays import Floats, Trees
 from shaptrees.covers import first_trees
 from shaptrees.errors import UnsupportedModel
 from shaptrees.rows import Reading, rows
+from shaptrees.rules import Link
 
 _LIBRARIES = ("files", "xgboost", "lightgbm", "sklearn", "ngboost", "catboost", "dictionaries")
 _WAY_OUT = (

@@ -9,8 +9,9 @@ from math import factorial
 
 import numpy as np
 
-from shaptrees.arrays import ALL_OUTPUTS, Floats, Rule, Trees
+from shaptrees.arrays import Floats, Trees
 from shaptrees.columns import Columns
+from shaptrees.rules import ALL_OUTPUTS, Rule
 
 CELLS = 1 << 18
 """Numbers in an array of rows against background rows: rows are taken in pieces of so many."""

@@ -8,11 +8,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from shaptrees.arrays import ALL_OUTPUTS, Floats, Rule, Trees
+from shaptrees.arrays import Floats, Trees
 from shaptrees.columns import Columns
 from shaptrees.pairs import Pairs
 from shaptrees.paths import Level, Paths, Places, groups, paths
 from shaptrees.quadrature import table
+from shaptrees.rules import ALL_OUTPUTS, Rule
 
 CELLS = 1 << 18
 """Numbers in an array of all splits: rows are taken in pieces of CELLS / (S Q)."""
@@ -191,7 +192,7 @@ class _Walk:
             followed = rest / (share + self.t[:, None] * rest)
             R = np.where(self.edge_hit[edge][:, None] > 0, followed, -1 / (1 - self.t[:, None]))
             there, here = feature[edge // 2].astype(np.int64), feature[level.split][other]
-            cell = sums.pairs.cell(there, here)
+            cell = sums.pairs.cell(there, here.astype(np.int64))
             total = (contribution[other] * R[:, None]).sum(axis=2)
             _add(sums.phi, start[other] + cell, 0.5 * amount[other, None] * total)
 

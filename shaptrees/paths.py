@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shaptrees import quadrature
-from shaptrees.arrays import ALL_OUTPUTS, Floats, Trees
+from shaptrees.arrays import Floats, Trees
+from shaptrees.rules import ALL_OUTPUTS
 
 Places = NDArray[np.int64]
 

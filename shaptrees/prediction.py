@@ -4,8 +4,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shaptrees import levels
-from shaptrees.arrays import ALL_OUTPUTS, Floats, Trees
+from shaptrees.arrays import Floats, Trees
 from shaptrees.columns import columns
+from shaptrees.rules import ALL_OUTPUTS
 
 CELLS = 1 << 17
 """Leaves that NumPy looks up at once: it takes some 60 bytes for each."""

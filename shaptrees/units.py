@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from shaptrees.arrays import Link
 from shaptrees.fitted import Fitted
 from shaptrees.losses import LOSSES, PROBABILITY, Transform
+from shaptrees.rules import Link
 
 NAMES = ("raw", "probability", "log_loss", "predict", "predict_proba")
 

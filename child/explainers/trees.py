@@ -17,8 +17,9 @@ from jobs.options import Options
 from jobs.planner import FLOAT_BYTES
 from jobs.records import MOST_PAIRS
 from shaptrees import covers, engine
-from shaptrees.arrays import Link, Trees
+from shaptrees.arrays import Trees
 from shaptrees.ensemble import About, Ensemble
+from shaptrees.rules import Link
 
 COLUMN_COPIES = 1.75
 """Of a block's rows, as the engine reads them: measured, as all of these."""

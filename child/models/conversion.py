@@ -10,9 +10,9 @@ import numpy as np
 from child.models import parity
 from child.models.model import Model, Rows
 from jobs.errors import ConversionFailed
-from shaptrees.arrays import Link
 from shaptrees.ensemble import About, Ensemble
 from shaptrees.errors import UnsupportedModel
+from shaptrees.rules import Link
 
 _NATIVE = ("path_length", "margin", "probability", "prediction", "label")
 

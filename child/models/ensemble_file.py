@@ -18,9 +18,10 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from shaptrees.arrays import Link, Trees
+from shaptrees.arrays import Trees
 from shaptrees.ensemble import About, Ensemble
 from shaptrees.errors import UnreadableModel
+from shaptrees.rules import Link
 
 FORMAT = "tree arrays"
 MAGIC = b"shap-supervisor trees 3\n"

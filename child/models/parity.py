@@ -6,8 +6,9 @@ Infinities are left out: no rows of a job hold any, as `rows.layout` refuses the
 import numpy as np
 
 from child.models.model import Rows
-from shaptrees.arrays import WORD_BITS, Floats, Rule, Trees
+from shaptrees.arrays import Floats, Trees
 from shaptrees.ensemble import Ensemble
+from shaptrees.rules import WORD_BITS, Rule
 
 ROWS = 256
 SEED = 20

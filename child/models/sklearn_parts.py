@@ -21,8 +21,8 @@ from sklearn.tree._tree import Tree
 
 from child.models import native_arrays, older
 from jobs.errors import NotFinite
-from shaptrees.arrays import LEAF
 from shaptrees.readers.checks import BadTree, check_range, check_tree
+from shaptrees.rules import LEAF
 
 _BITSET_WORDS = 8
 _CATEGORIES = 256

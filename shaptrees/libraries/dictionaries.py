@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shaptrees.arrays import ALL_OUTPUTS, LEAF, Link, Missing, Trees
+from shaptrees.arrays import Trees
 from shaptrees.build import Part, assemble
 from shaptrees.errors import UnreadableModel
 from shaptrees.fitted import Fitted
+from shaptrees.rules import ALL_OUTPUTS, LEAF, Link, Missing
 
 FORMAT = "dictionary of trees"
 _SINGULAR = {"features": "feature", "thresholds": "threshold", "values": "value"}

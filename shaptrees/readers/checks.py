@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from shaptrees.arrays import LEAF
+from shaptrees.rules import LEAF
 
 Ints = npt.NDArray[np.int64]
 MAX_DEPTH = 4_096

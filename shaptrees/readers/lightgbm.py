@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from shaptrees.arrays import LEAF, ZERO_BOUND, Floats, Link, Missing, Rule
+from shaptrees.arrays import Floats
 from shaptrees.build import Part, assemble
 from shaptrees.ensemble import About, Ensemble
 from shaptrees.errors import UnsupportedModel
@@ -21,6 +21,7 @@ from shaptrees.readers import categories, checks, lightgbm_text
 from shaptrees.readers.faults import reading
 from shaptrees.readers.lightgbm_text import Section, integer, integers
 from shaptrees.readers.names import class_names, given_names
+from shaptrees.rules import LEAF, ZERO_BOUND, Link, Missing, Rule
 
 FORMAT = "lightgbm-text"
 _CATEGORICAL, _DEFAULT_LEFT, _KINDS = 1, 2, 16

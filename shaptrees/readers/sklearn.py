@@ -10,13 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from shaptrees.arrays import ALL_OUTPUTS, LEAF, Floats, Link, Missing, Rule, Trees
+from shaptrees.arrays import Floats, Trees
 from shaptrees.build import Part, assemble
 from shaptrees.ensemble import About, Ensemble
 from shaptrees.errors import UnsupportedModel
 from shaptrees.readers.categories import NOBODY
 from shaptrees.readers.faults import reading
 from shaptrees.readers.names import class_names
+from shaptrees.rules import ALL_OUTPUTS, LEAF, Link, Missing, Rule
 
 NAMES = (
     "DecisionTree, ExtraTree, RandomForest, ExtraTrees, GradientBoosting, HistGradientBoosting "

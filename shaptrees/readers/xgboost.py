@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from shaptrees.arrays import ALL_OUTPUTS, LEAF, Floats
+from shaptrees.arrays import Floats
 from shaptrees.build import Part, assemble
 from shaptrees.ensemble import Ensemble
 from shaptrees.errors import UnsupportedModel
@@ -19,6 +19,7 @@ from shaptrees.readers import xgboost_categories, xgboost_document, xgboost_head
 from shaptrees.readers.categories import Listed
 from shaptrees.readers.checks import integers
 from shaptrees.readers.faults import reading
+from shaptrees.rules import ALL_OUTPUTS, LEAF
 
 
 def read(content: bytes, *, codes: bool = False, texts: bool = False, any_objective: bool = False) -> Ensemble:

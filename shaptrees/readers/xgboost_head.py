@@ -10,12 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from shaptrees.arrays import Floats, Link
+from shaptrees.arrays import Floats
 from shaptrees.ensemble import About
 from shaptrees.errors import UnsupportedModel
 from shaptrees.readers import checks
 from shaptrees.readers.names import class_names, given_names
 from shaptrees.readers.xgboost_document import forest
+from shaptrees.rules import Link
 
 LOGISTIC = ("binary:logistic", "binary:logitraw", "reg:logistic")
 SOFTMAX = ("multi:softprob", "multi:softmax")

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from shaptrees.arrays import LEAF, WORD_BITS, Missing, Rule
 from shaptrees.build import Part
 from shaptrees.readers import checks
 from shaptrees.readers.checks import integers
+from shaptrees.rules import LEAF, WORD_BITS, Missing, Rule
 
 MOST_CATEGORIES = 1 << 24
 _NO_PARENT = (-1, 2**31 - 1)

@@ -57,10 +57,10 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
         x, np.digitize(x[:, 1], [-1, 1]), feature_name=names
     )
     classes.booster_.save_model(directory / "classes.txt")
-    wide = np.random.default_rng(0).normal(size=(60, 400))
+    wide = np.random.default_rng(0).normal(size=(60, 3_000))  # a matrix of 72 MB a row
     booster = xgboost.XGBRegressor(n_estimators=3, max_depth=3).fit(wide, wide[:, 0])
     booster.save_model(directory / "wide.json")
-    save_table(directory / "wide.csv", [f"f{number}" for number in range(400)], wide[:4])
+    save_table(directory / "wide.csv", [f"f{number}" for number in range(3_000)], wide[:4])
     return directory
 
 

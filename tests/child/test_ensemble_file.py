@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from child.models import ensemble_file as files
 from child.models.ensemble_file import MAGIC
 from shaptrees import engine
-from shaptrees.arrays import Link
 from shaptrees.ensemble import About, Ensemble
 from shaptrees.errors import UnreadableModel
+from shaptrees.rules import Link
 from tests.shaptrees.ensembles import Shape, ensemble, rows, shapes
 
 SHAPE = Shape(seed=3, trees=4, features=5, outputs=2, depth=6, spine=False, whole=True, strict=True)

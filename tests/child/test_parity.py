@@ -9,8 +9,8 @@ import xgboost
 
 from child.models import conversion, lightgbm_model, parity, read_trees, xgboost_model
 from child.parts import Source
-from shaptrees.arrays import Link
 from shaptrees.readers import xgboost_head
+from shaptrees.rules import Link
 
 RANDOM = np.random.default_rng(4)
 X = RANDOM.normal(size=(150, 4))

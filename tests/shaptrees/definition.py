@@ -5,7 +5,8 @@ from math import factorial
 
 import numpy as np
 
-from shaptrees.arrays import ALL_OUTPUTS, Floats, Trees
+from shaptrees.arrays import Floats, Trees
+from shaptrees.rules import ALL_OUTPUTS
 
 
 def expectation(trees: Trees, row: Floats, known: frozenset[int]) -> Floats:

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from hypothesis import strategies as st
 
-from shaptrees.arrays import ALL_OUTPUTS, Floats, Missing, Rule, Trees
+from shaptrees.arrays import Floats, Trees
 from shaptrees.build import Part, assemble
+from shaptrees.rules import ALL_OUTPUTS, Missing, Rule
 
 WORDS = 2
 

@@ -5,8 +5,9 @@ import dataclasses
 import numpy as np
 import pytest
 
-from shaptrees.arrays import BLOCK_NODES, Trees
+from shaptrees.arrays import Trees
 from shaptrees.errors import FeatureCount, UnreadableModel
+from shaptrees.nodes import BLOCK_NODES
 from tests.shaptrees.ensembles import Shape, ensemble
 
 NODES = 7

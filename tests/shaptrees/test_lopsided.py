@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from shaptrees import engine
-from shaptrees.arrays import ALL_OUTPUTS, LEAF, Floats, Trees
+from shaptrees.arrays import Floats, Trees
 from shaptrees.build import Part, assemble
+from shaptrees.rules import ALL_OUTPUTS, LEAF
 from tests.shaptrees import definition
 
 TINY = 1e-13

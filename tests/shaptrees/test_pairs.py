@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 
 from shaptrees import engine
-from shaptrees.arrays import LEAF, Trees
+from shaptrees.arrays import Trees
+from shaptrees.rules import LEAF
 from tests.shaptrees.ensembles import Shape, ensemble, rows, shapes
 
 MIB = 1024 * 1024

@@ -5,10 +5,10 @@ import json
 import numpy as np
 import pytest
 
-from shaptrees.arrays import Link
 from shaptrees.errors import UnreadableModel, UnsupportedModel
 from shaptrees.readers import xgboost as reader
 from shaptrees.readers import xgboost_document
+from shaptrees.rules import Link
 
 xgboost = pytest.importorskip("xgboost")
 
