@@ -4,9 +4,12 @@ import lightgbm
 import numpy as np
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
 from shaptrees import engine
+from shaptrees.build import Part, assemble
 from shaptrees.readers import lightgbm as reader
+from shaptrees.rules import LEAF
 from tests.shaptrees.ensembles import Shape, ensemble, rows, shapes
 
 X = np.random.default_rng(0).normal(size=(90, 4))
@@ -31,3 +34,32 @@ def test_the_last_stage_is_the_prediction(shape: Shape) -> None:
     found = engine.stages(trees, x)
     assert len(found) == trees.trees
     np.testing.assert_allclose(found[-1], trees.predict(x), atol=1e-9)
+
+
+@given(shapes(depth=90), st.sampled_from([1, 15, 16, 17, 40]))
+def test_a_row_s_prediction_does_not_depend_on_the_rows_beside_it(shape: Shape, count: int) -> None:
+    """The kernel takes many rows down a tree in another way than few, and trees with categories in another again."""
+    trees, x = ensemble(shape), rows(shape, 40)
+    expected = trees.predict(x)
+    for level in engine.available():
+        found = engine.predict(trees, x[:count], level=level)
+        np.testing.assert_allclose(found, expected[:count], rtol=0, atol=1e-12 * max(1.0, trees.magnitude))
+
+
+def test_a_tree_of_many_nodes_is_followed_like_others() -> None:
+    """Over 65,536 nodes, which are too many to be copied."""
+    random, inner = np.random.default_rng(2), 2**16
+    place = np.arange(2 * inner + 1)
+    left, right = (np.where(place < inner, 2 * place + side, LEAF) for side in (1, 2))
+    values = random.normal(size=(len(place), 1))
+    part = Part(
+        left=left,
+        right=right,
+        feature=random.integers(0, 4, len(place)),
+        threshold=random.normal(size=len(place)),
+        cover=np.ones(len(place)),
+        values=values,
+        missing=place % 2,
+    )
+    trees = assemble([part], output=0, base=np.zeros(1), features=4)
+    np.testing.assert_array_equal(engine.predict(trees, X), trees.predict(X))
