@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from shaptrees.codes import coded
 from shaptrees.errors import FeatureCount
 from shaptrees.nodes import Bytes, Floats, Ints, Nodes, Words, blocks
-from shaptrees.pairs import Pairs, meeting
+from shaptrees.pairs import Pairs, distinct, meeting
 from shaptrees.rules import ALL_OUTPUTS, WORD_BITS, ZERO_BOUND, Missing, Rule
 
 __all__ = ["Bytes", "Floats", "Ints", "Trees", "Words"]
@@ -68,11 +68,20 @@ class Trees(Nodes):
     @cached_property
     def pairs(self) -> Pairs:
         """Those of the features that meet on a path, and so may interact."""
-        split = np.flatnonzero(self.inner)
-        parent, place = np.full(len(self.left), -1, dtype=np.int64), np.arange(len(split))
-        for side in (self.left, self.right):
-            parent[self.roots[split] + side[split]] = place
-        return meeting(self.features, self.feature[split], parent[split])
+        found = np.zeros(0, dtype=np.int64)
+        for first, last in blocks(self.offsets):  # so that little is made of the nodes at a time
+            start, stop = self.offsets[first], self.offsets[last]
+            split = np.flatnonzero(self.inner[start:stop])
+            parent, place, root = (
+                np.full(stop - start, -1),
+                np.arange(len(split)),
+                self.roots[start:stop][split] - start,
+            )
+            for side in (self.left, self.right):
+                parent[root + side[start:stop][split]] = place
+            here = meeting(self.features, self.feature[start:stop][split], parent[split])
+            found = distinct(np.concatenate([found, here]))
+        return Pairs(self.features, found)
 
     def levels(self) -> Iterator[NDArray[np.int64]]:
         """Nodes (counted from the first of all) level by level, roots first."""

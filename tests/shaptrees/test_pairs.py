@@ -6,7 +6,7 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 
 from shaptrees import engine
 from shaptrees.arrays import Trees
@@ -29,6 +29,7 @@ def met(trees: Trees) -> set[tuple[int, int]]:
     return found
 
 
+@settings(deadline=None)
 @given(shapes(depth=12))
 def test_pairs_are_those_of_some_path(shape: Shape) -> None:
     trees = ensemble(shape)
@@ -37,6 +38,7 @@ def test_pairs_are_those_of_some_path(shape: Shape) -> None:
     assert pairs.start.tolist() == [int((pairs.first < feature).sum()) for feature in range(trees.features + 1)]
 
 
+@settings(deadline=None)
 @given(shapes(depth=12))
 def test_kept_alone_they_are_what_the_matrices_hold(shape: Shape) -> None:
     trees, x = ensemble(shape), rows(shape, 9)

@@ -3,7 +3,7 @@
 import lightgbm
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shaptrees import engine
@@ -27,6 +27,7 @@ def test_stages_are_what_the_trees_give_one_after_the_other(classes: int, object
         np.testing.assert_allclose(found[classes * rounds - 1], own, atol=1e-12)
 
 
+@settings(deadline=None)
 @given(shapes())
 def test_the_last_stage_is_the_prediction(shape: Shape) -> None:
     """With leaves that have a value for each output, and with complements, too."""
@@ -36,6 +37,7 @@ def test_the_last_stage_is_the_prediction(shape: Shape) -> None:
     np.testing.assert_allclose(found[-1], trees.predict(x), atol=1e-9)
 
 
+@settings(deadline=None)
 @given(shapes(depth=90), st.sampled_from([1, 15, 16, 17, 40]))
 def test_a_row_s_prediction_does_not_depend_on_the_rows_beside_it(shape: Shape, count: int) -> None:
     """The kernel takes many rows down a tree in another way than few, and trees with categories in another again."""
