@@ -1,5 +1,5 @@
 // Charts of a job as Vega-Lite draws them. Vega is loaded with the first one; without it the table stays.
-import { h, loading, show } from "./dom.js";
+import { h, show } from "./dom.js";
 import { get } from "./http.js";
 
 const KINDS = [["bar", "Bar"], ["beeswarm", "Beeswarm"], ["dependence", "Dependence"], ["heatmap", "Heatmap"],
@@ -8,8 +8,9 @@ const NARROWEST = 180, BESIDE = 310, NARROW = 560;
 let drawing = null;
 let kind = "beeswarm";
 
-/** Tabs of charts; `ranking` is what is shown instead, where there are none. */
-export function charts(place, job, summary, output, ranking) {
+/** Tabs of charts; `ranking` is what is shown until there is one, and where there are none. Drawing takes the browser's
+ *  only thread for a second, so the first one waits until the `rest` of the page is there. */
+export function charts(place, job, summary, output, ranking, rest) {
   const figure = h("figure.chart", { tabindex: "0", "aria-label": "Chart" });
   let feature = 0, turn = 0;
   const select = h("select", { id: "feature", onchange: () => { feature = Number(select.value); draw(); } },
@@ -28,7 +29,9 @@ export function charts(place, job, summary, output, ranking) {
     which.hidden = kind !== "dependence";
     if (kind === "table") return show(figure, ranking);
     const mine = ++turn;
-    if (!figure.childElementCount) show(figure, loading("the chart"));
+    if (!figure.childElementCount) show(figure, ranking);
+    await rest;
+    if (mine !== turn) return;
     const asked = new URLSearchParams({ output: summary.outputs[output], ...(kind === "dependence" && { feature: summary.features[feature] }) });
     try {
       await chart(`/jobs/${job.job_id}/plots/${kind}?${asked}`, figure, () => mine === turn);
@@ -49,12 +52,14 @@ export async function chart(path, place, wanted = () => true) {
   const [specification, embed] = await Promise.all([get(path), vega()]);
   if (!wanted()) return;
   const drawn = h("div.vega", { role: "img", "aria-label": specification.description || "Chart" });
-  show(place, drawn);
+  place.querySelector(".vega")?.remove();
+  place.append(drawn);  // after what stands there until it is drawn
   const shown = { ...specification, background: "transparent", config: merged(specification.config, looks()) };
   await embed(drawn, { ...shown, ...fitted(specification, place.clientWidth) }, {
     ast: true, actions: false, renderer: "canvas", defaultStyle: false, tooltip: { disableDefaultStyle: true },
     loader: { load: () => Promise.reject(new Error("A chart loads nothing.")) },
   });
+  if (wanted()) show(place, drawn);
 }
 
 /** What makes a chart as wide as its place; of several below each other, what their names and legends leave. */

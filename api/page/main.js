@@ -3,6 +3,7 @@
 import { announce, fault, h, loading, show } from "./dom.js";
 import { may, signIn, start } from "./session.js";
 
+const OF_JOB = ["job", "sent", "death", "strip", "jobs", "results", "charts", "sample", "vega"];
 const VIEWS = [
   [/^\/docs$/, "Docs", () => import("./docs.js")],
   [/^#\/jobs$/, "Jobs", () => import("./jobs.js")],
@@ -18,8 +19,16 @@ function address() {
   return location.pathname === "/docs" ? "/docs" : location.hash;
 }
 
+/** Fetches what a job's view is made of before its modules have come and ask for each other; nothing is run. */
+function fetchAhead() {
+  if (!location.hash.startsWith("#/jobs/")) return;
+  const link = (name) => h("link", { rel: "modulepreload", href: new URL(`./${name}.js`, import.meta.url).href });
+  document.head.append(...OF_JOB.splice(0).map(link));
+}
+
 async function visit() {
   const mine = ++turn;
+  fetchAhead();
   leave();
   leave = () => {};
   const [pattern, title, load, realm = "jobs"] = VIEWS.find(([known]) => known.test(address())) || VIEWS.at(-1);
@@ -60,4 +69,5 @@ document.querySelector(".skip").addEventListener("click", (event) => {
   event.preventDefault();
   place.focus();
 });
+fetchAhead();
 start(visit).catch((problem) => show(place, h("div.page", {}, fault(problem, () => location.reload()))));

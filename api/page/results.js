@@ -1,5 +1,5 @@
 // What a finished job's model has learnt: the features that count, the charts, the rows of the sample.
-import { charts, vega } from "./charts.js";
+import { charts } from "./charts.js";
 import { facts, fault, h, loading, show } from "./dom.js";
 import { count, value } from "./format.js";
 import { get } from "./http.js";
@@ -10,7 +10,6 @@ const TOP = 15;
 /** Fills `place`; a part that is not there says so and leaves the others alone. */
 export async function results(place, job) {
   show(place, loading("the results"));
-  vega().catch(() => {});  // on its way meanwhile; who needs it says where there is none
   let summary;
   try {
     summary = await get(`/jobs/${job.job_id}/summary`);
@@ -28,8 +27,8 @@ export async function results(place, job) {
   draw();
 
   function draw() {
-    charts(pictures, job, summary, output, ranking(summary, output));
-    sample(rows, job, summary, output);
+    const rest = sample(rows, job, summary, output);
+    charts(pictures, job, summary, output, ranking(summary, output), rest);
   }
 }
 

@@ -201,6 +201,22 @@ def test_interactions_are_one_chart_more(visit: Any, service: Service, files: Pa
     expect(chosen).to_have_text("Beeswarm")
 
 
+@pytest.mark.skipif(not (HERE / "vega.js").exists(), reason="this build came without vl-convert: no charts")
+def test_what_counts_and_the_rows_are_there_before_the_first_chart(visit: Any, finished: str) -> None:
+    page, asked = visit(), []
+    page.route("**/plots/beeswarm*", lambda route: asked.append(route))  # noqa: PLW0108 - playwright marks its handlers; answered below
+    page.goto(f"{page.url.partition('#')[0]}#/jobs/{finished}")
+    expect(page.locator(".chart .ranking tbody tr")).to_have_count(3)
+    expect(page.locator("table.sample tbody tr")).to_have_count(40)
+    page.wait_for_function("() => performance.getEntriesByName(location.origin + '/page/vega.js').length > 0")
+    while not asked:
+        page.wait_for_timeout(10)
+    expect(page.locator("canvas")).to_have_count(0)
+    asked[0].continue_()
+    expect(page.locator("figure .vega canvas")).to_be_visible()
+    expect(page.locator(".chart .ranking")).to_have_count(0)
+
+
 def test_without_vega_there_are_tables(visit: Any, finished: str) -> None:
     page = visit()
     page.route("**/vega.js", lambda route: route.fulfill(status=404))
