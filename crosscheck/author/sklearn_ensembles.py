@@ -116,7 +116,7 @@ def _forest_in_pipeline(dice: Draw, table: Table) -> tuple[Any, Any]:
 
 
 def _one_class(dice: Draw, table: Table) -> tuple[Any, Any]:
-    return svm.OneClassSVM(nu=0.3), None
+    return svm.OneClassSVM(nu=0.3, max_iter=20_000), None
 
 
 def _k_means(dice: Draw, table: Table) -> tuple[Any, Any]:

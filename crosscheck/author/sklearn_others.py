@@ -22,6 +22,9 @@ from crosscheck.author.draw import Draw
 from crosscheck.author.sklearn_models import VERSION, specimen
 from crosscheck.author.specimen import Specimen
 
+MOST_STEPS = 20_000
+"""Of libsvm, which without a bound may go on for hours where features are not scaled."""
+
 REGRESSORS: dict[str, Any] = {
     "LinearRegression": linear_model.LinearRegression,
     "Ridge": linear_model.Ridge,
@@ -31,7 +34,7 @@ REGRESSORS: dict[str, Any] = {
     "HuberRegressor": lambda: linear_model.HuberRegressor(max_iter=300),
     "SGDRegressor": lambda: linear_model.SGDRegressor(max_iter=20, tol=None),
     "LinearSVR": lambda: svm.LinearSVR(max_iter=500),
-    "SVR": svm.SVR,
+    "SVR": lambda: svm.SVR(max_iter=MOST_STEPS),
     "KernelRidge": lambda: kernel_ridge.KernelRidge(kernel="rbf"),
     "KNeighborsRegressor": lambda: neighbors.KNeighborsRegressor(algorithm="brute"),
     "MLPRegressor": lambda: neural_network.MLPRegressor((5,), max_iter=30),
@@ -51,8 +54,8 @@ CLASSIFIERS: dict[str, Any] = {
     "Perceptron": linear_model.Perceptron,
     "SGDClassifier": lambda: linear_model.SGDClassifier(loss="log_loss"),
     "LinearSVC": lambda: svm.LinearSVC(max_iter=500),
-    "SVC": svm.SVC,
-    "NuSVC": lambda: svm.NuSVC(nu=0.3),
+    "SVC": lambda: svm.SVC(max_iter=MOST_STEPS),
+    "NuSVC": lambda: svm.NuSVC(nu=0.3, max_iter=MOST_STEPS),
     "KNeighborsClassifier": lambda: neighbors.KNeighborsClassifier(algorithm="brute"),
     "MLPClassifier": lambda: neural_network.MLPClassifier((5,), max_iter=30),
     "GaussianNB": naive_bayes.GaussianNB,
