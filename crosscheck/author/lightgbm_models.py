@@ -15,7 +15,7 @@ NUMBER = ("regression", "regression", "regression_l1", "huber", "fair", "quantil
 COUNTS = ("poisson", "gamma", "tweedie")
 TWO = ("binary", "binary", "cross_entropy", "cross_entropy_lambda", "lambdarank")
 THREE = ("multiclass", "multiclassova")
-PROBABLE = ("binary", *THREE)
+PROBABLE = ("binary", "cross_entropy", *THREE)
 PREDICTION = (*NUMBER,)
 
 
