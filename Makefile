@@ -14,7 +14,7 @@ ROOMS = jobs supervisor api
 PIP = $(BIN)/python -m pip --disable-pip-version-check install --quiet
 PINNED = $(PIP) --require-hashes
 
-.PHONY: help install demo test check coverage mutate up bench chaos fuzz models memory-proof clean
+.PHONY: help install libraries demo test check coverage mutate up bench chaos fuzz models memory-proof clean
 
 help:
 	@echo 'make demo      set up, and explain a real data set end to end'
@@ -36,6 +36,11 @@ help:
 	@echo 'Another Python: make install PYTHON=python3.13 VENV=.venv-3.13'
 
 install: $(VENV)/.installed
+
+# What others have made, so that nothing of ours is built: for two environments that are filled side by side.
+libraries: $(VENV)/.python
+	@$(PINNED) -r requirements-build.txt -r requirements.txt
+	@$(PINNED) -r requirements-dev.txt
 
 demo: $(VENV)/.installed
 	@$(BIN)/shap-supervisor demo
