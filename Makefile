@@ -57,7 +57,7 @@ SIDE_BY_SIDE = $(BIN)/python -m pytest -q -n 2 --dist
 
 test: $(VENV)/.installed-dev
 	@failed=0; \
-	  $(SIDE_BY_SIDE) worksteal $(COMPANY) || failed=1; \
+	  $(if $(COMPANY),$(SIDE_BY_SIDE) worksteal $(COMPANY) || failed=1;) \
 	  $(if $(TIMED),$(SIDE_BY_SIDE) loadfile $(TIMED) || failed=1;) \
 	  $(if $(ALONE),$(BIN)/python -m pytest $(ALONE) || failed=1;) \
 	  exit $$failed
