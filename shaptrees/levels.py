@@ -44,7 +44,7 @@ def fixed_bytes(*, background: bool) -> int:
     """What the chosen implementation takes however few the rows: NumPy's pieces, the kernel's tables. Measured."""
     if chosen()[0] != NUMPY:
         return 900 * 1024 if background else 0
-    return int((4.5 if background else 13) * 1024 * 1024)
+    return int((4.5 if background else 11) * 1024 * 1024)
 
 
 def at(level: str | None) -> tuple[ModuleType, int] | None:
