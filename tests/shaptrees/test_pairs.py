@@ -80,7 +80,6 @@ resource.setrlimit(resource.RLIMIT_AS, (now + {room}, now + {room}))
 kept = engine.interaction_pairs(trees, x[:8], level=level)
 assert np.allclose(np.bincount(pairs.first, kept[0, 2000:], 2000)
                    + np.bincount(pairs.second, kept[0, 2000:], 2000) + kept[0, :2000], phi[0])
-print(kept.shape[1] - 2000)
 """
 
 
