@@ -3,7 +3,8 @@
 - `explainer`: `TreeExplainer`, with shap's signature. Around it: `fitted` and `libraries` (any model to its trees),
   `rows` (any table), `methods`, `units` and `losses` (what is explained, and how features are left out), `approximate`,
   `covers`, `threads`, `additivity`, `explanation`.
-- `arrays`: a tree ensemble as plain arrays, and what it predicts.
+- `arrays`: a tree ensemble as plain arrays, and what it predicts. Below it: `nodes` (the arrays, and what must hold of
+  them), `rules` (what their numbers mean), `pairs` (features that meet on a path, and so may interact).
 - `readers`: those arrays from a fitted model or its file.
 - `engine`: SHAP values, interaction values and interventional values of such arrays.
 - `columns`: rows as the engine's two implementations read them.
