@@ -86,7 +86,8 @@ async def _read(request: Request, house: Resources, submission: Submission) -> N
     multipart_body.check_size(announced, limit_bytes)
     if not 0 < announced < SMALL_BYTES and parameters.idempotency_key(request) is None:
         await house.store.check_quota(announced)
-    async with house.admission.admit(request, memory_bytes=reader.memory_bytes(announced)) as body:
+    memory_bytes = reader.memory_bytes(0 if unpacker.packed else announced)
+    async with house.admission.admit(request, memory_bytes=memory_bytes) as body:
         await reader.read(request, unpacked(body, unpacker, house.admission.check_store), submission, limit_bytes)
     submission.check_complete()
 

@@ -46,8 +46,11 @@ class JsonSubmission(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 def memory_bytes(announced: int) -> int:
-    """What reading takes of this process: the body, in a buffer that grows in steps, and the batches of a member."""
-    return min(announced or MAX_BYTES, MAX_BYTES) * 5 // 4 + 3 * BATCH_BYTES
+    """What reading takes of this process: the body, in a buffer that grows in steps, and the batches of a member. All
+    that may come, where nothing is `announced` (0).
+    """
+    body = min(announced or MAX_BYTES, MAX_BYTES)
+    return body * 5 // 4 + 3 * min(body, BATCH_BYTES)
 
 
 async def read(request: Request, body: AsyncIterator[bytes], submission: Submission, limit_bytes: int) -> None:

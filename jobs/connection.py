@@ -8,7 +8,7 @@ import asyncio
 from enum import StrEnum
 from typing import Any
 
-from redis.asyncio import ConnectionPool, Redis
+from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
 from redis.exceptions import (
@@ -30,6 +30,8 @@ IDLE_S = 1.0
 """Connections that were idle for so long are closed,"""
 KEPT_CONNECTIONS = 2
 """but for so many."""
+MOST_CONNECTIONS = 32
+"""Of one client. A further command waits for one of these: the smallest plans of a Redis allow 50 in all."""
 BLOCK_S = 1.0
 """The longest that a blocking call waits, well below its connection's timeout."""
 
@@ -94,7 +96,7 @@ def connect_blocking(settings: Settings) -> RedisClient:
     return _client(settings, Retry(NoBackoff(), 0))
 
 
-class _ShrinkingPool(ConnectionPool):
+class _ShrinkingPool(BlockingConnectionPool):
     """Closes idle connections: redis-py's own pool keeps whatever a crowd of commands has opened.
 
     It hands out the connection that came back last, so those that nobody needs lie at the bottom.
@@ -107,12 +109,12 @@ class _ShrinkingPool(ConnectionPool):
         self._next_look: asyncio.TimerHandle | None = None
         self._closing: set[asyncio.Task[None]] = set()
 
-    def get_available_connection(self) -> Any:
-        found = super().get_available_connection()  # type: ignore[no-untyped-call]
+    async def ensure_connection(self, connection: Any) -> None:
+        """Of each that is handed out, right then."""
         self._idle = min(self._idle, len(self._available_connections))
         if self._next_look is None:
             self._next_look = asyncio.get_running_loop().call_later(IDLE_S, self._close_idle)
-        return found
+        await super().ensure_connection(connection)
 
     def _close_idle(self) -> None:
         free = self._available_connections
@@ -129,6 +131,8 @@ class _ShrinkingPool(ConnectionPool):
 def _client(settings: Settings, retry: Retry) -> RedisClient:
     pool = _ShrinkingPool.from_url(
         settings.redis_url,
+        max_connections=MOST_CONNECTIONS,
+        timeout=COMMAND_TIMEOUT_S,
         retry_on_error=[ReadOnlyError],  # a connection to what is now a replica must be given up
         health_check_interval=settings.redis_health_check_interval,
         socket_timeout=COMMAND_TIMEOUT_S,

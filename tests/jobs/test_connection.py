@@ -18,7 +18,7 @@ from redis.exceptions import (
 )
 
 from jobs import connection
-from jobs.connection import KEPT_CONNECTIONS, Trouble, connect, connect_blocking, trouble
+from jobs.connection import KEPT_CONNECTIONS, MOST_CONNECTIONS, Trouble, connect, connect_blocking, trouble
 from jobs.settings import Settings
 
 pytestmark = pytest.mark.anyio
@@ -81,6 +81,25 @@ async def test_who_is_using_one_keeps_it_as_long_as_it_takes(client: Any, outsid
     assert len(await connections(outside)) == CROWD
     assert await asyncio.gather(*waiting) == [None] * CROWD
     await closed(outside)
+
+
+async def test_a_larger_crowd_waits_for_connections(client: Any, outside: Any) -> None:
+    """Of 200 commands at once, 100 were refused as if there were no store."""
+    await crowd(client, 10 * MOST_CONNECTIONS)
+    assert len(await connections(outside)) <= MOST_CONNECTIONS
+
+
+async def test_who_gives_up_leaves_no_connection_taken(client: Any) -> None:
+    """While it waits for one, uses it or gives it back."""
+    for _ in range(20):
+        commands = [asyncio.create_task(client.ping()) for _ in range(4 * MOST_CONNECTIONS)]
+        for command in commands[1::2]:
+            await asyncio.sleep(0)
+            command.cancel()
+        found = await asyncio.gather(*commands, return_exceptions=True)
+        assert found[::2] == [True] * (2 * MOST_CONNECTIONS)
+    async with asyncio.timeout(2):
+        await asyncio.gather(*(client.blpop("nothing", 0.2) for _ in range(MOST_CONNECTIONS)))
 
 
 async def test_no_command_waits_longer_than_a_server_that_hangs_deserves(valkey_url: str) -> None:
