@@ -9,6 +9,7 @@ import asyncio
 import itertools
 from collections.abc import AsyncIterator, Sequence
 from contextlib import ExitStack, aclosing
+from functools import cache
 from importlib.util import find_spec
 from typing import Any
 
@@ -51,6 +52,7 @@ class Head(msgspec.Struct, kw_only=True):
     about: dict[str, Any]
 
 
+@cache
 def can_write() -> bool:
     """Whether the extra `tables` is there."""
     return find_spec("pyarrow") is not None

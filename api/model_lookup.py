@@ -31,7 +31,10 @@ async def resolve(raw: bytes, settings: Settings, store: Store) -> Input:
             return Input(blob=registered.blob, registered=model_id)
     if known is None:
         return Input(trusted_name=model_id)
-    return Input(trusted_name=_match(model_id, known, [model.name for model in await store.models.all()]))
+    if found := _match(model_id, known):
+        return Input(trusted_name=found)
+    names = sorted([*known, *(model.name for model in await store.models.all())])
+    raise UnknownModel(model_id=model_id, known=", ".join(names[:SHOWN_NAMES]) or "none")
 
 
 def checked_name(name: str) -> str:
@@ -57,13 +60,11 @@ async def _known_there(store: Store) -> set[str] | None:
     return {name for snapshot in snapshots for name in snapshot.get("trusted_models", ())} if snapshots else None
 
 
-def _match(model_id: str, known: set[str], registered: list[str]) -> str:
-    """The file of this name, or the only one of this stem."""
+def _match(model_id: str, known: set[str]) -> str | None:
+    """The file of this name, or the only one of this stem. Raises InvalidParameter."""
     if model_id in known:
         return model_id
     found = sorted(name for name in known if Path(name).stem == model_id)
     if len(found) > 1:
         raise InvalidParameter(field="model_id", reason=f"it fits more than one file: {', '.join(found)}")
-    if not found:
-        raise UnknownModel(model_id=model_id, known=", ".join(sorted([*known, *registered])[:SHOWN_NAMES]) or "none")
-    return found[0]
+    return found[0] if found else None

@@ -11,6 +11,7 @@ from typing import Any
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
+from redis.driver_info import DriverInfo
 from redis.exceptions import (
     AuthenticationError,
     AuthorizationError,
@@ -137,6 +138,7 @@ def _client(settings: Settings, retry: Retry) -> RedisClient:
         health_check_interval=settings.redis_health_check_interval,
         socket_timeout=COMMAND_TIMEOUT_S,
         socket_connect_timeout=COMMAND_TIMEOUT_S,
+        driver_info=DriverInfo(),  # else each connection reads the version from the disk
         retry=retry,
     )
     return Redis.from_pool(pool)

@@ -54,6 +54,7 @@ class Sample(msgspec.Struct):
     """Of the cap, what the template it was forked from takes; a page of that which is written to is there twice."""
     rss_bytes: int = 0
     pss_bytes: int = 0
+    """When last looked at closely; its growth, before that."""
     vm_size_bytes: int = 0
     growth_bytes: int = 0
     """Memory that is there because of it, beyond the warm forkserver's: this is what the cap is compared with."""
@@ -63,9 +64,10 @@ class Sample(msgspec.Struct):
     """Inherited pages that it has written to, when last looked at closely."""
     companions: dict[int, "Companion"] = {}
     """The processes that it has started, by pid."""
-    looked_closely_at: float = -CLOSE_LOOK_S
+    looked_closely_at: float = 0.0
+    """Or when it began: most are gone before they are due."""
     faults: int = 0
-    """Until then."""
+    """Until then; 0 before the first."""
     at_rest: bool = False
     """A template that has loaded its model only waits to fork, and takes no more."""
     machine_full: bool = False
@@ -118,6 +120,7 @@ class Watch:
             vm_limit_bytes=address_space_bytes(base.vm_size_bytes, cap_bytes),
             inherited_bytes=inherited_bytes,
             growth_bytes=inherited_bytes,
+            looked_closely_at=time.monotonic(),
         )
         if time.monotonic() + self.pause_s < self._due:
             self._sooner.set()
@@ -224,6 +227,8 @@ def _note(sample: Sample, pid: int, seen: Usage) -> None:
             seen = _look_closely(sample, pid) or seen
     sample.rss_bytes, sample.vm_size_bytes = seen.rss_bytes, seen.vm_size_bytes
     sample.growth_bytes = _grown(sample, seen)
+    if not sample.faults:
+        sample.pss_bytes = sample.growth_bytes
     sample.peak_growth_bytes = max(sample.peak_growth_bytes, sample.growth_bytes)
     sample.vm_peak_bytes = max(sample.vm_peak_bytes, seen.vm_size_bytes)
 
