@@ -16,6 +16,8 @@ The house from the front door inwards:
   them) or, as Parquet and Arrow, by a process of their own (`columnar`, `columnar_process`; `own_process` starts it),
   `streaming` those of jobs that still run; and the summary. `ids`: those alone.
 - `models`: models that are uploaded once; `model_lookup`: which one a job names.
+- `inference`: the same for clients of KServe, MLServer and Triton, written by `tensor_writers`; `inference_metadata`:
+  what they ask before.
 - `health`: livez, readyz, health; `admin`: memory and queue, `machines`: live; `metrics`: the same for Prometheus.
 - `events`: a job's progress as server-sent events; `chunks`: how each chunk stands.
 - `page`: the web page and its files; `sessions`: a token as a browser's cookie.

@@ -3,6 +3,9 @@
 Used in the web process. Does not read bodies itself: see `multipart_body` and `json_body`.
 """
 
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
 import msgspec
 import structlog
 from starlette.requests import Request
@@ -20,7 +23,7 @@ from api.result_writers import Result
 from api.routes import Answer, Routes
 from api.submission import Submission, read_options
 from api.summaries import JobForecast, JobSummary
-from api.unpacking import by_name, unpacked
+from api.unpacking import Unpacker, by_name, unpacked
 from jobs.connection import UNAVAILABLE, OutOfMemoryError
 from jobs.errors import Problem, UnsupportedMediaType
 from jobs.records import Input, Job
@@ -66,8 +69,8 @@ async def analyze(request: Request) -> Response:
     key = parameters.idempotency_key(request)
     async with Submission(house) as submission:
         await _read(request, house, submission)
-        job_id = await _submit(house, submission, key, dry_run=dry_run)
-    job = await _wait(house, job_id, wait_s)
+        job_id = await submit(house, submission, key, dry_run=dry_run)
+    job = await wait(house, job_id, wait_s)
     if job is None:
         return await _accepted(house, job_id, replayable=key is not None)
     return await _ended(request, job, media_type, wait_s)
@@ -82,14 +85,26 @@ async def _read(request: Request, house: Resources, submission: Submission) -> N
     if reader is None:
         found = content_type or "a body without Content-Type"
         raise UnsupportedMediaType(field="The request body", found=found, supported=SUPPORTED)
-    announced, limit_bytes = parameters.content_length(request), house.settings.max_upload_bytes
-    multipart_body.check_size(announced, limit_bytes)
+    multipart_body.check_size(parameters.content_length(request), house.settings.max_upload_bytes)
+    async with admitted(request, house, reader.memory_bytes, unpacker) as body:
+        await reader.read(request, body, submission, house.settings.max_upload_bytes)
+    submission.check_complete()
+
+
+@asynccontextmanager
+async def admitted(
+    request: Request, house: Resources, memory_bytes: Callable[[int], int], unpacker: Unpacker
+) -> AsyncIterator[AsyncIterator[bytes]]:
+    """The body, unpacked, when it is its turn; `memory_bytes` of an announced length is what reading it takes here.
+
+    Raises TooManyJobs, TooManyBytes, StorageFull, Busy; and what it is refused for while it is read.
+    """
+    announced = parameters.content_length(request)
     if not 0 < announced < SMALL_BYTES and parameters.idempotency_key(request) is None:
         await house.store.check_quota(announced)
-    memory_bytes = reader.memory_bytes(0 if unpacker.packed else announced)
-    async with house.admission.admit(request, memory_bytes=memory_bytes) as body:
-        await reader.read(request, unpacked(body, unpacker, house.admission.check_store), submission, limit_bytes)
-    submission.check_complete()
+    takes = memory_bytes(0 if unpacker.packed else announced)
+    async with house.admission.admit(request, memory_bytes=takes) as body:
+        yield unpacked(body, unpacker, house.admission.check_store)
 
 
 async def _inputs(house: Resources, submission: Submission) -> dict[str, Input]:
@@ -101,7 +116,8 @@ async def _inputs(house: Resources, submission: Submission) -> dict[str, Input]:
     return inputs
 
 
-async def _submit(house: Resources, submission: Submission, key: str | None, *, dry_run: bool) -> str:
+async def submit(house: Resources, submission: Submission, key: str | None, *, dry_run: bool = False) -> str:
+    """The id of the job that it has become. Raises what the store refuses, UnknownModel, InvalidOptions."""
     options, inputs = read_options(submission.field("options")), await _inputs(house, submission)
     options = msgspec.structs.replace(options, dry_run=dry_run or options.dry_run)
     # From here on the uploads may be a job's, even if the reply gets lost; then they expire by themselves.
@@ -116,8 +132,8 @@ async def _submit(house: Resources, submission: Submission, key: str | None, *, 
     return job_id
 
 
-async def _wait(house: Resources, job_id: str, wait_s: float) -> Job | None:
-    """The job has been accepted: trouble from here on must not read like a refusal."""
+async def wait(house: Resources, job_id: str, wait_s: float) -> Job | None:
+    """The job if it ends in time. It has been accepted: trouble from here on must not read like a refusal."""
     if not wait_s:
         return None
     try:

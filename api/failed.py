@@ -3,6 +3,8 @@
 Used in the web process. Does not cover the job's own record, which says the same in its `error`: see `representation`.
 """
 
+from typing import Any, TypeVar
+
 from starlette.responses import Response
 
 from api import problems, streaming
@@ -29,12 +31,18 @@ class FailedJob(ProblemDetails, kw_only=True):
     job_id: str
 
 
+Failed = TypeVar("Failed", bound=FailedJob)
+
+
 def respond(job: Job) -> Response:
     """The error's own status; 409 for a job that was cancelled."""
-    error = job.error
-    if error is None:
-        problem = streaming.no_result(job)
-        return problems.respond(problem, details=problems.document(problem, FailedJob, job_id=job.job_id))
-    status = STATUSES.get(error.code, UNKNOWN_STATUS)
-    details = problems.stated(FailedJob, error.code, status, error.message, error.detail, job_id=job.job_id)
-    return ProblemResponse(details, status)
+    details = document(job, FailedJob)
+    return ProblemResponse(details, details.status)
+
+
+def document(job: Job, kind: type[Failed], **more: Any) -> Failed:
+    """Why a job has no result, as `kind`, whose further members are in `more`."""
+    if job.error is None:
+        return problems.document(streaming.no_result(job), kind, job_id=job.job_id, **more)
+    error, status = job.error, STATUSES.get(job.error.code, UNKNOWN_STATUS)
+    return problems.stated(kind, error.code, status, error.message, error.detail, job_id=job.job_id, **more)

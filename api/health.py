@@ -12,7 +12,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.resources import resources
+from api.resources import Resources, resources
 from api.responses import HealthResponse, JsonResponse
 from api.routes import Answer, Routes
 from jobs import heartbeats, overview, store_policy
@@ -127,15 +127,19 @@ async def livez(_: Request) -> Response:
 )
 async def readyz(request: Request) -> Response:
     """Redis takes submissions and a supervisor is there to work: `status`, and what is `missing`."""
-    house = resources(request)
+    missing = await missing_for_work(resources(request))
+    readiness = Readiness(status=FAIL if missing else PASS, missing=missing)
+    return HealthResponse(readiness, 503 if missing else 200)
+
+
+async def missing_for_work(house: Resources) -> list[str]:
+    """ "redis", where it takes no submissions, or "supervisors", where none takes work."""
     try:
         async with asyncio.timeout(CHECK_S):
             await rehearse(house.redis)
-            missing = [] if _working(await heartbeats.snapshots(house.redis)) else ["supervisors"]
+            return [] if _working(await heartbeats.snapshots(house.redis)) else ["supervisors"]
     except (RedisError, OSError):
-        missing = ["redis"]
-    readiness = Readiness(status=FAIL if missing else PASS, missing=missing)
-    return HealthResponse(readiness, 503 if missing else 200)
+        return ["redis"]
 
 
 @routes.get(

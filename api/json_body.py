@@ -5,7 +5,7 @@ Used in the web process, which never builds rows of it. Does not judge what is i
 """
 
 from collections.abc import AsyncIterator
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import msgspec
 from starlette.requests import Request
@@ -16,6 +16,7 @@ from jobs.blobs import BATCH_BYTES
 from jobs.errors import InvalidParameter, MalformedJson, TooLarge, UnexpectedPart
 
 MEDIA_TYPE = "application/json"
+Document = TypeVar("Document", bound=msgspec.Struct)
 MAX_BYTES = 8 * 1024 * 1024
 ROWS = 'an object with "columns" and "data" or any other that pandas writes, or a list of rows'
 MODEL = "the object that XGBoost saves as JSON; send other models as multipart/form-data"
@@ -55,18 +56,20 @@ def memory_bytes(announced: int) -> int:
 
 async def read(request: Request, body: AsyncIterator[bytes], submission: Submission, limit_bytes: int) -> None:
     """Raises TooLarge, MalformedJson, InvalidParameter, UnexpectedPart, and whatever a part is refused for."""
-    members = _decode(await _body(request, body, min(limit_bytes, MAX_BYTES)))
+    members = decode(await whole(request, body, limit_bytes), JsonSubmission)
     if members.model_id is not None:
-        await _feed(submission, "model_id", members.model_id.encode("utf-8", "replace"))
+        await feed(submission, "model_id", members.model_id.encode("utf-8", "replace"))
     for name in ("options", "model", "background", "expected", "data"):
         member = getattr(members, name)
         raw = memoryview(b"null" if member is msgspec.UNSET else member)
         if bytes(raw[:5]) != b"null":
             _check_shape(name, raw)
-            await _feed(submission, name, raw)
+            await feed(submission, name, raw)
 
 
-async def _body(request: Request, pieces: AsyncIterator[bytes], limit_bytes: int) -> bytearray:
+async def whole(request: Request, pieces: AsyncIterator[bytes], limit_bytes: int) -> bytearray:
+    """The body. Raises TooLarge."""
+    limit_bytes = min(limit_bytes, MAX_BYTES)
     check_size(parameters.content_length(request), limit_bytes)
     body = bytearray()
     async for data in pieces:
@@ -81,9 +84,10 @@ def check_size(size: int, limit_bytes: int) -> None:
         raise TooLarge(field="The JSON body", limit_bytes=limit_bytes, way_out="Send multipart/form-data.")
 
 
-def _decode(body: bytearray) -> JsonSubmission:
+def decode(body: bytearray, kind: type[Document]) -> Document:
+    """Raises UnexpectedPart and MalformedJson."""
     try:
-        return msgspec.json.decode(body, type=JsonSubmission)
+        return msgspec.json.decode(body, type=kind)
     except msgspec.ValidationError as error:
         raise UnexpectedPart(field="body", reason=f"does not have the members it should: {error}") from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -96,7 +100,8 @@ def _check_shape(name: str, raw: memoryview) -> None:
         raise InvalidParameter(field=name, reason=f"it must be {description}")
 
 
-async def _feed(submission: Submission, name: str, raw: bytes | memoryview) -> None:
+async def feed(submission: Submission, name: str, raw: bytes | memoryview) -> None:
+    """One part, whole. Raises what it is refused for."""
     part = submission.begin(name)
     for start in range(0, len(raw), BATCH_BYTES):
         await part.write(bytes(raw[start : start + BATCH_BYTES]))

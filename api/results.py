@@ -133,19 +133,24 @@ async def respond(request: Request, job: Job, media_type: str) -> Response:
 
     Raises InvalidParameter, ResultExpired, TooManyColumnar.
     """
-    house = resources(request)
-    store = house.store
     table = Table.of_job(job, *parameters.row_range(request, job.rows or 0))
     writer = WRITERS[media_type](table)
     headers = {"Content-Disposition": f'attachment; filename="{_file_name(table, job, writer.suffix)}"'}
     if table.id_column is not None and not writer.ids:
         headers["Link"] = f'</jobs/{table.job_id}/ids>; rel="related"; title="ids"; type="application/json"'
+    return await send(resources(request), job, table, writer, media_type=media_type, headers=headers)
+
+
+async def send(
+    house: Resources, job: Job, table: Table, writer: Writer, *, media_type: str, headers: dict[str, str]
+) -> Response:
+    """The values of `table` as `writer` writes them. Raises ResultExpired, TooManyColumnar."""
     if (length := writer.length()) is not None:
         headers["Content-Length"] = str(length)
     if job.ended and table.values_bytes <= BATCH_BYTES:
         return Response(await _whole(house, table, writer), headers=headers, media_type=media_type)
-    if job.ended and not await store.results.exist(job.job_id):
-        raise _expired(store, job.job_id)
+    if job.ended and not await house.store.results.exist(job.job_id):
+        raise _expired(house.store, job.job_id)
     more = None if job.ended else streaming.more_of(house, job.job_id)
     values = _body(house, table, writer, more)
     return ResultStream(house.admission.readers, values, headers=headers, media_type=media_type)

@@ -76,9 +76,11 @@ def arrow(draw: Draw, raw: bytes) -> bytes:
 
 
 def _metadata(raw: bytes) -> list[tuple[int, int]]:
-    """Where the messages' metadata begin and end, and the footer's."""
-    footer = int.from_bytes(raw[-_ARROW_TAIL : -_ARROW_TAIL + _SIZE], "little")
-    found = [(len(raw) - _ARROW_TAIL - footer, len(raw) - _ARROW_TAIL)]
+    """Where the messages' metadata begin and end, and a file's footer; a stream has none."""
+    found = []
+    if raw.startswith(b"ARROW1"):
+        footer = int.from_bytes(raw[-_ARROW_TAIL : -_ARROW_TAIL + _SIZE], "little")
+        found.append((len(raw) - _ARROW_TAIL - footer, len(raw) - _ARROW_TAIL))
     for message in re.finditer(_HEAD_OF_MESSAGE, raw):
         begin = message.end() + _SIZE
         size = int.from_bytes(raw[message.end() : begin], "little")

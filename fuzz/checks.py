@@ -51,12 +51,14 @@ def check_answer(sent: Input, answer: Answer, findings: Findings) -> None:
 
 
 def _is_bad_problem(answer: Answer) -> bool:
-    """HEAD has no body, and /job_status/{job_id} is older than problems: both keep the status."""
+    """HEAD has no body, and /job_status/{job_id} is older than problems: both keep the status. The inference protocols
+    have their own member for an error.
+    """
     if b"Traceback" in answer.body:
         return True
     if not answer.body or "job_status" in answer.document.get("links", {}):
         return False
-    is_problem = answer.headers.get("content-type") == "application/problem+json"
+    is_problem = answer.headers.get("content-type") == "application/problem+json" or "error" in answer.document
     return not is_problem or answer.document.get("status") != answer.status
 
 

@@ -181,5 +181,6 @@ FORMATS: dict[str, Damage] = {
     "lines": json_lines,
     "parquet": binary_tables.parquet,
     "arrow": binary_tables.arrow,
+    "arrow stream": binary_tables.arrow,
     "xlsx": binary_tables.xlsx,
 }

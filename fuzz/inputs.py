@@ -16,7 +16,7 @@ from fuzz.damage import INTEGERS, TEXTS, Draw, drawn, in_document, value_like
 from fuzz.files import damaged
 from fuzz.messages import JSON, MULTIPART, Headers, Part
 from fuzz.samples import Sample, Samples
-from fuzz.tables import as_json
+from fuzz.tables import as_json, tensors
 
 JOBS = ("FINISHED-JOB", "FAILED-JOB", "CANCELLED-JOB", "LATEST-JOB")
 """Placeholders in targets."""
@@ -160,6 +160,27 @@ def _registered(draw: Draw, samples: Samples, _: Document) -> bytes:
     return _submission(draw, [Part("model_id", name.encode(), None), *_parts(draw, sample)[1:]])
 
 
+def _inference(draw: Draw, samples: Samples, _: Document) -> bytes:
+    """A registered model over KServe's and MLServer's protocols."""
+    name = draw.choice((*MODEL_NAMES, *MODEL_NAMES, quote(draw.choice(TEXTS), errors="replace", safe="")))
+    if draw.random() < 0.2:
+        body: Document = {"instances": samples.rows}
+        path = f"/v1/models/{name}:explain"
+    else:
+        columns = samples.document["columns"]
+        rows = dict(zip(columns, zip(*samples.document["data"], strict=True), strict=True))
+        flat = [cell for row in samples.document["data"] for cell in row]
+        one = {"name": "x", "datatype": "FP64", "shape": [len(flat) // len(columns), len(columns)], "data": flat}
+        inputs = draw.choice((tensors(rows), [one]))
+        body = {"id": "1", "inputs": inputs, "parameters": _odd_options(draw) if draw.random() < 0.3 else {}}
+        path = f"/v2/models/{name}/infer"
+    whole = body if draw.random() < 0.2 else in_document(draw, body)
+    headers: Headers = [("Content-Type", JSON)]
+    if draw.random() < 0.05:
+        headers.append(("Inference-Header-Content-Length", str(draw.choice(INTEGERS))))
+    return messages.request("POST", path, headers, as_json(whole))
+
+
 def _packed(draw: Draw, samples: Samples, _: Document) -> bytes:
     """A part, or the whole body, in gzip or Zstandard that is not quite right."""
     parts = _parts(draw, _any_model(draw, samples))
@@ -238,6 +259,7 @@ KINDS: dict[str, tuple[float, Callable[[Draw, Samples, Document], bytes]]] = {
     "JSON body": (8, _json_body),
     "multipart": (8, _multipart),
     "registered": (4, _registered),
+    "inference": (6, _inference),
     "valid": (4, _valid),
     "route": (9, _route),
     "header": (5, _header),

@@ -58,7 +58,21 @@ def _text(columns: Columns) -> Iterator[Table]:
     yield Table("json", as_json({"columns": list(columns), "data": rows}))
     yield Table("json", as_json(records))
     yield Table("json", as_json({name: list(cells) for name, cells in columns.items()}))
+    yield Table("json", as_json({"inputs": tensors(columns)}))
     yield Table("lines", b"\n".join(map(as_json, records)))
+
+
+def tensors(columns: Columns) -> list[dict[str, Any]]:
+    """Inputs of the Open Inference Protocol, one for each column."""
+    return [
+        {
+            "name": name,
+            "datatype": "BYTES" if any(isinstance(cell, str) for cell in cells) else "FP64",
+            "shape": [len(cells), 1],
+            "data": list(cells),
+        }
+        for name, cells in columns.items()
+    ]
 
 
 def _cell(value: Cell) -> str:
@@ -70,6 +84,8 @@ def _without_names(columns: Columns) -> Iterator[Table]:
     yield Table("npy", npy(numpy.ascontiguousarray(rows)))
     yield Table("npy", npy(rows))
     yield Table("json", as_json(rows.tolist()))
+    tensor = {"name": "x", "datatype": "FP64", "shape": list(rows.shape), "data": rows.ravel().tolist()}
+    yield Table("json", as_json({"inputs": [tensor]}))
 
 
 def _arrow(columns: Columns) -> Iterator[Table]:
@@ -89,6 +105,10 @@ def _arrow(columns: Columns) -> Iterator[Table]:
             with pyarrow.ipc.new_file(buffer, table.schema, options=options) as file:
                 file.write_table(table, max_chunksize=4)
             yield Table("arrow", buffer.getvalue())
+            buffer = io.BytesIO()
+            with pyarrow.ipc.new_stream(buffer, table.schema, options=options) as stream:
+                stream.write_table(table, max_chunksize=4)
+            yield Table("arrow stream", buffer.getvalue())
 
 
 def _fitting(how: dict[str, Any], table: Any) -> dict[str, Any]:

@@ -17,11 +17,20 @@ _IF_TABLE = f"if it is a table: {SWAPPED}"
 _MODEL = re.compile(rb'\s*\{\s*"learner"\s*:|\{[LliIUu]|tree\r?\nversion=|CBM1')
 """Models that would otherwise pass for JSON or text."""
 _PICKLE = re.compile(rb"\x80[\x02-\x05]|\x78[\x01\x5e\x9c\xda]|c[\w.]+\n\w+\n(p0\n|q\0)")
+_TENSORS = re.compile(
+    rb'\s*\{\s*(?:"id"\s*:\s*"(?:[^"\\]|\\.)*+"\s*,\s*)?"inputs"\s*:\s*\[\s*\{\s*'
+    rb'(?:"name"\s*:\s*"(?:[^"\\]|\\.)*+"\s*,\s*|"shape"\s*:\s*\[[-\d\s,]*+\]\s*,\s*)*+"datatype"\s*:'
+)
+"""The type of the first input stands before its values, as KServe's client writes it."""
 _GZIP = b"\x1f\x8b"
 
 
 def _is_npy(head: bytes) -> bool:
     return head.startswith(b"\x93NUMPY")
+
+
+def _is_tensors(head: bytes) -> bool:
+    return bool(_TENSORS.match(head))
 
 
 def _is_json(head: bytes) -> bool:
@@ -71,6 +80,7 @@ class DataFormat(StrEnum):
     """
 
     NPY = "npy", "NPY", _is_npy
+    TENSORS = "tensors", "V2 tensors", _is_tensors
     JSON = "json", "JSON", _is_json
     PARQUET = "parquet", "Parquet", _is_parquet, "pyarrow"
     ARROW = "arrow", "Arrow", _is_arrow, "pyarrow"

@@ -5,7 +5,7 @@ Memory: a piece and the spans, however large the file. Does not read whole uploa
 - `arrow_file` (Parquet, too) and `xlsx_file`: those whose libraries come with an extra.
 - `readers`: a row a format; `open_table` finds the rows, `read_rows` reads one span. `table`: what both are about.
 - `csv_file`, `npy_file`, and `json_file` with its `json_brackets`, `json_outline`, `json_members` and
-  `json_text`: one format each.
+  `json_text`: one format each. `tensors_file`: JSON as inference protocols write it.
 - `predictions`: a small file of numbers, read whole, to compare the model with.
 - `dialect`: what separates the cells of a CSV file, by its look.
 - `ids`: the column that goes through to results.

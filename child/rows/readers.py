@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from child.parts import Source
-from child.rows import arrow_file, arrow_stream, csv_file, json_file, npy_file, xlsx_file
+from child.rows import arrow_file, arrow_stream, csv_file, json_file, npy_file, tensors_file, xlsx_file
 from child.rows.cells import NO_WORDS
 from child.rows.table import Rows, Table
 from child.rows.words import Words
@@ -33,6 +33,7 @@ READERS: dict[str, Reader] = {
     DataFormat.PARQUET: Reader(arrow_file.scan_parquet, arrow_file.read_parquet),
     DataFormat.ARROW: Reader(arrow_file.scan_arrow, arrow_file.read_arrow),
     DataFormat.ARROW_STREAM: Reader(arrow_stream.scan, arrow_stream.read),
+    DataFormat.TENSORS: Reader(tensors_file.scan, tensors_file.read),
     DataFormat.XLSX: Reader(xlsx_file.scan, xlsx_file.read),
 }
 

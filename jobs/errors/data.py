@@ -16,6 +16,13 @@ or a list of lists."""
     code, status = "no_table", 422
 
 
+class BadTensors(Problem):
+    """{field}: the tensors make no table: {reason}. Send one input of the shape [rows, features], or one of [rows] or \
+[rows, 1] for each column, named by it."""
+
+    code, status = "bad_tensors", 422
+
+
 class NoHeader(Problem):
     """{field} is CSV without a header: its first line holds only numbers ({line}). Put the column names there."""
 

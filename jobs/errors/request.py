@@ -123,6 +123,12 @@ come, or use `Prefer: wait=N` on submission."""
     code, status = "not_ready", 409
 
 
+class StillRunning(Problem):
+    """Job {job_id} has not ended within {wait_s:g} s and goes on: its values will be at /jobs/{job_id}/result."""
+
+    code, status = "still_running", 504
+
+
 class NoResult(Problem):
     """The job is {state} and has no result. {reason}"""
 

@@ -1,6 +1,7 @@
 """The document: valid, whole, and what the routes really answer."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import Any
 
@@ -125,6 +126,8 @@ def test_every_route_answers_what_it_says(
 def everything(client: TestClient, player: Player) -> None:
     for path in ("/", "/docs", "/livez", "/readyz", "/openapi.json", "/session"):
         client.get(path)
+    for path in ("/v2", "/v2/health/live", "/v2/health/ready"):
+        client.get(path)
     etag = client.get("/page/main.js").headers["etag"]
     assert client.get("/page/main.js", headers={"If-None-Match": etag}).status_code == 304
     assert client.post("/session", json={"token": "none is needed"}).is_success
@@ -145,10 +148,26 @@ def everything(client: TestClient, player: Player) -> None:
         "/admin/queue",
         "/admin/plots/memory",
         "/metrics",
+        "/v2/health/ready",
+        "/v2/models/m",
+        "/v2/models/m/ready",
     ):
         assert client.get(path).status_code == 200
+    inferred(client, player)
     assert client.head("/admin/events").status_code == 200, "which would go on for ever"
     assert client.delete("/models/m").status_code == 204
+
+
+def inferred(client: TestClient, player: Player) -> None:
+    tensor = {"name": "x", "shape": [2, 2], "datatype": "FP64", "data": [[1, 2], [3, 4]]}
+    for path, body in (
+        ("/v2/models/m/infer", {"inputs": [tensor], "id": "1"}),
+        ("/v1/models/m:explain", {"instances": [[1, 2], [3, 4]]}),
+    ):
+        with ThreadPoolExecutor(1) as pool:
+            answer = pool.submit(client.post, path, json=body)
+            player.finish(player.next_job(), VALUES, rows=2, features=["a", "b"])
+            assert answer.result().status_code == 200, answer.result().text
 
 
 def waiting(client: TestClient, player: Player) -> None:

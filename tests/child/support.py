@@ -179,3 +179,12 @@ def halves(span: Span) -> list[Span]:
 
 def records_bytes(columns, rows):
     return json.dumps([dict(zip(columns, row, strict=True)) for row in rows.tolist()]).encode()
+
+
+def tensors(*inputs, datatype="FP64", shape=None):
+    """A request of the Open Inference Protocol."""
+    documents = [
+        {"name": name, "shape": shape or list(np.shape(data)), "datatype": datatype, "data": data}
+        for name, data in inputs
+    ]
+    return json.dumps({"id": "1", "inputs": documents}).encode()

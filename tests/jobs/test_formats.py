@@ -92,12 +92,13 @@ def test_a_model_that_is_something_else_is_named() -> None:
 
 
 def test_messages_list_every_table_format() -> None:
-    assert DATA_FORMATS == "Arrow, Arrow stream, CSV with a header, Excel, JSON, NPY, Parquet"
-    assert [str(found) for found in DataFormat] == ["npy", "json", "parquet", "arrow", "arrow-stream", "xlsx", "csv"]
+    assert DATA_FORMATS == "Arrow, Arrow stream, CSV with a header, Excel, JSON, NPY, Parquet, V2 tensors"
+    expected = ["npy", "tensors", "json", "parquet", "arrow", "arrow-stream", "xlsx", "csv"]
+    assert [str(found) for found in DataFormat] == expected
 
 
 def test_who_misses_an_extra_is_offered_what_needs_none() -> None:
-    assert PLAIN_FORMATS == "CSV with a header, JSON, NPY"
+    assert PLAIN_FORMATS == "CSV with a header, JSON, NPY, V2 tensors"
     assert "save the sheet as CSV" in DataFormat.XLSX.missing
     assert "save the table as CSV" in DataFormat.PARQUET.missing
 

@@ -19,7 +19,7 @@ from child.rows.readers import READERS, open_table, read_rows
 from jobs import errors, planner
 from jobs.formats import DataFormat
 from jobs.protocol import PIECE_BYTES
-from tests.child.support import csv_bytes, halves, json_bytes, npy, records_bytes
+from tests.child.support import csv_bytes, halves, json_bytes, npy, records_bytes, tensors
 
 COLUMNS = ["a", "b", "c"]
 
@@ -63,6 +63,9 @@ FORMATS = {
     "lists in lines": lambda rows: b"\r\n".join(json.dumps(row).encode() for row in rows.tolist()),
     "index": lambda rows: json.dumps(pd.DataFrame(rows, columns=COLUMNS).to_dict("index")).encode(),
     "columns": lambda rows: json.dumps(pd.DataFrame(rows, columns=COLUMNS).to_dict()).encode(),
+    "tensor": lambda rows: tensors(("rows", rows.tolist())),
+    "flat tensor": lambda rows: tensors(("rows", rows.ravel().tolist()), shape=list(rows.shape)),
+    "tensors": lambda rows: tensors(*zip(COLUMNS, rows.T.tolist(), strict=True)),
     "lists of columns": lambda rows: json.dumps(pd.DataFrame(rows, columns=COLUMNS).to_dict("list")).encode(),
 }
 
