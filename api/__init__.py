@@ -15,6 +15,8 @@ The house from the front door inwards:
 - `results`: values in the format of `negotiation`, cut by `result_table`, written by `result_writers` (`row_ids` beside
   them) or, as Parquet and Arrow, by a process of their own (`columnar`, `columnar_process`; `own_process` starts it),
   `streaming` those of jobs that still run; and the summary. `ids`: those alone.
+- `follow_ups`: what follows a job's end, and `fetching`: parts that lie elsewhere; both over `outgoing`, to whom
+  `destinations` allows.
 - `models`: models that are uploaded once; `model_lookup`: which one a job names.
 - `inference`: the same for clients of KServe, MLServer and Triton, written by `tensor_writers`; `inference_metadata`:
   what they ask before.

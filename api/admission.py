@@ -152,15 +152,24 @@ class Admission:
         """
         announced = parameters.content_length(request)
         async with self._fullness.expect(announced) as coming, self._turns.take(memory_bytes):
-            yield self._body(request, coming, ahead=0 if announced else AHEAD_BYTES)
+            pieces = patiently(request.stream(), self._silence_s)
+            yield self._watched(pieces, coming, ahead=0 if announced else AHEAD_BYTES)
+
+    @asynccontextmanager
+    async def admit_pieces(
+        self, pieces: AsyncIterator[bytes], announced: int, *, memory_bytes: int
+    ) -> AsyncIterator[AsyncIterator[bytes]]:
+        """The same for what this process has asked for itself: 0 `announced` where nobody said how much it is."""
+        async with self._fullness.expect(announced) as coming, self._turns.take(memory_bytes):
+            yield self._watched(pieces, coming, ahead=0 if announced else AHEAD_BYTES)
 
     async def check_store(self) -> None:
         """Raises StorageFull when an upload under way has to be cut off."""
         await self._fullness.check(CUT_SHARE)
 
-    async def _body(self, request: Request, coming: Coming, *, ahead: int) -> AsyncIterator[bytes]:
+    async def _watched(self, pieces: AsyncIterator[bytes], coming: Coming, *, ahead: int) -> AsyncIterator[bytes]:
         watch = StoreWatch(lambda: self._fullness.check(CUT_SHARE, ahead))
-        async for data in patiently(request.stream(), self._silence_s):
+        async for data in pieces:
             coming.arrived(len(data))
             await watch.passed(len(data))
             yield data

@@ -11,7 +11,7 @@ import structlog
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api import failed, json_body, model_lookup, multipart_body, parameters, results
+from api import failed, fetching, json_body, model_lookup, multipart_body, parameters, results
 from api.auth import Realm
 from api.failed import FailedJob
 from api.parameters import Flag
@@ -21,12 +21,12 @@ from api.resources import Resources, logged, resources
 from api.responses import JsonResponse
 from api.result_writers import Result
 from api.routes import Answer, Routes
-from api.submission import Submission, read_options
+from api.submission import FOLLOW_UPS, Submission, read_options
 from api.summaries import JobForecast, JobSummary
 from api.unpacking import Unpacker, by_name, unpacked
 from jobs.connection import UNAVAILABLE, OutOfMemoryError
-from jobs.errors import Problem, UnsupportedMediaType
-from jobs.records import Input, Job
+from jobs.errors import ForbiddenUrl, Problem, UnsupportedMediaType
+from jobs.records import FollowUp, Input, Job
 from jobs.states import JobState
 
 READERS = {multipart_body.MEDIA_TYPE: multipart_body, json_body.MEDIA_TYPE: json_body}
@@ -89,6 +89,22 @@ async def _read(request: Request, house: Resources, submission: Submission) -> N
     async with admitted(request, house, reader.memory_bytes, unpacker) as body:
         await reader.read(request, body, submission, house.settings.max_upload_bytes)
     submission.check_complete()
+    _check_follow_up(house, submission)
+    await fetching.fetch(house, submission)
+
+
+def _check_follow_up(house: Resources, submission: Submission) -> None:
+    """Raises ForbiddenUrl, before anything is accepted."""
+    for field in FOLLOW_UPS:
+        if (url := submission.text(field)) is not None:
+            house.outgoing.destinations.check(url, field)
+    if submission.text("callback_url") is not None and house.settings.callback_secret is None:
+        reason = "callbacks are signed, and this service has nothing to sign with; its operator sets CALLBACK_SECRET"
+        raise ForbiddenUrl(field="callback_url", reason=reason)
+
+
+def _follow_up(submission: Submission) -> FollowUp:
+    return FollowUp(**{field: submission.text(field) for field in FOLLOW_UPS})
 
 
 @asynccontextmanager
@@ -123,7 +139,7 @@ async def submit(house: Resources, submission: Submission, key: str | None, *, d
     # From here on the uploads may be a job's, even if the reply gets lost; then they expire by themselves.
     submission.handed_over = True
     try:
-        job_id = await house.store.submit(inputs, options, key)
+        job_id = await house.store.submit(inputs, options, key, _follow_up(submission))
     except OutOfMemoryError:
         await submission.discard()
         raise

@@ -3,6 +3,7 @@
 Does not start a server: see `__main__`.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import cache, partial
@@ -33,12 +34,16 @@ from api import (
     results,
     samples,
     sessions,
+    tasks,
 )
 from api.access_log import AccessLog
 from api.admission import STORED_SHARE, Admission
 from api.cors import Cors
+from api.destinations import Destinations
+from api.follow_ups import Follower
 from api.headers import Headers
 from api.negotiation import choose
+from api.outgoing import Outgoing
 from api.page import files
 from api.problems import HANDLERS
 from api.request_quota import RequestQuota
@@ -112,11 +117,12 @@ def create_app(settings: Settings, redis: RedisClient | None = None) -> Starlett
     Raises InvalidSettings when it would listen beyond loopback without tokens.
     """
     _check_tokens(settings)
+    destinations = _destinations(settings)
     app = Starlette(
         routes=serve(OPERATIONS),
         middleware=[Middleware(AccessLog), Middleware(Headers), Middleware(Cors, origins=settings.cors_origins)],
         exception_handlers=HANDLERS,
-        lifespan=_lifespan(settings, redis),
+        lifespan=_lifespan(settings, destinations, redis),
     )
     app.state.leaving = False  # true from the first signal to stop: see `__main__`
     app.state.machines = None  # made by the first who follows them
@@ -125,13 +131,14 @@ def create_app(settings: Settings, redis: RedisClient | None = None) -> Starlett
     return app
 
 
-def _lifespan(settings: Settings, given: RedisClient | None) -> Lifespan:
+def _lifespan(settings: Settings, destinations: Destinations, given: RedisClient | None) -> Lifespan:
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[dict[str, Resources]]:
         redis, subscriber = (given, given) if given else (connect(settings), connect_blocking(settings))
         store = Store(redis, job_ttl_s=settings.job_ttl_s, blobs=open_blobs(settings, redis))
         stored_share = STORED_SHARE if settings.blob_url is None else 0.0
         admission = Admission(redis, silence_s=settings.upload_silence_s, stored_share=stored_share)
+        outgoing = Outgoing(destinations)
         try:
             async with Subscription(subscriber, lambda: app.state.leaving) as subscription:
                 found = Resources(
@@ -142,14 +149,35 @@ def _lifespan(settings: Settings, given: RedisClient | None) -> Lifespan:
                     admission=admission,
                     tokens=Tokens(settings),
                     requests=RequestQuota(redis),
+                    outgoing=outgoing,
                 )
-                yield {"resources": found}
+                async with _following(Follower(store, outgoing, settings.callback_secret), outgoing):
+                    yield {"resources": found}
         finally:
             if given is None:
                 await redis.aclose()
                 await subscriber.aclose()
 
     return lifespan
+
+
+@asynccontextmanager
+async def _following(follower: Follower, outgoing: Outgoing) -> AsyncIterator[None]:
+    """Meanwhile the ends of jobs are told, where any host may be spoken to."""
+    task = asyncio.create_task(follower.run()) if outgoing.destinations.any else None
+    try:
+        yield
+    finally:
+        if task:
+            await tasks.end(task)
+
+
+def _destinations(settings: Settings) -> Destinations:
+    """Raises InvalidSettings."""
+    try:
+        return Destinations(settings.callback_hosts)
+    except ValueError as error:
+        raise InvalidSettings([f"CALLBACK_HOSTS: {error}"]) from None
 
 
 def _check_tokens(settings: Settings) -> None:

@@ -16,7 +16,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api import analyze, failed, json_body, problems, results
+from api import analyze, failed, json_body, parameters, problems, results
 from api.auth import Realm
 from api.failed import FailedJob
 from api.problems import ProblemDetails, ProblemResponse
@@ -126,25 +126,19 @@ def in_protocol(endpoint: Callable[[Request], Awaitable[Response]]) -> Callable[
     "SHAP values of tensors (Open Inference Protocol, V2)",
     Answer("The values as tensors.", InferResponse, headers=("Location",)),
     FAILED,
+    parameters=[parameters.PREFER],
     body={json_body.MEDIA_TYPE: InferRequest},
 )
 @in_protocol
 async def infer(request: Request) -> Response:
-    """Waits for its job, a minute at most: then 504 names it, and where its values will be."""
+    """Waits for its job, a minute or as long as it is asked to: then 504 names it, and where its values will be."""
     if BINARY_HEADER in request.headers:
         supported = "tensors as JSON (tritonclient: binary_data=False)"
         raise UnsupportedMediaType(field="The request body", found="a body of tensors in binary", supported=supported)
-    house, model = resources(request), request.path_params["name"]
-    async with Submission(house) as submission:
-        asked = json_body.decode(await _body(request, house), InferRequest)
-        wanted = [output.name for output in asked.outputs]
-        if unknown := sorted(set(wanted) - set(TENSORS)):
-            raise InvalidParameter(
-                field="outputs", reason=f"there is no {unknown[0][:100]}; ask for {', '.join(TENSORS)}"
-            )
-        rows = msgspec.json.encode({"inputs": asked.inputs})
-        job = await _explained(house, submission, model, rows, _options(asked.parameters))
-    return await _answer(house, job, lambda table: TensorWriter(table, model, asked.id, wanted))
+    model = request.path_params["name"]
+    job_id, request_id, wanted = await _tensors(request, model)
+    job = await _ended(request, job_id)
+    return await _answer(request, job, lambda table: TensorWriter(table, model, request_id, wanted))
 
 
 @routes.post(
@@ -153,16 +147,35 @@ async def infer(request: Request) -> Response:
     "SHAP values of instances (KServe, V1)",
     Answer("The values by instance.", Explanations, headers=("Location",)),
     FAILED,
+    parameters=[parameters.PREFER],
     body={json_body.MEDIA_TYPE: ExplainRequest},
 )
 @in_protocol
 async def explain(request: Request) -> Response:
     """The same."""
+    job = await _ended(request, await _instances(request, request.path_params["name"]))
+    return await _answer(request, job, ExplanationsWriter)
+
+
+async def _tensors(request: Request, model: str) -> tuple[str, str | None, list[str]]:
+    """The job that tensors have become, the request's own id, and the outputs that it wants; nothing of its body."""
+    house = resources(request)
+    async with Submission(house) as submission:
+        asked = json_body.decode(await _body(request, house), InferRequest)
+        wanted = [output.name for output in asked.outputs]
+        if unknown := sorted(set(wanted) - set(TENSORS)):
+            reason = f"there is no {unknown[0][:100]}; ask for {', '.join(TENSORS)}"
+            raise InvalidParameter(field="outputs", reason=reason)
+        rows = msgspec.json.encode({"inputs": asked.inputs})
+        return await _submitted(house, submission, model, rows, _options(asked.parameters)), asked.id, wanted
+
+
+async def _instances(request: Request, model: str) -> str:
+    """The same of instances."""
     house = resources(request)
     async with Submission(house) as submission:
         asked = json_body.decode(await _body(request, house), ExplainRequest)
-        job = await _explained(house, submission, request.path_params["name"], memoryview(asked.instances), Options())
-    return await _answer(house, job, ExplanationsWriter)
+        return await _submitted(house, submission, model, memoryview(asked.instances), Options())
 
 
 async def _body(request: Request, house: Resources) -> bytearray:
@@ -185,21 +198,26 @@ def _options(parameters: dict[str, Any]) -> Options:
         raise InvalidParameter(field="parameters", reason=str(error)) from None
 
 
-async def _explained(
+async def _submitted(
     house: Resources, submission: Submission, model: str, rows: bytes | memoryview, options: Options
-) -> Job:
-    """The job when it has ended. Raises StillRunning, and what the submission is refused for."""
+) -> str:
+    """The job's id. Raises what the submission is refused for."""
     await json_body.feed(submission, "model_id", model.encode())
     await json_body.feed(submission, "options", msgspec.json.encode(options))
     await json_body.feed(submission, "data", rows)
-    job_id = await analyze.submit(house, submission, None)
-    job = await analyze.wait(house, job_id, WAIT_S)
+    return await analyze.submit(house, submission, None)
+
+
+async def _ended(request: Request, job_id: str) -> Job:
+    """As soon as it has. Raises StillRunning."""
+    wait_s = parameters.preferred_wait(request) or WAIT_S
+    job = await analyze.wait(resources(request), job_id, wait_s)
     if job is None:
-        raise StillRunning(job_id=job_id, wait_s=WAIT_S)
+        raise StillRunning(job_id=job_id, wait_s=wait_s)
     return job
 
 
-async def _answer(house: Resources, job: Job, write: Callable[[Table], Writer]) -> Response:
+async def _answer(request: Request, job: Job, write: Callable[[Table], Writer]) -> Response:
     """Raises ResultExpired."""
     headers = {"Location": f"/jobs/{job.job_id}"}
     if job.state is not JobState.FINISHED:
@@ -207,4 +225,6 @@ async def _answer(house: Resources, job: Job, write: Callable[[Table], Writer]) 
         details.error = details.detail
         return JsonResponse(details, details.status, headers)
     table = Table.of_job(job, 0, (job.rows or 1) - 1)
-    return await results.send(house, job, table, write(table), media_type=JsonResponse.media_type, headers=headers)
+    return await results.send(
+        resources(request), job, table, write(table), media_type=JsonResponse.media_type, headers=headers
+    )

@@ -11,7 +11,7 @@ import msgspec
 from starlette.requests import Request
 
 from api import parameters
-from api.submission import Submission
+from api.submission import FOLLOW_UPS, URLS, Submission
 from jobs.blobs import BATCH_BYTES
 from jobs.errors import InvalidParameter, MalformedJson, TooLarge, UnexpectedPart
 
@@ -36,7 +36,7 @@ RawOptions = Annotated[msgspec.Raw, msgspec.Meta(extra_json_schema={"$ref": "#/c
 
 
 class JsonSubmission(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """Rows, and either `model` or `model_id`; the members are not looked into."""
+    """Rows, and either `model` or `model_id`, or `..._url` in their place: see `Form`."""
 
     data: Rows | msgspec.UnsetType = msgspec.UNSET
     model: Model | msgspec.UnsetType = msgspec.UNSET
@@ -44,6 +44,11 @@ class JsonSubmission(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     expected: Expected | msgspec.UnsetType = msgspec.UNSET
     options: RawOptions | msgspec.UnsetType = msgspec.UNSET
     model_id: str | None = None
+    data_url: str | None = None
+    model_url: str | None = None
+    background_url: str | None = None
+    callback_url: str | None = None
+    result_url: str | None = None
 
 
 def memory_bytes(announced: int) -> int:
@@ -57,8 +62,9 @@ def memory_bytes(announced: int) -> int:
 async def read(request: Request, body: AsyncIterator[bytes], submission: Submission, limit_bytes: int) -> None:
     """Raises TooLarge, MalformedJson, InvalidParameter, UnexpectedPart, and whatever a part is refused for."""
     members = decode(await whole(request, body, limit_bytes), JsonSubmission)
-    if members.model_id is not None:
-        await feed(submission, "model_id", members.model_id.encode("utf-8", "replace"))
+    for name in ("model_id", *URLS, *FOLLOW_UPS):
+        if (text := getattr(members, name)) is not None:
+            await feed(submission, name, text.encode("utf-8", "replace"))
     for name in ("options", "model", "background", "expected", "data"):
         member = getattr(members, name)
         raw = memoryview(b"null" if member is msgspec.UNSET else member)

@@ -24,14 +24,22 @@ MAX_BOUNDARY_CHARS = 200
 
 
 class Form(msgspec.Struct, kw_only=True):
-    """Rows and a model, as files: either `model` or `model_id`, the name of a registered or of an operator's model."""
+    """Rows and a model, as files: either `model` or `model_id`, the name of a registered or of an operator's model; or
+    where a file is to be fetched from, such as a presigned URL. `callback_url` is told the job's end, `result_url` gets
+    its values by PUT. CALLBACK_HOSTS says which hosts these may name.
+    """
 
-    data: Annotated[BINARY, msgspec.Meta(description=DATA_FORMATS)]
+    data: Annotated[BINARY, msgspec.Meta(description=DATA_FORMATS)] | msgspec.UnsetType = msgspec.UNSET
     model: Annotated[BINARY, msgspec.Meta(description=MODEL_FORMATS)] | msgspec.UnsetType = msgspec.UNSET
     model_id: str | msgspec.UnsetType = msgspec.UNSET
     background: BINARY | msgspec.UnsetType = msgspec.UNSET
     expected: Annotated[BINARY, msgspec.Meta(description=EXPECTED)] | msgspec.UnsetType = msgspec.UNSET
     options: Options | msgspec.UnsetType = msgspec.UNSET
+    data_url: str | msgspec.UnsetType = msgspec.UNSET
+    model_url: str | msgspec.UnsetType = msgspec.UNSET
+    background_url: str | msgspec.UnsetType = msgspec.UNSET
+    callback_url: str | msgspec.UnsetType = msgspec.UNSET
+    result_url: str | msgspec.UnsetType = msgspec.UNSET
 
 
 def memory_bytes(announced: int) -> int:

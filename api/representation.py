@@ -15,6 +15,7 @@ A status document has
     model                                  {family, name}
     options                                those that differ from the defaults
     error                                  {code, message, detail} of a failed job, else null
+    follow_up                              {state, attempts, at, result_put, error}, with `callback_url` or `result_url`
     attempt_log                            (not in lists) the last attempts, oldest first
     links                                  {self, result, summary}
 
@@ -29,7 +30,7 @@ import msgspec
 
 from jobs.options import Options
 from jobs.outcomes import Attempt, Evidence, Outcome
-from jobs.records import Job, JobError
+from jobs.records import Delivery, Job, JobError
 from jobs.states import JobState
 from jobs.warnings import JobWarning
 
@@ -106,6 +107,7 @@ class JobStatus(StateOfJob, kw_only=True):
     model: ModelOfJob | None
     options: Options
     error: JobError | None
+    follow_up: Delivery | msgspec.UnsetType = msgspec.UNSET
     attempt_log: list[AttemptOfJob] | msgspec.UnsetType = msgspec.UNSET
     links: Links
 
@@ -139,6 +141,7 @@ def status_document(job: Job, now: float, attempts: list[Attempt] | None = None)
         model=ModelOfJob(family=about.family, name=about.name) if about else None,
         options=job.options,
         error=job.error,
+        follow_up=(job.delivery or Delivery(state="waiting")) if job.follow_up else msgspec.UNSET,
         attempt_log=msgspec.UNSET if attempts is None else [attempt_document(attempt) for attempt in attempts],
         links=links(job.job_id),
     )

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from api.admission import Admission
 from api.columnar import Columnar
 from api.drawing import Drawing
+from api.outgoing import Outgoing
 from api.request_quota import RequestQuota
 from api.subscription import Subscription
 from api.tokens import Tokens
@@ -34,6 +35,7 @@ class Resources:
     admission: Admission
     tokens: Tokens
     requests: RequestQuota
+    outgoing: Outgoing
     drawing: Drawing = field(default_factory=Drawing)
     columnar: Columnar = field(default_factory=Columnar)
     one_sample: asyncio.Lock = field(default_factory=asyncio.Lock)

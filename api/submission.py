@@ -24,11 +24,15 @@ from jobs.options import Options
 from jobs.records import Input
 
 FILES = ("data", "model", "background", "expected")
-FIELDS = ("model_id", "options")
+URLS = {"data_url": "data", "model_url": "model", "background_url": "background"}
+"""Where a file lies that is to be fetched, and whose place it takes: see `fetching`."""
+FOLLOW_UPS = ("callback_url", "result_url")
+FIELDS = ("model_id", "options", *URLS, *FOLLOW_UPS)
 MAX_FIELD_BYTES = 64 * 1024
 DISCARD_TIMEOUT_S = 5.0
 _SNIFFERS: dict[str, Callable[[str], Sniffer]] = {"model": ModelSniffer, "expected": ExpectedSniffer}
 _EITHER = frozenset({"model", "model_id"})
+_MODELS = _EITHER | {"model_url"}
 _NAMED_FIELD = re.compile(r"`(?:\$\.)?(\w+)[^`]*`$")
 
 
@@ -133,7 +137,7 @@ class Submission:
             await self.discard()
 
     def begin(self, name: str) -> Part:
-        """Raises UnexpectedPart and ModelChoice."""
+        """One that the caller sends. Raises UnexpectedPart and ModelChoice."""
         if name not in FILES + FIELDS:
             raise UnexpectedPart(field=name[:100], reason=f"is not known; known parts: {', '.join(FILES + FIELDS)}")
         if name in self._parts:
@@ -143,12 +147,19 @@ class Submission:
         self._parts[name] = FilePart(name, self._blobs, self._room) if name in FILES else FieldPart(name)
         return self._parts[name]
 
+    def begin_fetched(self, name: str, field: str) -> Part:
+        """One that lies where `field` says. Raises UnexpectedPart."""
+        if name in self._parts:
+            raise UnexpectedPart(field=name, reason=f"was sent, and {field}, too")
+        part = self._parts[name] = FilePart(name, self._blobs, self._room)
+        return part
+
     def check_complete(self) -> None:
         """Raises MissingPart and ModelChoice."""
-        if "data" not in self._parts:
+        if not {"data", "data_url"} & self._parts.keys():
             raise MissingPart(field="data", way_out="Send the rows to explain as the file part `data`.")
-        if not _EITHER & self._parts.keys():
-            raise ModelChoice(got="neither")
+        if len(models := _MODELS & self._parts.keys()) != 1:
+            raise ModelChoice(got="both" if models else "neither")
 
     def inputs(self) -> dict[str, Input]:
         """The files that have arrived, by name."""
@@ -158,6 +169,11 @@ class Submission:
     def field(self, name: str) -> bytes | None:
         part = self._parts.get(name)
         return part.value if isinstance(part, FieldPart) else None
+
+    def text(self, name: str) -> str | None:
+        """A field that is a URL; None where it was not sent."""
+        raw = self.field(name)
+        return None if raw is None else raw.decode("ascii", "replace").strip()
 
     async def discard(self) -> None:
         """Also when the request is being cancelled. What Redis does not hear of expires by itself."""

@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 
 import structlog
 
+from api import tasks
 from jobs import keys
 from jobs.connection import BLOCK_S, RedisClient, RedisError
 from jobs.records import Job
@@ -17,7 +18,6 @@ from jobs.store import Store
 
 POLL_S = 1.0
 RECONNECT_S = 1.0
-CANCEL_S = 0.5
 log = structlog.get_logger()
 
 
@@ -38,10 +38,7 @@ class Subscription:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """redis-py swallows a cancellation that meets it while it connects: repeat until it is heard."""
-        while not self._listener.done():
-            self._listener.cancel()
-            await asyncio.wait({self._listener}, timeout=CANCEL_S)
+        await tasks.end(self._listener)
 
     async def wait(self, store: Store, job_id: str, seconds: float) -> Job | None:
         """The job when it has ended within so many seconds, else None; no longer than POLL_S once the process is

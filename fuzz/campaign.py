@@ -16,6 +16,7 @@ import msgspec
 from chaos.findings import Findings
 from fuzz import checks, contract
 from fuzz.client import Answer
+from fuzz.hosts import Hosts
 from fuzz.inputs import Input, inputs
 from fuzz.samples import Samples, samples
 from fuzz.service import GROWTH_BYTES, MOST_BYTES, Service
@@ -64,7 +65,7 @@ class Campaign:
     async def run(self) -> None:
         """Until the inputs or the time are over and every job has ended."""
         files = await asyncio.to_thread(samples, self.plan.seed)
-        async with self.service:
+        async with Hosts(files.files, self.findings), self.service:
             drawn = await self._drawn(files)
             async with asyncio.TaskGroup() as clients:
                 for _ in range(CLIENTS):

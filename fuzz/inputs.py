@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from fuzz import messages, packing
+from fuzz import hosts, messages, packing
 from fuzz.damage import INTEGERS, TEXTS, Draw, drawn, in_document, value_like
 from fuzz.files import damaged
 from fuzz.messages import JSON, MULTIPART, Headers, Part
@@ -175,10 +175,23 @@ def _inference(draw: Draw, samples: Samples, _: Document) -> bytes:
         body = {"id": "1", "inputs": inputs, "parameters": _odd_options(draw) if draw.random() < 0.3 else {}}
         path = f"/v2/models/{name}/infer"
     whole = body if draw.random() < 0.2 else in_document(draw, body)
-    headers: Headers = [("Content-Type", JSON)]
+    headers: Headers = [("Content-Type", JSON), *WAITS]
     if draw.random() < 0.05:
         headers.append(("Inference-Header-Content-Length", str(draw.choice(INTEGERS))))
     return messages.request("POST", path, headers, as_json(whole))
+
+
+def _elsewhere(draw: Draw, samples: Samples, _: Document) -> bytes:
+    """Files that lie with another host, and ends that are to be told to one."""
+    at = draw.randrange(len(samples.models))
+    model, data, *more = _parts(draw, samples.models[at])
+    if draw.random() < 0.5:
+        model = Part("model_url", hosts.url(draw, f"/file/{2 * at}").encode("utf-8", "replace"), None)
+    if draw.random() < 0.5:
+        data = Part("data_url", hosts.url(draw, f"/file/{2 * at + 1}").encode("utf-8", "replace"), None)
+    told = [name for name in ("callback_url", "result_url", "background_url") if draw.random() < 0.4]
+    fields = [Part(name, hosts.url(draw, "/ok").encode("utf-8", "replace"), None) for name in told]
+    return _submission(draw, [model, data, *more, *fields])
 
 
 def _packed(draw: Draw, samples: Samples, _: Document) -> bytes:
@@ -260,6 +273,7 @@ KINDS: dict[str, tuple[float, Callable[[Draw, Samples, Document], bytes]]] = {
     "multipart": (8, _multipart),
     "registered": (4, _registered),
     "inference": (6, _inference),
+    "elsewhere": (6, _elsewhere),
     "valid": (4, _valid),
     "route": (9, _route),
     "header": (5, _header),

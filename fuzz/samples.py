@@ -51,6 +51,11 @@ class Samples(msgspec.Struct, kw_only=True):
         return npy(numpy.array(self.rows))
 
     @property
+    def files(self) -> list[bytes]:
+        """A model and a table of it, one after the other."""
+        return [file for sample in self.models for file in (sample.model, sample.tables[0].raw)]
+
+    @property
     def document(self) -> dict[str, Any]:
         return {"columns": list(FEATURES), "data": self.rows}
 

@@ -15,6 +15,7 @@ from typing import Any
 import psutil
 
 from cli.stack import Stack
+from fuzz import hosts
 from fuzz.client import Client
 from jobs.settings import MIB
 
@@ -45,6 +46,7 @@ def environment(directory: Path) -> dict[str, str]:
         "CALLER_REQUESTS_PER_MINUTE": "0",
         "JOB_TTL_S": "600",
         "LOG_FORMAT": "json",
+        **hosts.SETTINGS,
     }
 
 

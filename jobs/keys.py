@@ -14,6 +14,7 @@
     shap:histograms                 hash    durations and peaks of attempts by bucket, see `histograms`
     shap:failures                   list    the last attempts that did not succeed, newest first
     shap:idempotency:[<caller>:]<key>  string  "<fingerprint> <job>"
+    shap:followups                  zset    ids of ended jobs whose end is still to be told, by when they are due
     shap:sweep                      string  somebody has swept the object store lately, expires
     shap:supervisor:<name>          string  snapshot (JSON), expires
     shap:supervisor:<name>:leased   list    "<job>/<chunk>" that this supervisor is working on
@@ -50,6 +51,7 @@ HISTOGRAMS = f"{PREFIX}histograms"
 FAILURES = f"{PREFIX}failures"
 MODELS = f"{PREFIX}models"
 SWEEP = f"{PREFIX}sweep"
+FOLLOW_UPS = f"{PREFIX}followups"
 CALLERS = f"{PREFIX}callers"
 ENDED_CHANNEL = f"{PREFIX}ended"
 """Pub/sub channel: the id of every job that ends."""

@@ -20,6 +20,7 @@ Finite = Annotated[float, msgspec.Meta(ge=-LARGEST_FLOAT, le=LARGEST_FLOAT)]
 Time = Annotated[float, msgspec.Meta(ge=0, le=253_402_300_799)]
 """Seconds since the epoch; up to the year 9999, as far as dates go."""
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+Url = Annotated[str, msgspec.Meta(min_length=1, max_length=8192)]
 
 
 class Blob(msgspec.Struct, kw_only=True, frozen=True):
@@ -217,6 +218,33 @@ class JobError(msgspec.Struct, kw_only=True, omit_defaults=True):
     detail: dict[str, Any] = {}
 
 
+class FollowUp(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
+    """What was asked for; URLs may hold signatures, so nobody is shown them."""
+
+    callback_url: Url | None = None
+    """Is told the end."""
+    result_url: Url | None = None
+    """Gets the values of a job that has finished, by PUT, as NPY."""
+
+    def __bool__(self) -> bool:
+        return bool(self.callback_url or self.result_url)
+
+
+NO_FOLLOW_UP = FollowUp()
+
+
+class Delivery(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
+    """How far it is."""
+
+    state: Literal["waiting", "delivered", "given_up"]
+    attempts: int = 0
+    at: float | None = None
+    """Of the last attempt, in seconds since the epoch."""
+    result_put: bool = False
+    error: str | None = None
+    """Why the last attempt did not succeed."""
+
+
 class Job(msgspec.Struct, kw_only=True):
     """A job record. Times are seconds since the epoch by Redis's clock.
 
@@ -247,6 +275,9 @@ class Job(msgspec.Struct, kw_only=True):
     model: ModelInfo | None = None
     layout: Layout | None = None
     error: JobError | None = None
+    follow_up: FollowUp | None = None
+    delivery: Delivery | None = None
+    """How far the follow-up is; None before the first attempt."""
     summary: dict[str, Any] | None = None
 
     @property
@@ -256,7 +287,8 @@ class Job(msgspec.Struct, kw_only=True):
 
 LEFT_OUT = frozenset({"model", "layout", "summary"})
 SHOWN_ID, SHOWN_REASON = 64, 300
-_JSON_FIELDS = LEFT_OUT | {"options", "inputs", "blobs", "about", "warnings", "error", "causes"}
+_OF_FOLLOW_UP = frozenset({"follow_up", "delivery"})
+_JSON_FIELDS = LEFT_OUT | _OF_FOLLOW_UP | {"options", "inputs", "blobs", "about", "warnings", "error", "causes"}
 LISTED = [*(name for name in Job.__struct_fields__ if name not in LEFT_OUT), "causes"]
 """The fields that a list of jobs is made from."""
 

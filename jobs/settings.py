@@ -4,6 +4,7 @@ Names are the environment's in lower case. A size in megabytes stays one here, a
 `*_bytes` properties are what the code uses.
 """
 
+import base64
 import os
 from collections.abc import Mapping
 from importlib.util import find_spec
@@ -16,6 +17,7 @@ import msgspec
 from jobs import callers
 
 MIB = 1024 * 1024
+LEAST_SECRET_BYTES = 24
 
 Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
 Count = Annotated[int, msgspec.Meta(ge=1)]
@@ -80,6 +82,10 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True):
     """Names to answer to beside this machine's own; none: any, once there are tokens."""
     cors_origins: tuple[Origin, ...] = ()
     """Whose pages may ask and read."""
+    callback_hosts: tuple[str, ...] = ()
+    """Whom the web process may speak to by itself, see `api.destinations`; none: nobody."""
+    callback_secret: str | None = None
+    """Signs callbacks; base64."""
     host: str = "127.0.0.1"
     port: Port = 8000
     log_level: LogLevel = "INFO"
@@ -138,7 +144,7 @@ def load_settings(env: Mapping[str, str] = os.environ) -> Settings:
 
 def _is_secret(name: str) -> bool:
     """Whether what stands there may be a password, or hold one."""
-    return "URL" in name or "TOKEN" in name
+    return "URL" in name or "TOKEN" in name or "SECRET" in name
 
 
 def _convert(raw: str, kind: Any) -> Any:
@@ -213,6 +219,17 @@ def _blob_url_faults(blob_url: str) -> list[str]:
     return faults
 
 
+def _callback_secret_faults(secret: str) -> list[str]:
+    """What is wrong with CALLBACK_SECRET; never with a word of it."""
+    try:
+        key = base64.b64decode(secret.removeprefix("whsec_"), validate=True)
+    except ValueError:
+        key = b""
+    if len(key) >= LEAST_SECRET_BYTES:
+        return []
+    return [f"CALLBACK_SECRET: it must be base64 of {LEAST_SECRET_BYTES} bytes or more: openssl rand -base64 32"]
+
+
 def _cross_faults(values: dict[str, Any]) -> list[str]:
     """Faults that no single type can name."""
     faults = []
@@ -227,6 +244,8 @@ def _cross_faults(values: dict[str, Any]) -> list[str]:
     missing += [] if "admin_token" in values else ["ADMIN_TOKEN"]
     if host not in LOOPBACK and missing:
         faults.append(f"HOST={host!r}: without {' and '.join(missing)} the web app listens on loopback only; set both")
+    if "callback_secret" in values:
+        faults += _callback_secret_faults(values["callback_secret"])
     directory = values.get("trusted_model_dir")
     if directory is not None and not directory.is_dir():
         faults.append(f"TRUSTED_MODEL_DIR={str(directory)!r}: there is no such directory")

@@ -19,7 +19,19 @@ from jobs.connection import RedisClient, RedisError, is_of_another_type
 from jobs.errors import UnreadableRecord
 from jobs.options import Options
 from jobs.outcomes import Attempt
-from jobs.records import LISTED, OPEN, Blob, Chunk, Input, Job, chunk_from, job_from_hash, json_text
+from jobs.records import (
+    LISTED,
+    NO_FOLLOW_UP,
+    OPEN,
+    Blob,
+    Chunk,
+    FollowUp,
+    Input,
+    Job,
+    chunk_from,
+    job_from_hash,
+    json_text,
+)
 from jobs.registered import RegisteredModels
 from jobs.results import Results
 from jobs.scripts import source
@@ -75,7 +87,13 @@ class Store:
         found.models.caller = caller
         return found
 
-    async def submit(self, inputs: dict[str, Input], options: Options, idempotency_key: str | None = None) -> str:
+    async def submit(
+        self,
+        inputs: dict[str, Input],
+        options: Options,
+        idempotency_key: str | None = None,
+        follow_up: FollowUp = NO_FOLLOW_UP,
+    ) -> str:
         """Write a job over finished uploads and push it on the queue; returns its id.
 
         With a known idempotency key the earlier job's id, and the new uploads are dropped.
@@ -89,7 +107,7 @@ class Store:
             keys=[*keys.of_job(job_id), *idempotency],
             args=[
                 job_id,
-                _fingerprint(inputs, options),
+                _fingerprint(inputs, options, follow_up),
                 self.job_ttl_s,
                 json_text(OPEN),
                 caller.name,
@@ -98,7 +116,7 @@ class Store:
                 sum(own),
                 len(blobs),
                 *(keys.blob(blob.id) for blob in blobs),
-                *_record(job_id, inputs, options, blobs),
+                *_record(job_id, inputs, options, blobs, follow_up),
             ],
         )
         if status != b"created":
@@ -247,13 +265,16 @@ def _attempt(raw: bytes) -> Attempt | None:
         return None
 
 
-def _record(job_id: str, inputs: dict[str, Input], options: Options, blobs: list[Blob]) -> list[str]:
+def _record(
+    job_id: str, inputs: dict[str, Input], options: Options, blobs: list[Blob], follow_up: FollowUp
+) -> list[str]:
     """The job's fields and their values, one after the other."""
     fields = {
         "job_id": job_id,
         "options": json_text(options),
         "inputs": json_text(inputs),
         "blobs": json_text([blob.id for blob in blobs]),
+        **({"follow_up": json_text(follow_up)} if follow_up else {}),
     }
     return [item for pair in fields.items() for item in pair]
 
@@ -262,6 +283,6 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _fingerprint(inputs: dict[str, Input], options: Options) -> str:
+def _fingerprint(inputs: dict[str, Input], options: Options, follow_up: FollowUp) -> str:
     parts = sorted((name, part.identity) for name, part in inputs.items())
-    return _digest(json_text([parts, options]))
+    return _digest(json_text([parts, options, *([follow_up] if follow_up else [])]))

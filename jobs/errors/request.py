@@ -40,9 +40,22 @@ class UnexpectedPart(Problem):
 
 
 class ModelChoice(Problem):
-    """Send either `model` (a file) or `model_id` (a model that the service knows), and only one of them: got {got}."""
+    """Send either `model` (a file) or `model_id` (a model that the service knows), and only one of them: got {got}. \
+`model_url` (where a file lies) is the third way."""
 
     code, status = "model_choice", 400
+
+
+class ForbiddenUrl(Problem):
+    """{field} is not asked: {reason}."""
+
+    code, status = "forbidden_url", 403
+
+
+class NotFetched(Problem):
+    """{field} could not be fetched: {reason}. Sign it anew if it has expired, or send the file itself."""
+
+    code, status = "not_fetched", 422
 
 
 class InvalidOptions(Problem):

@@ -30,7 +30,7 @@ def source(name: str) -> str:
         f"local BLOB_PREFIX, SUPERVISOR_PREFIX = '{keys.BLOB_PREFIX}', '{keys.SUPERVISOR_PREFIX}'",
         f"local JOB_PREFIX, CALLER_PREFIX = '{keys.JOB_PREFIX}', '{keys.CALLER_PREFIX}'",
         f"local TURNS, CALLERS, HISTOGRAMS = '{keys.TURNS}', '{keys.CALLERS}', '{keys.HISTOGRAMS}'",
-        f"local ENDED_CHANNEL = '{keys.ENDED_CHANNEL}'",
+        f"local ENDED_CHANNEL, FOLLOW_UPS = '{keys.ENDED_CHANNEL}', '{keys.FOLLOW_UPS}'",
     ]
     return "\n".join([shebang, *tables, *constants, _text("prelude"), body])
 

@@ -310,6 +310,7 @@ local function end_job(state, ttl)
   redis.call('UNLINK', K.partials)
   if state ~= 'finished' then redis.call('UNLINK', K.values, K.results, K.sample) end
   for _, key in ipairs({K.chunks, K.attempts, K.values, K.results, K.sample}) do redis.call('EXPIRE', key, ttl) end
+  if redis.call('HEXISTS', K.job, 'follow_up') == 1 then redis.call('ZADD', FOLLOW_UPS, now(), JOB_ID) end
   redis.call('EXPIRE', K.job, 2 * ttl)  -- outlives its result, to say "expired" rather than "unknown"
   redis.pcall('PUBLISH', ENDED_CHANNEL, JOB_ID)  -- a user without this channel must end jobs, too: waiters also look
   return true

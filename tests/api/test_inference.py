@@ -8,7 +8,10 @@ from starlette.testclient import TestClient
 
 from api import inference
 from api.inference import WAIT_S
-from tests.api.conftest import MODEL, MakeClient
+from api.json_body import MAX_BYTES
+from tests.api.conftest import MODEL, MakeClient, Web
+from tests.api.test_admission import together
+from tests.api.test_process import LIMIT_BYTES, MIB
 
 ROWS = {"inputs": [{"name": "x", "shape": [1, 2], "datatype": "FP64", "data": [1, 2]}]}
 
@@ -64,12 +67,31 @@ def test_nobody_is_there_to_work(client: TestClient, monkeypatch: pytest.MonkeyP
     """The job goes on, and is named."""
     monkeypatch.setattr(inference, "WAIT_S", 0.2)
     answer = client.post("/v2/models/churn/infer", json=ROWS)
+    assert answer.json()["data"]["wait_s"] == 0.2
     (job,) = client.get("/jobs").json()["jobs"]
     assert (answer.status_code, answer.json()["code"]) == (504, "still_running")
     assert answer.json()["data"]["job_id"] == job["job_id"]
     assert f"/jobs/{job['job_id']}/result" in answer.json()["error"]
     assert client.get("/v2/health/ready").status_code == 503
     assert WAIT_S == 60
+
+
+def test_large_bodies_are_not_kept_while_their_jobs_run(web: Web) -> None:
+    """Nobody is there to work: all of them wait."""
+    values = b"[%b1]" % (b"1," * (MAX_BYTES // 2 - 200))
+    size = values.count(b",") + 1
+    body = b'{"inputs": [{"name": "x", "datatype": "FP64", "shape": [%d, 1], "data": %b}]}' % (size, values)
+    statuses = []
+
+    def ask() -> None:
+        connection = web.connect()
+        headers = {"Content-Type": "application/json", "Prefer": "wait=20"}
+        connection.request("POST", "/v2/models/churn/infer", body=body, headers=headers)
+        statuses.append(connection.getresponse().status)
+
+    together(12, ask)
+    assert set(statuses) == {504}
+    assert web.memory("VmHWM") < LIMIT_BYTES, f"{web.memory('VmHWM') / MIB:.1f} MiB"
 
 
 def test_they_need_the_token(make_client: MakeClient) -> None:

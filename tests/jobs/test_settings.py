@@ -37,6 +37,8 @@ DEFAULTS = {
     "model_cache_mb": 1024,
     "allowed_hosts": (),
     "cors_origins": (),
+    "callback_hosts": (),
+    "callback_secret": None,
     "host": "127.0.0.1",
     "port": 8000,
     "log_level": "INFO",
@@ -76,6 +78,18 @@ def test_the_smallest_that_is_taken(name: str, smallest: str, too_small: str) ->
     load_settings({name: smallest})
     with pytest.raises(InvalidSettings, match=name):
         load_settings({name: too_small})
+
+
+@pytest.mark.parametrize("secret", ["short", "whsec_" + "A" * 28, "not base64 " * 4, "A" * 33])
+def test_a_secret_that_signs_must_be_one(secret: str) -> None:
+    with pytest.raises(InvalidSettings, match="CALLBACK_SECRET: it must be base64") as caught:
+        load_settings({"CALLBACK_SECRET": secret})
+    assert secret not in str(caught.value)
+
+
+@pytest.mark.parametrize("prefix", ["", "whsec_"])
+def test_a_secret_of_24_bytes_is_enough(prefix: str) -> None:
+    assert load_settings({"CALLBACK_SECRET": prefix + "A" * 32}).callback_secret == prefix + "A" * 32
 
 
 def test_ports_and_names_have_an_end() -> None:
