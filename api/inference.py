@@ -8,7 +8,8 @@ them (see `child.rows.tensors_file`). Does not take tensors in binary. Errors ha
 protocols name, beside those of a problem.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
 from functools import wraps
 from typing import Annotated, Any
 
@@ -160,29 +161,33 @@ async def explain(request: Request) -> Response:
 async def _tensors(request: Request, model: str) -> tuple[str, str | None, list[str]]:
     """The job that tensors have become, the request's own id, and the outputs that it wants; nothing of its body."""
     house = resources(request)
-    async with Submission(house) as submission:
-        asked = json_body.decode(await _body(request, house), InferRequest)
+    async with Submission(house) as submission, _body(request, house) as body:
+        asked = json_body.decode(body, InferRequest)
         wanted = [output.name for output in asked.outputs]
         if unknown := sorted(set(wanted) - set(TENSORS)):
             reason = f"there is no {unknown[0][:100]}; ask for {', '.join(TENSORS)}"
             raise InvalidParameter(field="outputs", reason=reason)
-        rows = msgspec.json.encode({"inputs": asked.inputs})
-        return await _submitted(house, submission, model, rows, _options(asked.parameters)), asked.id, wanted
+        options = _options(asked.parameters)
+        return await _submitted(house, submission, model, options, *_rows(asked.inputs)), asked.id, wanted
 
 
 async def _instances(request: Request, model: str) -> str:
     """The same of instances."""
     house = resources(request)
-    async with Submission(house) as submission:
-        asked = json_body.decode(await _body(request, house), ExplainRequest)
-        return await _submitted(house, submission, model, memoryview(asked.instances), Options())
+    async with Submission(house) as submission, _body(request, house) as body:
+        asked = json_body.decode(body, ExplainRequest)
+        return await _submitted(house, submission, model, Options(), memoryview(asked.instances))
 
 
-async def _body(request: Request, house: Resources) -> bytearray:
-    """Raises TooLarge, UnsupportedMediaType, Busy, StorageFull."""
+@asynccontextmanager
+async def _body(request: Request, house: Resources) -> AsyncIterator[bytearray]:
+    """Whole, when it is its turn, which lasts until nothing of it is needed any more.
+
+    Raises TooLarge, UnsupportedMediaType, Busy, StorageFull.
+    """
     unpacker = by_name(request.headers.get("content-encoding", "identity").strip().lower(), "The request body")
     async with analyze.admitted(request, house, json_body.memory_bytes, unpacker) as pieces:
-        return await json_body.whole(request, pieces, house.settings.max_upload_bytes)
+        yield await json_body.whole(request, pieces, house.settings.max_upload_bytes)
 
 
 def _options(parameters: dict[str, Any]) -> Options:
@@ -198,13 +203,24 @@ def _options(parameters: dict[str, Any]) -> Options:
         raise InvalidParameter(field="parameters", reason=str(error)) from None
 
 
+def _rows(inputs: list[InferInput]) -> Iterator[bytes | memoryview]:
+    """The document that children read, without a copy of its values."""
+    between = b'{"inputs":['
+    for tensor in inputs:
+        head = {"datatype": tensor.datatype, "name": tensor.name, "shape": tensor.shape}
+        yield between + msgspec.json.encode(head).removesuffix(b"}") + b',"data":'
+        yield memoryview(tensor.data)
+        between = b"},"
+    yield b"}]}" if inputs else between + b"]}"
+
+
 async def _submitted(
-    house: Resources, submission: Submission, model: str, rows: bytes | memoryview, options: Options
+    house: Resources, submission: Submission, model: str, options: Options, *rows: bytes | memoryview
 ) -> str:
     """The job's id. Raises what the submission is refused for."""
     await json_body.feed(submission, "model_id", model.encode())
     await json_body.feed(submission, "options", msgspec.json.encode(options))
-    await json_body.feed(submission, "data", rows)
+    await json_body.feed(submission, "data", *rows)
     return await analyze.submit(house, submission, None)
 
 

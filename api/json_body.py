@@ -106,9 +106,10 @@ def _check_shape(name: str, raw: memoryview) -> None:
         raise InvalidParameter(field=name, reason=f"it must be {description}")
 
 
-async def feed(submission: Submission, name: str, raw: bytes | memoryview) -> None:
+async def feed(submission: Submission, name: str, *pieces: bytes | memoryview) -> None:
     """One part, whole. Raises what it is refused for."""
     part = submission.begin(name)
-    for start in range(0, len(raw), BATCH_BYTES):
-        await part.write(bytes(raw[start : start + BATCH_BYTES]))
+    for raw in pieces:
+        for start in range(0, len(raw), BATCH_BYTES):
+            await part.write(bytes(raw[start : start + BATCH_BYTES]))
     await part.finish()
