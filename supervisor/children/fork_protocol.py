@@ -66,11 +66,10 @@ class Forked(msgspec.Struct, tag=True, kw_only=True):
 
 
 class Exited(msgspec.Struct, tag=True, kw_only=True):
-    """A forked process is gone; `status` is what wait4 said, None when there was no process to begin with."""
+    """A forked process is gone; `status` is what waitpid said, None when there was no process to begin with."""
 
     number: int
     status: Annotated[int, Meta(ge=0, le=0xFFFF)] | None
-    max_rss_bytes: Bytes = 0
     error: Annotated[str, Meta(max_length=200)] | None = None
 
 

@@ -2,11 +2,11 @@
 
 A template is a fork of it that has loaded one job's model and then serves in the same way. Every fork leads its own
 process group, dies with its parent, and keeps no descriptor but its connection and its stderr. We reap here, so that
-the supervisor learns exit status and resource use of every child. Does not decide anything, and does not know what
+the supervisor learns the exit status of every child. Does not decide anything, and does not know what
 the children do: that is `child`, loaded by name.
 
 multiprocessing's own forkserver is not used: a process can have only one of it, its children inherit descriptors of
-the resource tracker, and exit status and resource use stay hidden behind it.
+the resource tracker, and the exit status stays hidden behind it.
 """
 
 import array
@@ -103,16 +103,15 @@ class Forkserver:
     def _reap(self) -> None:
         """Grandchildren do not outlive their child, not even those that have left its group: they become ours."""
         with contextlib.suppress(ChildProcessError):
-            while (found := os.wait4(-1, os.WNOHANG))[0]:
-                pid, status, usage = found
+            while (found := os.waitpid(-1, os.WNOHANG))[0]:
+                pid, status = found
                 number = self._numbers.pop(pid, None)
                 if number:
                     _kill_group(pid)
                 for orphan in _children() - set(self._numbers):  # also what an orphan has left in its turn
                     os.kill(orphan, signal.SIGKILL)
                 if number:
-                    max_rss = usage.ru_maxrss * (1024 if LINUX else 1)
-                    self._tell(Exited(number=number, status=status, max_rss_bytes=max_rss))
+                    self._tell(Exited(number=number, status=status))
 
     def _tell(self, event: Event) -> None:
         try:

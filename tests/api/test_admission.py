@@ -66,6 +66,13 @@ class TestFullStore:
             assert blobs(starved) == []
             assert "errorstat_OOM" not in starved.info("errorstats"), "Redis never had to refuse a write"
 
+    def test_uploads_that_lie_elsewhere_do_not_count(
+        self, own_valkey: ValkeyServer, starved: Any, make_client: MakeClient, tmp_path: Any
+    ) -> None:
+        client = make_client(redis_url=own_valkey.connection_url, blob_url=f"file://{tmp_path}")
+        large = files(data=("d", b"a,b\n" + b"1,2\n" * (3 * MIB)))
+        assert client.post("/analyze", files=large).status_code == 202
+
     def test_a_job_that_is_in_finishes_while_others_are_refused(
         self, own_valkey: ValkeyServer, starved: Any, make_client: MakeClient
     ) -> None:

@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 from starlette.testclient import TestClient
 
 from jobs import keys
+from jobs.registered import RegisteredModels
 from tests.api.conftest import MODEL, MakeClient, files
 from tests.api.player import Player, read_input
 
@@ -149,6 +151,20 @@ def test_too_large(make_client: MakeClient, keyspace: Any) -> None:
     assert (response.status_code, response.json()["code"]) == (413, "too_large")
     chunked = client.put("/models/churn", content=iter([MODEL, b" " * 1024 * 1024]))
     assert (chunked.status_code, blobs(keyspace)) == (413, 0)
+
+
+def test_a_model_whose_reply_was_lost_stays(client: TestClient, keyspace: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may be registered by then: its bytes must not be taken back."""
+    put = RegisteredModels.put
+
+    async def lost(self: RegisteredModels, *model: Any) -> Any:
+        await put(self, *model)
+        raise redis.exceptions.ConnectionError("no reply")
+
+    monkeypatch.setattr(RegisteredModels, "put", lost)
+    assert client.put("/models/churn", content=MODEL).status_code == 503
+    assert blobs(keyspace) == 1
+    assert submit(client), "it can be named"
 
 
 class TestBesideTheOperatorsFiles:

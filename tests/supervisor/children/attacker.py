@@ -94,6 +94,15 @@ def _write(path: str) -> None:
         pass
 
 
+def _open_older(path: str, how: int = os.O_WRONLY | os.O_APPEND) -> int:
+    """Only some machines have it; libraries use `openat`."""
+    return call("open", path.encode(), how, 0)
+
+
+def _reads_by_the_older_call() -> bool:
+    return _NUMBERS["open"] is None or os.close(_open_older("/proc/self/statm", os.O_RDONLY)) is None
+
+
 def _reach_store(targets: dict[str, Any]) -> None:
     with socket.create_connection(("127.0.0.1", targets["port"]), timeout=5):
         pass
@@ -137,6 +146,7 @@ ANYBODY: dict[str, Attack] = {
     "list a directory": lambda to: os.listdir(os.path.dirname(to["secret"])),
     "list the root": lambda _: os.listdir("/"),
     "append to a file": lambda to: _write(to["secret"]),
+    "append to a file by the older call": lambda to: os.close(_open_older(to["secret"])),
     "make a file": lambda to: _write(to["secret"] + f".{os.getpid()}"),
     "make one in memory": lambda _: _write(f"/dev/shm/attacker.{os.getpid()}"),
     "write below its own path": lambda _: _write(__file__),
@@ -218,6 +228,7 @@ def working() -> dict[str, bool]:
         "thread": ran == [1],
         "import": bool(xml.dom.minidom),
         "own memory": "Private_Dirty" in Path("/proc/self/smaps_rollup").read_text(),
+        "read by the older call": _reads_by_the_older_call(),
         "random": len(os.urandom(8)) == 8,
         "signal to itself": os.kill(os.getpid(), 0) is None,
         "dies with its parent": _death_signal() == signal.SIGKILL,

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from cli.processes import module_environment
-from supervisor.children import refusals, seccomp, syscalls
+from supervisor.children import landlock, refusals, sandbox, seccomp, syscalls
 from supervisor.children.landlock import Files
 from supervisor.children.sandbox import LAYERS, look, readable
 
@@ -104,11 +104,31 @@ def test_a_kernel_without_landlock_still_refuses_system_calls() -> None:
     found = json.loads(ended.stdout.splitlines()[-1])
     assert found["missing"] == ["landlock", "landlock_scopes"]
     tried = found["child"]["tried"]
-    for name in ("the store", "run a program", "append to a file", "change a mode", "trace", "a process"):
+    for name in ("append to a file", "append to a file by the older call", "change a mode"):
+        assert tried[name] == "refused"
+    for name in ("the store", "run a program", "trace", "a process"):
         assert tried[name] == "refused"
     for name in ("signal the supervisor", "signal the parent", "signal a sibling's group"):
         assert tried[name] == "refused"
     assert tried["another file"] == "it worked"
+
+
+def test_an_older_landlock_is_asked_for_what_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    monkeypatch.setattr(landlock, "_create", lambda *wanted: asked.append(wanted) or 0)
+    for version in (5, 6):
+        monkeypatch.setattr(landlock, "version", lambda version=version: version)
+        landlock.scopes()
+    assert asked == [(int(Files.EXECUTE), 0, 0), (0, 0, 3)]
+
+
+def test_libraries_on_the_path_may_be_read_and_what_lies_beside_us_may_not(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(sys, "path", [str(sandbox.ROOT), str(tmp_path), ""])
+    allowed = dict(sandbox.readable())
+    assert allowed[str(tmp_path)] == landlock.READ
+    assert allowed[str(sandbox.ROOT)] == Files.READ_DIR
 
 
 def test_what_a_platform_lacks_is_seen_before_anything_is_put_on() -> None:

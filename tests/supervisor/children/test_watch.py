@@ -262,6 +262,13 @@ async def test_who_is_past_its_cap_is_killed(
     assert child.killed == killed, "not again"
 
 
+async def test_a_child_with_less_than_it_began_with_has_grown_by_nothing(watch: Watch, child: Any) -> None:
+    sample = watch.add(child, WARM, CAP)
+    sample.base_anon_bytes = 5 * MIB
+    seen = Usage(rss_bytes=9 * MIB, vm_size_bytes=99 * MIB, anon_bytes=4 * MIB)
+    assert watching._added(sample, seen) == 0
+
+
 async def test_who_is_gone_is_forgotten(watch: Watch, world: World, child: Any) -> None:
     looked_at(watch, world, child)
     child.gone = True
