@@ -31,7 +31,7 @@ def repair(apply: bool, as_json: bool) -> None:
 
     Needs REDIS_URL, as a worker does. Exit code 1 when something was found and not mended.
     """
-    settings = load_settings(os.environ)
+    settings = load_settings(os.environ, listens=False)
     client: Any = redis.Redis.from_url(settings.redis_url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S)
     try:
         found = Audit(client, job_ttl_s=settings.job_ttl_s, apply=apply).run()

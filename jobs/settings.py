@@ -120,8 +120,9 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True):
         return f"{url.scheme}://{where}{url.path}"
 
 
-def load_settings(env: Mapping[str, str] = os.environ) -> Settings:
-    """Read the settings from the environment; an empty variable counts as unset.
+def load_settings(env: Mapping[str, str] = os.environ, *, listens: bool = True) -> Settings:
+    """Read the settings from the environment; an empty variable counts as unset. `listens`: whether HOST means this
+    process, which then needs tokens beyond loopback; a worker has none.
 
     Raises InvalidSettings, which names every fault at once.
     """
@@ -137,6 +138,7 @@ def load_settings(env: Mapping[str, str] = os.environ) -> Settings:
         except msgspec.ValidationError as error:
             faults.append(f"{name}: {error}" if _is_secret(name) else f"{name}={raw!r}: {error}")
     faults += _cross_faults(values)
+    faults += _open_door_faults(values) if listens else []
     if faults:
         raise InvalidSettings(faults)
     return Settings(**values)
@@ -219,6 +221,15 @@ def _blob_url_faults(blob_url: str) -> list[str]:
     return faults
 
 
+def _open_door_faults(values: dict[str, Any]) -> list[str]:
+    host = values.get("host", "127.0.0.1")
+    missing = [] if {"api_token", "api_tokens"} & values.keys() else ["API_TOKEN"]
+    missing += [] if "admin_token" in values else ["ADMIN_TOKEN"]
+    if host in LOOPBACK or not missing:
+        return []
+    return [f"HOST={host!r}: without {' and '.join(missing)} the web app listens on loopback only; set both"]
+
+
 def _callback_secret_faults(secret: str) -> list[str]:
     """What is wrong with CALLBACK_SECRET; never with a word of it."""
     try:
@@ -236,14 +247,9 @@ def _cross_faults(values: dict[str, Any]) -> list[str]:
     faults += _redis_url_faults(values.get("redis_url", "redis://"))
     if "blob_url" in values:
         faults += _blob_url_faults(values["blob_url"])
-    host = values.get("host", "127.0.0.1")
     if "api_tokens" in values:
         others = {name.upper(): values.get(name) for name in ("api_token", "admin_token")}
         faults += callers.faults(values["api_tokens"], others)
-    missing = [] if {"api_token", "api_tokens"} & values.keys() else ["API_TOKEN"]
-    missing += [] if "admin_token" in values else ["ADMIN_TOKEN"]
-    if host not in LOOPBACK and missing:
-        faults.append(f"HOST={host!r}: without {' and '.join(missing)} the web app listens on loopback only; set both")
     if "callback_secret" in values:
         faults += _callback_secret_faults(values["callback_secret"])
     directory = values.get("trusted_model_dir")

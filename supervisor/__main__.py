@@ -36,7 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--burst", action="store_true", help="leave when the queue is drained")
     options = parser.parse_args(arguments)
     try:
-        settings = load_settings()
+        settings = load_settings(listens=False)
         check_blobs(settings)
     except InvalidSettings as error:
         print(error, file=sys.stderr)

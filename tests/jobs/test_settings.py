@@ -92,6 +92,13 @@ def test_a_secret_of_24_bytes_is_enough(prefix: str) -> None:
     assert load_settings({"CALLBACK_SECRET": prefix + "A" * 32}).callback_secret == prefix + "A" * 32
 
 
+def test_only_who_listens_needs_tokens() -> None:
+    """The image says HOST=0.0.0.0 to both processes; a worker gets no token."""
+    assert load_settings({"HOST": "0.0.0.0"}, listens=False).host == "0.0.0.0"
+    with pytest.raises(InvalidSettings, match="without API_TOKEN and ADMIN_TOKEN"):
+        load_settings({"HOST": "0.0.0.0"})
+
+
 def test_ports_and_names_have_an_end() -> None:
     assert load_settings({"PORT": "65535", "SUPERVISOR_NAME": "a" * 100}).port == 65535
     for env in ({"PORT": "65536"}, {"SUPERVISOR_NAME": "a" * 101}, {"SUPERVISOR_NAME": "a/b"}):
