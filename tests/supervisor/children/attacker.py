@@ -229,6 +229,7 @@ def working() -> dict[str, bool]:
         "import": bool(xml.dom.minidom),
         "own memory": "Private_Dirty" in Path("/proc/self/smaps_rollup").read_text(),
         "read by the older call": _reads_by_the_older_call(),
+        "its own priority at disks": call("ioprio_set", 1, 0, 2 << 13 | 4) == 0,
         "random": len(os.urandom(8)) == 8,
         "signal to itself": os.kill(os.getpid(), 0) is None,
         "dies with its parent": _death_signal() == signal.SIGKILL,
