@@ -1,6 +1,7 @@
 """What supervisors do with chunks, on a real Valkey: every operation, and what a stale token may not do."""
 
 import asyncio
+import time
 from typing import Any
 
 import msgspec
@@ -222,6 +223,20 @@ async def test_nobody_waits_for_long_where_no_job_is_ready(bench: Bench, monkeyp
     await bench.submit()
     assert await bench.queue.has_ready()
     assert await bench.queue.next_caller() == "" == await bench.queue.next_caller()
+
+
+async def test_a_full_store_without_work_is_asked_once_in_a_while(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where nothing blocks, nobody may turn in circles."""
+    monkeypatch.setattr("jobs.queue.BLOCK_S", 0.3)
+    await bench.redis.config_set("maxmemory", 1)
+    try:
+        started = time.monotonic()
+        assert await bench.queue.next_caller() is None
+        assert time.monotonic() - started >= 0.3
+    finally:
+        await bench.redis.config_set("maxmemory", 0)
 
 
 async def test_a_full_store_is_rotated_all_the_same(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
