@@ -3,7 +3,10 @@
 import os
 import socket
 
-from supervisor.children.fork_protocol import Fork, encode_command
+import msgspec
+import pytest
+
+from supervisor.children.fork_protocol import BadEvent, Fork, decode_event, encode_command
 from supervisor.children.forkserver import _receive
 
 
@@ -19,3 +22,10 @@ def test_a_command_in_pieces_is_read_whole_and_nothing_of_the_next_one() -> None
         os.close(descriptors[0])
         assert _receive(theirs) == (second, [])
         assert _receive(theirs) is None
+
+
+@pytest.mark.parametrize("pid", [0, -1, 2**22 + 1, 2**40])
+def test_a_pid_that_linux_has_not_got_is_not_believed(pid: int) -> None:
+    with pytest.raises(BadEvent):
+        decode_event(msgspec.msgpack.encode({"type": "Forked", "number": 1, "pid": pid}))
+    decode_event(msgspec.msgpack.encode({"type": "Forked", "number": 1, "pid": 2**22}))
