@@ -1,8 +1,10 @@
 """Values of committed chunks, in the order of the rows, whatever the order in which they came."""
 
+import msgspec
 import pytest
 
 from jobs import errors, keys
+from jobs.blobs import IDS
 from jobs.queue import Lease
 from jobs.states import JobState
 from tests.jobs.conftest import Bench
@@ -94,6 +96,24 @@ async def test_a_piece_that_has_gone_is_an_expired_result(bench: Bench) -> None:
     await bench.redis.delete(keys.values(job_id))
     with pytest.raises(errors.ResultExpired, match="60 seconds"):
         await read(bench, job_id, 0, 11)
+
+
+async def test_ids_are_those_of_a_whole_chunk_or_have_expired(bench: Bench) -> None:
+    """Ids that are too many or too few would stand beside other rows."""
+    job_id, held = await leases(bench)
+    await commit(bench, *held)
+    place = f"3-5:{held[1].token}:{IDS}"
+    for stored, found in (([7, "b", None], True), ([7, "b"], False), ([7, "b", None, 8], False), ([], False)):
+        await bench.redis.hset(keys.values(job_id), place, msgspec.msgpack.encode(stored))
+        if found:
+            assert await bench.store.results.ids(job_id, 4) == (3, stored)
+        else:
+            with pytest.raises(errors.ResultExpired):
+                await bench.store.results.ids(job_id, 4)
+    await bench.redis.hset(keys.values(job_id), place, b"\xc1")
+    for row in (4, 0, 99):
+        with pytest.raises(errors.ResultExpired):
+            await bench.store.results.ids(job_id, row)
 
 
 async def test_values_are_forgotten_when_asked(bench: Bench) -> None:
