@@ -5,7 +5,10 @@ from typing import Any
 
 import pytest
 
+from jobs.errors import UnknownModel
 from jobs.protocol import PIECE_BYTES, Read
+from jobs.records import Input
+from supervisor.children import inputs
 from supervisor.children.inputs import FilePart, Part, PartialsPart, read_part
 
 pytestmark = pytest.mark.anyio
@@ -95,3 +98,13 @@ async def test_no_strip_reaches_behind_what_may_be_read(asked: Read) -> None:
 async def test_strips_of_a_part(part: PartialsPart) -> None:
     assert await read_part({"data": Upload()}, Read("data", 5, 2, 100, 3)) == bytes([5, 6, 105, 106, 5, 6])
     assert await read_part({"partials": part}, Read("partials", 0, 1, 1, 2)) == b"", "these are read whole"
+
+
+async def test_an_operators_model_is_read_from_its_file_and_others_are_not_known(tmp_path: Path) -> None:
+    (tmp_path / "known.json").write_bytes(b"0123456789")
+    unused: Any = None
+    part = inputs._part(unused, Input(trusted_name="known.json"), tmp_path)
+    assert (part.size, await part.read(2, 3)) == (10, b"234")
+    for name, directory in (("other.json", tmp_path), ("../known.json", tmp_path), ("known.json", None)):
+        with pytest.raises(UnknownModel):
+            inputs._part(unused, Input(trusted_name=name), directory)
