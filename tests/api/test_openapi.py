@@ -196,7 +196,8 @@ def ended(client: TestClient, player: Player) -> None:
     for path in (f"/jobs/{job_id}", f"/job_status/{job_id}", f"/jobs/{job_id}/summary", f"/jobs/{job_id}/events"):
         assert client.get(path).status_code == 200
     for media_type in ("application/json", "text/csv", "application/x-npy", "application/octet-stream"):
-        assert client.get(f"/jobs/{job_id}/result", headers={"Accept": media_type}).status_code == 200
+        found = client.get(f"/jobs/{job_id}/result", headers={"Accept": media_type})
+        assert (found.status_code, "link" in found.headers) == (200, False), "there are no ids"
     assert client.get(f"/jobs/{job_id}/events", headers={"Last-Event-ID": "end"}).status_code == 204
     assert client.delete(f"/jobs/{job_id}/result").status_code == 204
     failed = client.post("/analyze", files=files()).json()["job_id"]
@@ -213,6 +214,10 @@ def with_ids(client: TestClient, player: Player) -> None:
     player.act(lambda queue: queue.put_values(held, IDS, msgspec.msgpack.encode(["x", 2])))
     player.commit(held, VALUES, SUMMARY)
     assert client.get(f"/jobs/{job_id}/ids?rows=1-1").json()["ids"] == [2]
+    result = f"/jobs/{job_id}/result"
+    assert f"</jobs/{job_id}/ids>" in client.get(result, headers={"Accept": "application/x-npy"}).headers["link"]
+    for media_type in ("application/json", "text/csv"):
+        assert "link" not in client.get(result, headers={"Accept": media_type}).headers, "it holds them"
 
 
 def test_a_dry_run(client: TestClient, player: Player) -> None:
