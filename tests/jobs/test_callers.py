@@ -3,11 +3,15 @@
 import asyncio
 
 import pytest
+import redis
 
 from jobs import callers, errors, keys
+from jobs.audit import Audit
 from jobs.callers import OPERATOR, UNNAMED, Caller
 from jobs.formats import ModelFormat
+from jobs.options import Options
 from jobs.queue import Queue
+from jobs.records import Input
 from jobs.states import JobState
 from tests.jobs.conftest import Bench
 from tests.jobs.steps import attempt, finish, lease, opened, span
@@ -258,6 +262,20 @@ async def test_a_model_is_its_callers_until_its_bytes_go(bench: Bench) -> None:
     await store.models.delete("churn")
     assert await has(bench, "alice") == (0, 0)
     assert not await bench.redis.exists("shap:caller:alice"), "who has nothing and never had a job leaves no count"
+
+
+@pytest.mark.anyio
+async def test_a_deleted_model_that_a_job_still_uses_is_counted(bench: Bench) -> None:
+    """It is no longer in the list of models: only its job tells of it."""
+    store = bench.store_of(ALICE)
+    model, _ = await store.models.put("churn", await bench.upload(b"12345"), ModelFormat.SKOPS)
+    named = Input(blob=model.blob, registered="churn")
+    await store.submit({"model": named, "data": Input(blob=await bench.upload(b"data"))}, Options())
+    await store.models.delete("churn")
+    assert await has(bench, "alice") == (1, 9)
+    with redis.Redis.from_url(bench.url) as client:
+        found = [(finding.code, finding.detail) for finding in Audit(client, job_ttl_s=60).run()]
+    assert [one for one in found if one[0] == "miscounted"] == []
 
 
 @pytest.mark.anyio
