@@ -44,6 +44,17 @@ def submit_while(client: TestClient, play: Callable[[], Any], **headers: str) ->
     return response, answered - ended[0]
 
 
+@pytest.mark.anyio
+async def test_who_has_waited_is_forgotten_and_others_are_not() -> None:
+    known = subscription.Subscription(SimpleNamespace())
+    with known._waiting_for("a") as first:
+        with known._waiting_for("a"):
+            pass
+        known._announce("a")
+        assert first.is_set()
+    assert known._waiters == {}
+
+
 def test_the_result_comes_with_the_end_of_the_job(client: TestClient, player: Player, monkeypatch: Any) -> None:
     monkeypatch.setattr(subscription, "POLL_S", 25.0)  # the net must not be what catches it
 

@@ -2,8 +2,11 @@
 
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
+
+from jobs import allocator
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc, and is about glibc")
 
@@ -29,3 +32,12 @@ print((resident() - before) * 4)
 def test_what_is_left_of_large_buffers_between_small_ones(told: str, most_kb: int, least_kb: int) -> None:
     left = int(subprocess.check_output([sys.executable, "-c", HELD_AFTER, told]))
     assert least_kb <= left <= most_kb
+
+
+def test_both_thresholds_are_fixed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the numbers that malloc.h gives them."""
+    told = {}
+    library = SimpleNamespace(mallopt=told.__setitem__)
+    monkeypatch.setattr(allocator.ctypes, "CDLL", lambda _: library)
+    allocator.return_large_buffers()
+    assert told == {-3: allocator.LARGE_BYTES, -1: 2 * allocator.LARGE_BYTES}

@@ -79,6 +79,17 @@ async def test_uploads_are_read_back_at_any_offset(bench: Bench, blobs: BlobStor
         await blobs.read(blob, 0, 1)
 
 
+async def test_pieces_are_whole_however_an_upload_comes(blobs: BlobStore) -> None:
+    """All but the last: a reader finds a byte by its piece."""
+    content = os.urandom(BATCH_BYTES + PIECE_BYTES + 12_345)
+    writer = BlobWriter(blobs)
+    for start in range(0, len(content), 100_001):
+        await writer.write(content[start : start + 100_001])
+    blob = await writer.finish()
+    for offset in (0, PIECE_BYTES - 5, BATCH_BYTES - 5, BATCH_BYTES + PIECE_BYTES - 5):
+        assert await blobs.read(blob, offset, 10) == content[offset : offset + 10]
+
+
 async def test_strips_of_an_upload(blobs: BlobStore) -> None:
     writer = BlobWriter(blobs)
     await writer.write(CONTENT)

@@ -36,6 +36,7 @@ async def test_a_jobs_whole_life(bench: Bench) -> None:
     assert close.chunk.kind == "close"
     assert await bench.queue.partial_sizes(job_id) == [len(FRAME)] * 2
     assert await bench.queue.partials(job_id, 0, 2) == FRAME * 2
+    assert await bench.queue.partials(job_id, 1, 1) == await bench.queue.partials(job_id, 0, 1) == FRAME
     assert await finish(bench, close, b"", {"top": 1})
     job = await bench.store.job(job_id)
     assert (job.state, job.summary, job.attempts) == (JobState.FINISHED, {"top": 1}, 4)
