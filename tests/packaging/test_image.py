@@ -21,7 +21,7 @@ import pytest
 
 from tests.ports import free_port
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 ROOT = Path(__file__).parents[2]
 TOKENS = {"API_TOKEN": "a-token-for-callers", "ADMIN_TOKEN": "a-token-for-operators"}
 SOMEBODY = (
@@ -57,7 +57,7 @@ class Image:
         match step.word:
             case "RUN" if "apt-get" not in step.rest:
                 path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-                env = {**os.environ, "PATH": path}
+                env = {**os.environ, "PATH": path, "PIP_NO_COMPILE": "1"}
                 subprocess.run(["sh", "-euc", self.below(step.rest)], cwd=self.directory, env=env, check=True)
             case "COPY" if "--from" not in step.rest:
                 self._copy(*step.rest.split())
