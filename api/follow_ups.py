@@ -73,7 +73,10 @@ class Follower:
     async def _follow(self, job_id: str) -> None:
         try:
             await self._attempt(await self._store.job(job_id))
-        except (Problem, RedisError, OSError) as error:  # its record is gone, or the store: it is due again later
+        except Problem as error:  # its record is gone, or nobody can read it
+            log.warning("follow_up_lost", job_id=job_id, reason=error.message)
+            await self._due.note(job_id, Delivery(state="given_up"), again_in_s=None)
+        except (RedisError, OSError) as error:
             log.warning("follow_up_put_off", job_id=job_id, reason=str(error))
         finally:
             self._places.release()
@@ -90,6 +93,11 @@ class Follower:
                 await self._call(job, wanted.callback_url)
         except Failed as error:
             failure = error
+        except (RedisError, OSError):  # of our own store: it is due again later
+            raise
+        except Exception as error:  # ours to mend; others are told all the same
+            log.exception("follow_up_broken", job_id=job.job_id)
+            failure = Failed(type(error).__name__)
         except asyncio.CancelledError:
             with suppress(RedisError, OSError):
                 await asyncio.shield(self._due.note(job.job_id, before, again_in_s=0.0))

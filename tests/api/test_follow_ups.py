@@ -215,6 +215,27 @@ def test_the_same_key_with_another_callback_is_another_request(client: TestClien
         assert got.status_code == status, got.text
 
 
+def test_what_breaks_for_one_job_is_no_end_of_all(
+    client: TestClient, player: Player, receiver: Receiver, keyspace: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A job whose record has gone is struck out; a mistake of ours costs attempts, and others are told."""
+    event = follow_ups.event
+    lost, broken, good = (submit(client, callback_url=f"{receiver.url}/hook") for _ in range(3))
+    monkeypatch.setattr(follow_ups, "event", lambda job: event(job) if job.job_id == good else {}["nothing"])
+    keyspace.delete(keys.job(lost))
+    keyspace.zadd(keys.FOLLOW_UPS, {lost: 1})
+    client.delete(f"/jobs/{broken}")
+    assert follow_up(client, broken, "given_up") | {"at": 0} == {
+        "state": "given_up",
+        "attempts": 3,
+        "at": 0,
+        "error": "KeyError",
+    }
+    client.delete(f"/jobs/{good}")
+    assert follow_up(client, good, "delivered")["attempts"] == 1
+    assert keyspace.zcard(keys.FOLLOW_UPS) == 0
+
+
 def test_a_host_that_hangs(
     client: TestClient, player: Player, monkeypatch: pytest.MonkeyPatch, receiver: Receiver
 ) -> None:
