@@ -47,7 +47,7 @@ class ModelChoice(Problem):
 
 
 class ForbiddenUrl(Problem):
-    """{field} is not asked: {reason}."""
+    """{field} is not asked: {reason}. Send the file itself, or let the operator name the host."""
 
     code, status = "forbidden_url", 403
 
@@ -137,7 +137,7 @@ come, or use `Prefer: wait=N` on submission."""
 
 
 class StillRunning(Problem):
-    """Job {job_id} has not ended within {wait_s:g} s and goes on: its values will be at /jobs/{job_id}/result."""
+    """Job {job_id} has not ended within {wait_s:g} s and goes on: ask for its values at /jobs/{job_id}/result."""
 
     code, status = "still_running", 504
 

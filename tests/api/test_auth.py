@@ -11,6 +11,7 @@ from jobs.settings import InvalidSettings, Settings
 from tests.api.conftest import MakeClient
 
 OPEN = {"/", "/docs", "/page/{name}", "/session", "/livez", "/readyz", "/health", "/openapi.json"}
+OPEN |= {"/v2", "/v2/health/live", "/v2/health/ready"}
 ENDLESS = {"/admin/events"}
 API, ADMIN = "api-tökən", "admin-token"
 

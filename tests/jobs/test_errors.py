@@ -19,7 +19,7 @@ STATUSES = {
         "unexpected_part",
     },
     401: {"unauthorized"},
-    403: {"forbidden", "foreign_host", "foreign_origin"},
+    403: {"forbidden", "forbidden_url", "foreign_host", "foreign_origin"},
     404: {"no_ids", "no_sample", "not_found", "not_in_job", "unknown_job", "unknown_model", "unknown_plot"},
     405: {"method_not_allowed"},
     406: {"not_acceptable"},
@@ -33,6 +33,8 @@ STATUSES = {
         "additivity",
         "background_required",
         "bad_expected",
+        "bad_tensors",
+        "not_fetched",
         "bad_header",
         "bad_names",
         "bad_npy",
@@ -80,6 +82,7 @@ STATUSES = {
         "too_many_connections",
         "too_many_drawings",
     },
+    504: {"still_running"},
     507: {"drawing_failed", "memory_cap", "no_room"},
 }
 """What clients match on: a code keeps its status."""
