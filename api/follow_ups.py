@@ -71,15 +71,26 @@ class Follower:
                     await asyncio.sleep(LOOK_S)
 
     async def _follow(self, job_id: str) -> None:
+        """Whatever happens to one, the others are followed."""
         try:
-            await self._attempt(await self._store.job(job_id))
-        except Problem as error:  # its record is gone, or nobody can read it
-            log.warning("follow_up_lost", job_id=job_id, reason=error.message)
-            await self._due.note(job_id, Delivery(state="given_up"), again_in_s=None)
-        except (RedisError, OSError) as error:
+            job = await self._known(job_id)
+            if job:
+                await self._attempt(job)
+        except (RedisError, OSError) as error:  # of our own store: it is due again later
             log.warning("follow_up_put_off", job_id=job_id, reason=str(error))
+        except Exception:
+            log.exception("follow_up_broken", job_id=job_id)
         finally:
             self._places.release()
+
+    async def _known(self, job_id: str) -> Job | None:
+        """None of a job whose record is gone, or that nobody can read: it is struck out."""
+        try:
+            return await self._store.job(job_id)
+        except Problem as error:
+            log.warning("follow_up_lost", job_id=job_id, reason=error.message)
+            await self._due.note(job_id, Delivery(state="given_up"), again_in_s=None)
+            return None
 
     async def _attempt(self, job: Job) -> None:
         wanted, before = job.follow_up or FollowUp(), job.delivery or Delivery(state="waiting")
@@ -93,7 +104,7 @@ class Follower:
                 await self._call(job, wanted.callback_url)
         except Failed as error:
             failure = error
-        except (RedisError, OSError):  # of our own store: it is due again later
+        except (RedisError, OSError):
             raise
         except Exception as error:  # ours to mend; others are told all the same
             log.exception("follow_up_broken", job_id=job.job_id)
