@@ -24,6 +24,8 @@ MARKER = 0xFFFFFFFF
 SCHEMA, DICTIONARY, BATCH = 1, 2, 3
 MOST_HEAD_BYTES = 16 * 1024 * 1024
 MOST_BATCH_BYTES = 32 * 1024 * 1024
+MOST_BATCH_ROWS = 2**31 - 1
+"""More than anybody reads at once; a damaged head may say anything."""
 WAY_OUT = "in pyarrow: writer.write_table(table, max_chunksize=10_000); or send Parquet"
 
 
@@ -100,6 +102,8 @@ def _messages(source: Source) -> Iterator[Message]:
         whole = head_bytes + length + body
         if body < 0 or rows < 0 or at + whole > source.size:
             raise ValueError(f"it is truncated at byte {at}")
+        if rows > MOST_BATCH_ROWS:
+            raise ValueError(f"a record batch says at byte {at} that it has {rows} rows")
         yield Message(kind, at, whole, rows)
         at += whole
 

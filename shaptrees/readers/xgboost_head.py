@@ -42,8 +42,11 @@ def features(learner: dict[str, Any]) -> int:
 
 
 def objective(learner: dict[str, Any]) -> str:
-    """Raises KeyError."""
-    return str(learner["objective"]["name"])
+    """Raises KeyError, and TypeError where it is no text: XGBoost ends the process over one that is something else."""
+    name = learner["objective"]["name"]
+    if not isinstance(name, str):
+        raise TypeError("the objective's name is no text")
+    return name
 
 
 def about(learner: dict[str, Any]) -> About:
@@ -127,6 +130,7 @@ def _logit(share: float) -> float:
 
 def check(learner: dict[str, Any]) -> None:
     """All but the trees. Raises ValueError, KeyError or TypeError for a document that is no model."""
+    objective(learner)
     names = learner.get("feature_names") or []
     if names and len(names) != features(learner):
         raise ValueError(f"{len(names)} feature names for {features(learner)} features")

@@ -4,6 +4,7 @@ import contextlib
 import csv
 import io
 import json
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -13,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from child.parts import Source
-from child.rows import csv_file, json_brackets, json_members
+from child.rows import arrow_stream, csv_file, json_brackets, json_members
 from child.rows.layout import lay_out
 from child.rows.readers import READERS, open_table, read_rows
 from jobs import errors, planner
@@ -310,3 +311,11 @@ def test_too_many_chunks():
     assert len(open_table(source(raw), 2).spans) == planner.MAX_CHUNKS // 2 + 1
     with pytest.raises(errors.TooManyChunks):
         open_table(source(b"a\n" + b"1\n" * (planner.MAX_CHUNKS + 1)), 1)
+
+
+def test_a_record_batch_that_says_it_has_more_rows_than_anybody_reads():
+    """As damaged streams do; what a child says of its rows is bounded, too."""
+    kept = Path("tests/fuzz/inputs/a-record-batch-of-too-many-rows.http").read_bytes()
+    raw = kept[kept.index(b"\xff" * 4, kept.index(b'name="data"')) :]
+    with pytest.raises(ValueError, match="that it has 85899345948 rows"):
+        list(arrow_stream._messages(source(raw)))

@@ -173,6 +173,15 @@ def test_trees_after_the_best_round_are_checked_and_left_out():
     refused(edited(harm), "tree 2: a child outside")
 
 
+@pytest.mark.parametrize("name", [{"a": ["reg:squarederror"]}, float("nan"), [[]], 2**32, None])
+def test_an_objective_that_is_no_text_is_kept_from_xgboost(name):
+    """Which ends the process over some of them."""
+    content = edited(lambda learner: learner["objective"].update(name=name))
+    refused(content, "objective's name is no text")
+    with pytest.raises(UnreadableModel, match="objective's name is no text"):
+        reader.check(content)
+
+
 def test_other_models_are_named():
     linear = train(booster="gblinear")
     with pytest.raises(UnsupportedModel, match="gblinear has no trees"):
