@@ -150,10 +150,9 @@ class Admission:
         """The body's bytes, of which at most `memory_bytes` are held at once. Raises StorageFull, Busy; and TooSlow
         and StorageFull while it is read.
         """
-        announced = parameters.content_length(request)
-        async with self._fullness.expect(announced) as coming, self._turns.take(memory_bytes):
-            pieces = patiently(request.stream(), self._silence_s)
-            yield self._watched(pieces, coming, ahead=0 if announced else AHEAD_BYTES)
+        pieces, announced = patiently(request.stream(), self._silence_s), parameters.content_length(request)
+        async with self.admit_pieces(pieces, announced, memory_bytes=memory_bytes) as body:
+            yield body
 
     @asynccontextmanager
     async def admit_pieces(

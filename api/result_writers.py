@@ -191,11 +191,16 @@ def _id_cell(found: Id) -> str:
     return harmless("" if found is None else str(found))
 
 
-def _lines(batch: bytes, width: int) -> list[list[float]]:
+def floats(batch: bytes) -> list[float]:
+    """The values that a batch holds."""
     values = array("d", batch)
     if sys.byteorder == "big":
         values.byteswap()
-    numbers = values.tolist()
+    return values.tolist()
+
+
+def _lines(batch: bytes, width: int) -> list[list[float]]:
+    numbers = floats(batch)
     return [numbers[start : start + width] for start in range(0, len(numbers), width)]
 
 

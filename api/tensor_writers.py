@@ -5,15 +5,13 @@ Both are JSON; NaN is null. `shap_values` comes last, so that it can be streamed
 """
 
 import math
-import sys
-from array import array
 from collections.abc import Collection, Sequence
 from typing import Any
 
 import msgspec
 
 from api.result_table import Table
-from api.result_writers import IdsStand, JsonWriter, Values
+from api.result_writers import IdsStand, JsonWriter, Values, floats
 from jobs.results import Id
 
 SHAP_VALUES, BASE_VALUES, FEATURES, OUTPUTS = "shap_values", "base_values", "features", "outputs"
@@ -73,11 +71,8 @@ class TensorWriter:
     def write(self, batch: bytes) -> bytes:
         if not self._has_values:
             return b""
-        values = array("d", batch)
-        if sys.byteorder == "big":
-            values.byteswap()
         before, self._began = b"," if self._began else b"", True
-        return before + _encode(values.tolist())[1:-1]
+        return before + _encode(floats(batch))[1:-1]
 
     def give(self, _ids: Sequence[Id], /) -> bytes:
         """There is no place for them."""
