@@ -114,8 +114,11 @@ def _load(text: bytes) -> dict[str, Any]:
 
 def _learner(document: Any) -> dict[str, Any]:
     """With the version of XGBoost that saved it, `saved_by`; () where the file does not say."""
-    version = tuple(int(part) for part in document.get("version", ()))
-    return {**document["learner"], "saved_by": version}
+    version = document.get("version", [])
+    # XGBoost's complaint about another version holds the whole document, and making it may end the process
+    if not isinstance(version, list) or not all(type(part) is int for part in version) or len(version) not in (0, 3):
+        raise TypeError("the version is no list of three integers")
+    return {**document["learner"], "saved_by": tuple(version)}
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -42,7 +42,7 @@ def features(learner: dict[str, Any]) -> int:
 
 
 def objective(learner: dict[str, Any]) -> str:
-    """Raises KeyError, and TypeError where it is no text: XGBoost ends the process over one that is something else."""
+    """Raises KeyError, and TypeError where it is no text."""
     name = learner["objective"]["name"]
     if not isinstance(name, str):
         raise TypeError("the objective's name is no text")

@@ -7,6 +7,7 @@ import random
 
 import numpy as np
 import pytest
+import xgboost
 
 from api import openapi
 from api.app import OPERATIONS
@@ -58,10 +59,23 @@ def test_every_operation_is_asked() -> None:
             assert any(head.startswith((f"{method.upper()} {begin}", f"HEAD {begin}")) for head in heads), path
 
 
-@pytest.mark.parametrize("value", [TREES, [], {}, [1.5, 2.5], [1, -1, 300], "ä", None, [True, None, "x"], -(2**31), 7])
+@pytest.mark.parametrize(
+    "value", [TREES, [], {}, {"base_weights": [1.5, 1e300]}, [1, -1, 300], "ä", None, [True, None, "x"], -(2**31), 7]
+)
 def test_what_is_written_as_ubjson_is_read_again(value: object) -> None:
     found = reader.decode(ubjson.encode(value))
     assert json.dumps(found, default=lambda array: array.tolist()) == json.dumps(value)
+
+
+def test_xgboost_reads_its_models_as_they_are_written() -> None:
+    """Else it refuses every damaged one for the same reason, and nothing else is tried."""
+    x = np.arange(60.0).reshape(-1, 2) % 7
+    rows = xgboost.DMatrix(x, x[:, 0] % 3, feature_types=["q", "c"], enable_categorical=True)
+    trained = xgboost.train({"max_depth": 2, "booster": "dart"}, rows, 2)
+    document = json.loads(bytes(trained.save_raw("json")))
+    found = xgboost.Booster()
+    found.load_model(bytearray(ubjson.encode(document)))
+    assert json.loads(bytes(found.save_raw("json"))) == document
 
 
 @pytest.mark.parametrize("kind", ["npy", "csv", "xlsx", "json", "ubjson", "lightgbm", "binary"])

@@ -175,11 +175,18 @@ def test_trees_after_the_best_round_are_checked_and_left_out():
 
 @pytest.mark.parametrize("name", [{"a": ["reg:squarederror"]}, float("nan"), [[]], 2**32, None])
 def test_an_objective_that_is_no_text_is_kept_from_xgboost(name):
-    """Which ends the process over some of them."""
     content = edited(lambda learner: learner["objective"].update(name=name))
     refused(content, "objective's name is no text")
     with pytest.raises(UnreadableModel, match="objective's name is no text"):
         reader.check(content)
+
+
+@pytest.mark.parametrize("version", ["0", [3, 2], [3, 2, 0.0], [3, 2, "0"], {"0": 3}, 3, None])
+def test_a_version_that_is_none_is_kept_from_xgboost(version):
+    """Its complaint holds the whole document, and ends the process where that has an array of 64-bit floats."""
+    document = {**json.loads(saved(PLAIN)), "version": version}
+    with pytest.raises(UnreadableModel, match="version is no list of three integers"):
+        reader.check(json.dumps(document).encode())
 
 
 def test_other_models_are_named():
