@@ -5,12 +5,16 @@ Does not cover where in a file the text stands: callers tell its first byte.
 """
 
 import json
+import re
 from typing import Any
 
 import msgspec
 
 from child.rows.json_brackets import malformed
 from jobs.errors import NotUtf8
+
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+"""Two of them escape one character; one alone is none, and no message could hold it."""
 
 
 def parse_list(raw: bytes, field: str, start: int) -> list[Any]:
@@ -25,13 +29,18 @@ def parse_list(raw: bytes, field: str, start: int) -> list[Any]:
 def parse(raw: bytes, field: str, start: int) -> Any:
     """Any value. Raises MalformedJson with the byte, counted from `start`, also for a key twice, and NotUtf8."""
     try:
-        return json.loads(raw.decode(), object_pairs_hook=_record)
+        value = json.loads(raw.decode(), object_pairs_hook=_record)
+        if _SURROGATE.search(raw):
+            json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise malformed(field, r"text with half of a \u pair", start) from None
     except json.JSONDecodeError as error:
         raise malformed(field, error.msg, start + len(error.doc[: error.pos].encode())) from None
     except UnicodeDecodeError as error:
         raise NotUtf8(field=field, position=start + error.start) from None
     except (ValueError, RecursionError) as error:
         raise malformed(field, str(error), start) from None
+    return value
 
 
 def _record(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
