@@ -4,6 +4,7 @@ Used in the child that opens a job. Explains a few rows only to see how fast tha
 """
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -26,8 +27,9 @@ MOST_ROWS = 1_000_000
 """In a chunk, where the planner is free to choose."""
 TEXT_COPIES = 4
 """Of a file's bytes: as they came, as text, as cells, and as what the model is given."""
-MOST_PACED, STEP, STEP_S = 256, 4, 0.02
-"""To see how fast that goes more and more rows are explained, STEP times as many as before, until it takes STEP_S."""
+MOST_PACED, STEP, STEP_S, SLOW_S = 1_024, 4, 0.005, 0.2
+"""To see how fast that goes more and more rows are explained, STEP times as many as before, until that takes STEP_S
+longer than the fewest; once only what takes SLOW_S."""
 PREDICTIONS_HELP = (
     "Send its own predictions for the first rows as `expected`: it is explained where they are met. Or train it and "
     "save it again with the version that this service has."
@@ -41,7 +43,7 @@ class Opened:
     table: Table
     layout: Layout
     per_chunk: int
-    rows_per_s: float | None
+    pace: planner.Pace | None
     """Measured where it was wanted."""
     text_bytes: float = 0.0
     """Of a row, while it is read: see `_text_bytes`."""
@@ -69,17 +71,17 @@ def open_data(source: Source, request: Open, prepared: Prepared, own: Source | N
     found = _laid_out(table, source, prepared)
     if own:
         expected.check(own, source, table, found, prepared)
-    rows_per_s = _pace(source, table.spans[0], found, prepared) if free or request.dry_run else None
-    fewer = _worth_a_child(table.rows, prepared.asked_per_row, rows_per_s if free else None, request.slots)
+    pace = _pace(source, table.spans[0], found, prepared) if free or request.dry_run else None
+    fewer = _worth_a_child(table.rows, prepared.asked_per_row, pace if free else None, request.slots)
     if fewer < per_chunk:
         per_chunk, table = fewer, open_table(source, fewer, prepared.model.features)
-    return Opened(table=table, layout=found, per_chunk=per_chunk, rows_per_s=rows_per_s, text_bytes=text_bytes)
+    return Opened(table=table, layout=found, per_chunk=per_chunk, pace=pace, text_bytes=text_bytes)
 
 
-def _worth_a_child(rows: int, asked_per_row: int, rows_per_s: float | None, slots: int) -> int:
+def _worth_a_child(rows: int, asked_per_row: int, pace: planner.Pace | None, slots: int) -> int:
     """The most rows that a chunk should have, so that all slots work and the job is seen to go on."""
-    if rows_per_s:
-        return planner.rows_worth_a_child(rows, rows_per_s, slots)
+    if pace:
+        return planner.rows_worth_a_child(rows, pace, slots)
     return planner.rows_by_asking(rows, asked_per_row, slots) if asked_per_row else rows
 
 
@@ -101,7 +103,7 @@ def forecast(opened: Opened, request: Open, prepared: Prepared, seen_bytes: int)
     rows, features, outputs, explainer, engine, reason, rows_per_chunk, chunks, bytes_per_chunk (expected peak of a
     child, with its model), room_bytes (its cap), rows_per_s, seconds.
     """
-    assert opened.rows_per_s
+    assert opened.pace
     info, rows, chunks = prepared.info, opened.table.rows, len(opened.table.spans)
     needed = max(seen_bytes, needs_bytes(prepared, request, min(rows, opened.per_chunk), opened.text_bytes))
     return {
@@ -116,8 +118,8 @@ def forecast(opened: Opened, request: Open, prepared: Prepared, seen_bytes: int)
         "chunks": chunks,
         "bytes_per_chunk": request.model_bytes + needed,
         "room_bytes": request.model_bytes + request.cap_bytes,
-        "rows_per_s": round(opened.rows_per_s, 1),
-        "seconds": round(planner.expected_seconds(rows, chunks, opened.rows_per_s, request.slots), 3),
+        "rows_per_s": round(opened.pace.rows_per_s, 1),
+        "seconds": round(planner.expected_seconds(rows, chunks, opened.pace, request.slots), 3),
     }
 
 
@@ -138,19 +140,30 @@ def _check_one_row(request: Open, prepared: Prepared) -> None:
         raise RowExceedsMemory(explainer=prepared.info.explainer, needed_bytes=needed, room_bytes=request.cap_bytes)
 
 
-def _pace(source: Source, span: Span, found: Layout, prepared: Prepared) -> float:
-    """Rows a second of one child, by the first rows."""
+def _pace(source: Source, span: Span, found: Layout, prepared: Prepared) -> planner.Pace:
+    """Of one child, by the first rows. What the first call takes longer than the same once more, each child pays."""
+
+    def seconds(work: Callable[[], object]) -> float:
+        began = time.process_time()  # what others do meanwhile is not its pace
+        work()
+        return max(time.process_time() - began, 1e-9)
+
+    def explaining(count: int) -> float:
+        return seconds(lambda: prepared.explain(rows[:count], span.first))
+
     last = min(span.last, span.first + MOST_PACED - 1)
     rows = prepared.read(source, Span(**{**_fields(span), "last": last}), found)
-    explained = prepared.rows_per_pass
-    while True:
-        explained = min(explained, len(rows))
-        began = time.process_time()  # what others do meanwhile is not its pace
-        prepared.explain(rows[:explained], span.first)
-        seconds = time.process_time() - began
-        if seconds > STEP_S or explained == len(rows):
-            return explained / max(seconds, 1e-9)
-        explained *= STEP
+    fewest = count = min(prepared.rows_per_pass, len(rows))
+    first = explaining(fewest)
+    if first > SLOW_S or fewest == len(rows):
+        return planner.Pace(fewest / first)
+    reading = seconds(lambda: prepared.read(source, Span(**{**_fields(span), "last": last}), found)) / len(rows)
+    least = longest = explaining(fewest)
+    while count < len(rows) and longest - least < STEP_S:
+        count = min(count * STEP, len(rows))
+        longest = explaining(count)
+    a_row = max((longest - least) / (count - fewest), longest / count / STEP)
+    return planner.Pace(1 / (reading + a_row), planner.FIXED_S + max(0.0, first - a_row * fewest))
 
 
 def _fields(span: Span) -> dict[str, int]:

@@ -5,6 +5,7 @@ out nevertheless is halved.
 """
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 FLOAT_BYTES = 8
 CAP_SHARE = 0.8
@@ -28,6 +29,13 @@ ASKED_LEAST, ASKED_MOST = 100_000, 1_000_000
 
 Needs = Callable[[int], int]
 """The peak bytes of a child that explains so many rows."""
+
+
+class Pace(NamedTuple):
+    """How fast a child explains: each row, and what it takes however many there are, such as a pipeline's steps."""
+
+    rows_per_s: float
+    fixed_s: float = FIXED_S
 
 
 def rows_per_block(features: int, outputs: int, *, interactions: bool) -> int:
@@ -57,9 +65,9 @@ def rows_that_fit(most: int, room_bytes: int, needs: Needs) -> int:
     return low
 
 
-def rows_worth_a_child(rows: int, rows_per_s: float, slots: int) -> int:
+def rows_worth_a_child(rows: int, pace: Pace, slots: int) -> int:
     """For SHAP_BATCH_SIZE=auto: enough rows to keep fixed costs small, and a chunk for every slot if there are more."""
-    enough = int(rows_per_s * FIXED_S * (1 - FIXED_SHARE) / FIXED_SHARE) + 1
+    enough = int(pace.rows_per_s * pace.fixed_s * (1 - FIXED_SHARE) / FIXED_SHARE) + 1
     return max(1, min(enough, -(-rows // slots)))
 
 
@@ -71,10 +79,10 @@ def rows_by_asking(rows: int, asked_per_row: int, slots: int) -> int:
     return max(min(most, max(least, -(-rows // slots))), -(-rows // MAX_CHUNKS))
 
 
-def expected_seconds(rows: int, chunks: int, rows_per_s: float, slots: int) -> float:
+def expected_seconds(rows: int, chunks: int, pace: Pace, slots: int) -> float:
     """How long a job will take with all slots to itself."""
     at_once = max(1, min(slots, chunks))
-    return (rows / rows_per_s + chunks * FIXED_S) / at_once
+    return (rows / pace.rows_per_s + chunks * pace.fixed_s) / at_once
 
 
 def halves(first: int, last: int) -> list[tuple[int, int]]:

@@ -3,6 +3,7 @@
 Does not know where a cell stands in the file: callers name the row and the column.
 """
 
+import contextlib
 import csv
 import itertools
 import re
@@ -10,10 +11,11 @@ from collections.abc import Mapping, Sequence
 from operator import itemgetter
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from child.rows.table import Rows
-from child.rows.words import MISSING, Words
+from child.rows.words import MISSING, Floats, Words
 from jobs.errors import NotNumeric, RaggedRow
 from jobs.records import Layout
 
@@ -26,7 +28,9 @@ _THOUSANDS = re.compile(
     r"[+-]?\d{1,3}([,' \u00a0\u202f]\d{3})+(\.\d*)?|[+-]?\d{1,3}(\.\d{3}){2,}|[+-]?\d{1,3}(\.\d{3})+,\d*"
 )
 _COMMA = re.compile(r"[+-]?\d*,\d+")
-_SEPARATOR = re.compile(rb"[0-9]_[0-9]")
+_SEPARATOR = re.compile(rb"[0-9\x80-\xff]_[0-9\x80-\xff]")
+"""In UTF-8: other scripts have digits, too."""
+_COLUMN = msgspec.json.Decoder(list[float | None])
 WORDS: dict[str, float] = {
     **dict.fromkeys(MISSING, NAN),
     "true": 1.0,
@@ -132,8 +136,32 @@ def _numbers(rows: Sequence[Sequence[Any]], first: int, columns: Sequence[str], 
             return flat.reshape(len(rows), width)
         except (ValueError, TypeError, OverflowError):
             pass
-    careful = (_row(row, first + index, columns, field) for index, row in enumerate(rows))
-    return np.fromiter(itertools.chain.from_iterable(careful), np.float64, size).reshape(len(rows), width)
+    try:
+        by_column = [_column(cells, plain=plain) for cells in zip(*rows, strict=True)]
+    except ValueError:  # row by row, to name the first cell that is none
+        return np.array([_row(row, first + index, columns, field) for index, row in enumerate(rows)], np.float64)
+    return np.stack(by_column, axis=1)
+
+
+def _column(cells: Sequence[Any], *, plain: bool) -> Floats:
+    """As `number` reads each. Raises ValueError."""
+    if plain:
+        with contextlib.suppress(ValueError, TypeError, OverflowError, msgspec.DecodeError):
+            return _as_json(cells)
+        with contextlib.suppress(ValueError, TypeError, OverflowError):
+            return np.fromiter(map(float, cells), np.float64, len(cells))
+    return np.fromiter(map(number, cells), np.float64, len(cells))
+
+
+def _as_json(cells: Sequence[Any]) -> Floats:
+    """A column of text with nothing but numbers and empty cells is as good as JSON: five times as fast as `float`.
+
+    Raises ValueError, TypeError and msgspec.DecodeError for any other.
+    """
+    found = _COLUMN.decode(f"[{','.join(['null' if cell == '' else cell for cell in cells])}]")
+    if len(found) != len(cells):
+        raise ValueError("a comma in a cell")
+    return np.array(found, np.float64)
 
 
 def is_plain(raw: bytes) -> bool:

@@ -176,7 +176,8 @@ class ProcessPool:
     async def _find_or_load(self, wanted: Wanted) -> tuple[Template, Reservation]:
         """Lean where that is possible, full otherwise; a model that a full one has converted is lean again."""
         while True:
-            stack = self._loader.stack(wanted)
+            living = self._living(wanted.key)
+            stack = living.stack if living else self._loader.stack(wanted)
             room = await self._admit(stack, wanted.key)
             self._loading_full += stack == "full"
             try:

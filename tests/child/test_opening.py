@@ -1,7 +1,6 @@
 """Opening data: rows that fit a child, pace, dry runs, and how often it is asked for."""
 
 import math
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -71,17 +70,58 @@ def test_a_dry_run_says_what_it_would_take(samples, forest, explainer):
     assert found["seconds"] >= rows / found["rows_per_s"]
 
 
-@pytest.mark.parametrize(("rows_per_pass", "expected"), [(64, [64, 256]), (1, [1, 4, 16, 64, 256])])
-def test_the_pace_is_taken_with_as_many_rows_as_go_side_by_side(rows_per_pass, expected):
-    explained = []
-    prepared = SimpleNamespace(
-        rows_per_pass=rows_per_pass,
-        read=lambda source, span, found: np.zeros((span.rows, 2)),
-        explain=lambda rows, first: explained.append(len(rows)),
-    )
-    span = Span(first=0, last=999, span_first=0, start=0, end=1)
-    assert opening._pace(None, span, None, prepared) > 1_000
-    assert explained == expected
+class Paced:
+    """Something that is explained in time that nobody waits for."""
+
+    def __init__(self, monkeypatch, *, rows_per_pass, a_row, fixed=0.0, first=0.0, reading=0.0):
+        self.rows_per_pass, self.a_row, self.fixed, self.first, self.reading = (
+            rows_per_pass,
+            a_row,
+            fixed,
+            first,
+            reading,
+        )
+        self.explained, self.now = [], 0.0
+        monkeypatch.setattr(opening.time, "process_time", lambda: self.now)
+
+    def read(self, source, span, found):
+        self.now += self.reading * span.rows
+        return np.zeros((span.rows, 2))
+
+    def explain(self, rows, first):
+        self.now += self.fixed + self.a_row * len(rows) + self.first * (not self.explained)
+        self.explained.append(len(rows))
+
+    def pace(self, rows=1_000):
+        return opening._pace(None, Span(first=0, last=rows - 1, span_first=0, start=0, end=1), None, self)
+
+
+@pytest.mark.parametrize(
+    ("rows_per_pass", "a_row", "expected"),
+    [
+        (64, 1e-9, [64, 64, 256, 1_000]),
+        (64, 1e-4, [64, 64, 256]),
+        (1, 1e-3, [1, 1, 4, 16]),
+        (1, 0.3, [1]),
+    ],
+)
+def test_the_pace_is_taken_with_more_and_more_rows_until_it_shows(monkeypatch, rows_per_pass, a_row, expected):
+    paced = Paced(monkeypatch, rows_per_pass=rows_per_pass, a_row=a_row)
+    assert paced.pace().rows_per_s == pytest.approx(1 / a_row, rel=0.02)
+    assert paced.explained == expected
+
+
+def test_what_each_child_pays_is_not_what_a_row_takes(monkeypatch):
+    """A pipeline's steps take 20 ms for 64 rows as for 600, and 40 ms in a child that has not run them."""
+    found = Paced(monkeypatch, rows_per_pass=64, a_row=1e-4, fixed=0.02, first=0.02, reading=2e-5).pace()
+    assert found.rows_per_s == pytest.approx(1 / 1.2e-4)
+    assert found.fixed_s == pytest.approx(planner.FIXED_S + 0.04)
+
+
+def test_who_has_no_more_rows_is_not_asked_again(monkeypatch):
+    paced = Paced(monkeypatch, rows_per_pass=64, a_row=1e-3)
+    assert paced.pace(rows=20) == planner.Pace(pytest.approx(1_000))
+    assert paced.explained == [20]
 
 
 def test_a_dry_run_tells_what_its_own_child_took_where_that_is_more(samples, monkeypatch):
@@ -101,9 +141,9 @@ def test_a_dry_run_tells_what_its_own_child_took_where_that_is_more(samples, mon
 def test_a_free_planner_cuts_by_the_measured_pace(samples, forest, monkeypatch):
     supervisor = Supervisor({"model": forest, "data": npy(samples.x)})
     supervisor.load()
-    monkeypatch.setattr(opening, "_pace", lambda *_: 10.0)
+    monkeypatch.setattr(opening, "_pace", lambda *_: planner.Pace(10.0))
     spans = supervisor.open("auto").one(Plan).spans
-    assert spans[0].rows == planner.rows_worth_a_child(len(samples.x), 10.0, 1) < len(samples.x)
+    assert spans[0].rows == planner.rows_worth_a_child(len(samples.x), planner.Pace(10.0), 1) < len(samples.x)
 
 
 @pytest.mark.parametrize("write", [csv_bytes, json_bytes])

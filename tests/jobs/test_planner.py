@@ -1,10 +1,11 @@
 """Cutting rows into chunks."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs import planner
-from jobs.planner import halves, rows_per_block, rows_that_fit, rows_worth_a_child
+from jobs.planner import Pace, halves, rows_per_block, rows_that_fit, rows_worth_a_child
 from jobs.spans import Spans
 
 MIB = 1024 * 1024
@@ -45,18 +46,21 @@ def test_blocks_of_large_matrices_are_whole_vectors_of_the_kernel() -> None:
 
 
 def test_a_free_planner_keeps_fixed_costs_small_and_every_slot_busy() -> None:
-    rows = rows_worth_a_child(10**9, rows_per_s=1_000, slots=2)
+    rows = rows_worth_a_child(10**9, Pace(1_000), slots=2)
     assert planner.FIXED_SHARE * (rows / 1_000 + planner.FIXED_S) >= planner.FIXED_S
     assert planner.FIXED_SHARE * ((rows - 2) / 1_000 + planner.FIXED_S) < planner.FIXED_S
-    assert rows_worth_a_child(100, rows_per_s=1e9, slots=3) == 34
-    assert rows_worth_a_child(100, rows_per_s=1e-9, slots=3) == 1
+    assert rows_worth_a_child(100, Pace(1e9), slots=3) == 34
+    assert rows_worth_a_child(100, Pace(1e-9), slots=3) == 1
+    dear = rows_worth_a_child(10**9, Pace(1_000, fixed_s=4 * planner.FIXED_S), slots=2)
+    assert dear == pytest.approx(4 * rows, abs=4)
 
 
 def test_seconds_count_the_rows_the_chunks_and_the_slots() -> None:
-    alone = planner.expected_seconds(1_000, 4, rows_per_s=100, slots=1)
+    alone = planner.expected_seconds(1_000, 4, Pace(100), slots=1)
     assert alone == 10 + 4 * planner.FIXED_S
-    assert planner.expected_seconds(1_000, 4, rows_per_s=100, slots=2) == alone / 2
-    assert planner.expected_seconds(1_000, 1, rows_per_s=100, slots=8) == 10 + planner.FIXED_S
+    assert planner.expected_seconds(1_000, 4, Pace(100), slots=2) == alone / 2
+    assert planner.expected_seconds(1_000, 1, Pace(100), slots=8) == 10 + planner.FIXED_S
+    assert planner.expected_seconds(1_000, 4, Pace(100, fixed_s=1.0), slots=1) == 14
 
 
 def test_a_plan_keeps_a_fifth_of_the_room_free_and_blocks_hold_about_4_mib() -> None:
@@ -89,14 +93,14 @@ def test_a_block_has_its_bytes_in_floats() -> None:
 
 def test_a_free_planner_takes_no_more_rows_than_it_has_to() -> None:
     worth = int(1_000 * planner.FIXED_S * (1 - planner.FIXED_SHARE) / planner.FIXED_SHARE) + 1
-    assert rows_worth_a_child(10**9, rows_per_s=1_000, slots=2) == worth == 809
-    assert rows_worth_a_child(0, rows_per_s=1_000, slots=2) == 1
-    assert rows_worth_a_child(worth, rows_per_s=1_000, slots=1) == worth
+    assert rows_worth_a_child(10**9, Pace(1_000), slots=2) == worth == 809
+    assert rows_worth_a_child(0, Pace(1_000), slots=2) == 1
+    assert rows_worth_a_child(worth, Pace(1_000), slots=1) == worth
 
 
 def test_more_slots_than_chunks_do_not_help_and_none_count_as_one() -> None:
-    assert planner.expected_seconds(100, 2, rows_per_s=10, slots=4) == (10 + 2 * planner.FIXED_S) / 2
-    assert planner.expected_seconds(100, 2, rows_per_s=10, slots=0) == 10 + 2 * planner.FIXED_S
+    assert planner.expected_seconds(100, 2, Pace(10), slots=4) == (10 + 2 * planner.FIXED_S) / 2
+    assert planner.expected_seconds(100, 2, Pace(10), slots=0) == 10 + 2 * planner.FIXED_S
 
 
 def test_halves_of_the_smallest_chunk() -> None:

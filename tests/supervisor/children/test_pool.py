@@ -12,6 +12,7 @@ from jobs.records import JobState
 from jobs.settings import MIB
 from supervisor import daemon as daemons
 from supervisor.children import stacks
+from supervisor.children.ensembles import Ensembles
 from tests.supervisor.conftest import Service
 
 pytestmark = pytest.mark.anyio
@@ -57,6 +58,22 @@ async def test_what_is_not_made_of_trees_is_explained_in_a_full_process(service:
         await finished(service, {"needs": "full", "scratch": str(tmp_path)})
         assert [template.stack for template in daemon._pool.templates] == ["full"]
     assert notes(tmp_path) == ["ready-full"]
+
+
+async def test_a_template_that_lives_is_not_looked_for_among_the_files(
+    service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their directory may hold thousands, and each chunk would search it."""
+    asked: list[Any] = []
+    find = Ensembles.find
+    monkeypatch.setattr(Ensembles, "find", lambda own, parts: asked.append(parts) or find(own, parts))
+    model = {"needs": "full", "scratch": str(tmp_path)}
+    async with service.supervisor():
+        await finished(service, model)
+        assert asked
+        asked.clear()
+        await finished(service, model)
+    assert not asked
 
 
 async def test_trees_that_are_to_be_explained_otherwise_are_read_again_in_full(
@@ -174,6 +191,7 @@ async def test_a_full_forkserver_that_dies_is_started_again(service: Service) ->
         forkserver = daemon._pool.full.forkserver
         assert forkserver
         psutil.Process(forkserver.warm.pid).kill()
+        await service.until(lambda: forkserver.lost)  # before that its template may still answer
         await finished(service, {"needs": "full"})
         assert daemon._pool.full.forkserver
         assert daemon._pool.full.forkserver is not forkserver
