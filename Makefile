@@ -112,10 +112,11 @@ $(VENV)/.installed: $(VENV)/.python requirements-build.txt requirements.txt setu
 	@$(PIP) --no-deps --no-build-isolation --editable .  # or pip would fetch what builds it by itself, unhashed
 	@touch $@
 
-$(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.txt requirements-dask.txt
+$(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.txt requirements-dask.txt requirements-generator.txt
 	@$(PINNED) -r requirements-dev.txt
 	@$(PIP) --no-deps --no-build-isolation --editable client
 	@$(PINNED) --no-deps --upgrade --target $(VENV)/dask -r requirements-dask.txt
+	@$(PINNED) --no-deps --upgrade --target $(VENV)/generator -r requirements-generator.txt
 	@touch $@
 
 $(VENV)/.installed-bench: $(VENV)/.installed-dev requirements-bench.txt
