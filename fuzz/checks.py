@@ -31,8 +31,8 @@ CATEGORIES = (
     "logged fault",
     "contract",
 )
-ANNOUNCED = frozenset({"busy", "storage_full", "too_many_connections", "memory_cap", "no_room", "still_running"})
-"""Codes of 503, 504 and 507 that a client is told to expect."""
+ANNOUNCED = frozenset({"busy", "storage_full", "too_many_connections", "memory_cap", "no_room"})
+"""Codes of 503 and 507 that a client is told to expect."""
 UNNAMED = frozenset({"raised", "internal", "supervisor_lost", "unknown"})
 """Ends of a job that name no cause: somebody forgot one."""
 CATBOOST = b"CBM1"

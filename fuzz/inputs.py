@@ -175,7 +175,7 @@ def _inference(draw: Draw, samples: Samples, _: Document) -> bytes:
         body = {"id": "1", "inputs": inputs, "parameters": _odd_options(draw) if draw.random() < 0.3 else {}}
         path = f"/v2/models/{name}/infer"
     whole = body if draw.random() < 0.2 else in_document(draw, body)
-    headers: Headers = [("Content-Type", JSON), *WAITS]
+    headers: Headers = [("Content-Type", JSON)]
     if draw.random() < 0.05:
         headers.append(("Inference-Header-Content-Length", str(draw.choice(INTEGERS))))
     return messages.request("POST", path, headers, as_json(whole))

@@ -27,10 +27,12 @@ from generated.types import File
 url, model, rows = sys.argv[1:]
 client = AuthenticatedClient(base_url=url, token="none is asked for")
 
-def form(path, **more):
-    return Form(data=File(open(rows, "rb"), "rows.csv"), model=File(open(path, "rb"), "model.json"), **more)
-
-answer = analyze.sync(client=client, body=form(model, options=Options(explainer=OptionsExplainer.TREE)), prefer="wait=30")
+form = Form(
+    data=File(open(rows, "rb"), "rows.csv"),
+    model=File(open(model, "rb"), "model.json"),
+    options=Options(explainer=OptionsExplainer.TREE),
+)
+answer = analyze.sync(client=client, body=form, prefer="wait=30")
 job = get_job.sync(answer.job_id, client=client)
 refused = analyze.sync(client=client, body=Form(data=File(open(rows, "rb"), "rows.csv")))
 print(json.dumps({
