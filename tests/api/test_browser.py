@@ -217,6 +217,16 @@ def test_what_counts_and_the_rows_are_there_before_the_first_chart(visit: Any, f
     expect(page.locator(".chart .ranking")).to_have_count(0)
 
 
+def test_a_jobs_modules_do_not_wait_for_each_other(visit: Any, finished: str) -> None:
+    page, held = visit(), []
+    page.route("**/page/job.js", lambda route: held.append(route))  # noqa: PLW0108 - see above
+    with page.expect_request("**/page/sample.js"):
+        page.goto(f"{page.url.partition('#')[0]}#/jobs/{finished}")
+    while not held:
+        page.wait_for_timeout(10)
+    held[0].continue_()
+
+
 def test_without_vega_there_are_tables(visit: Any, finished: str) -> None:
     page = visit()
     page.route("**/vega.js", lambda route: route.fulfill(status=404))
