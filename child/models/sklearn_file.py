@@ -3,9 +3,10 @@
 Used in templates. Does not cover what a model can be explained with: see `child.explainers`.
 """
 
+import contextlib
 import math
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, BinaryIO
@@ -27,7 +28,6 @@ from child.pipelines.apart import Apart, begins_with_text, dense, take_apart, wa
 from child.pipelines.provenance import NotApart, Walk
 from child.pipelines.wants import Wants
 from child.pipelines.wants import of as wants_of
-from child.rows.words import Words
 from jobs.errors import Problem, UnreadableModel, UnsupportedModel, UntrustedTypes
 from shaptrees.arrays import Trees
 from shaptrees.errors import UnsupportedModel as NoTrees
@@ -98,10 +98,10 @@ def _described(estimator: Any, name: str) -> Model:
     reads_text = begins_with_text(estimator)
     n_features, features = 1 if reads_text else int(estimator.n_features_in_), _features(estimator)
     apart, wants, obstacle = _steps(estimator, n_features, features)
-    table = partial(_texts if reads_text else _table, features=features, words=wants.words)
+    table = partial(_texts if reads_text else _table, features=features, wants=wants)
     last = _last_step(apart, table) if apart else None
     if last:
-        _want_categories(last, wants)
+        _want_categories(last, wants, n_features)
     tried = _tried(n_features, wants)
     outputs = _outputs(estimator, table, tried, last)
     if not outputs:
@@ -135,11 +135,26 @@ def _steps(estimator: Any, n_features: int, features: list[str] | None) -> tuple
     return apart, wants, obstacle
 
 
-def _want_categories(last: LastStep, wants: Wants) -> None:
+def _want_categories(last: LastStep, wants: Wants, width: int) -> None:
     """Columns of the table that reach a last step as its categories."""
+    takes_frames = last.model.family in TAKE_CATEGORIES
     for place, own in last.model.words.items():
         for source in last.columns[place].sources:
-            wants.words.setdefault(source, own)
+            if wants.words.setdefault(source, own) is own and takes_frames:
+                wants.listed[source] = own.values
+    for place, known in last.model.numbers.items():
+        for source in last.columns[place].sources - wants.words.keys():
+            if _passes(last, known.listed, source, place, width) and wants.numbers.setdefault(source, known) is known:
+                wants.listed |= {source: known.listed} if takes_frames else {}
+
+
+def _passes(last: LastStep, values: Sequence[float], source: int, place: int, width: int) -> bool:
+    """Whether a column of the table is one of the last step's as it is: one that was scaled has other categories."""
+    rows = np.zeros((len(values), width))
+    rows[:, source] = values
+    with contextlib.suppress(*FAILS):
+        return bool(np.array_equal(last.transform(rows)[:, place], rows[:, source]))
+    return False
 
 
 def _last_step(apart: Apart, table: Table) -> LastStep:
@@ -180,6 +195,8 @@ def _catboost(last: Any) -> Model:
     return catboost_model.describe(last)
 
 
+TAKE_CATEGORIES = ("xgboost", "lightgbm")
+"""Whose estimators tell a column of categories by its type in a data frame."""
 LIBRARIES: dict[str, Callable[[Any], Model]] = {"xgboost": _xgboost, "lightgbm": _lightgbm, "catboost": _catboost}
 
 
@@ -196,14 +213,14 @@ def _trees(estimator: Any, name: str, obstacle: str) -> Trees:
     return convert(estimator, texts=True).trees
 
 
-def _texts(rows: Rows, features: list[str] | None, words: Mapping[int, Words]) -> list[Any]:  # noqa: ARG001
+def _texts(rows: Rows, features: list[str] | None, wants: Wants) -> list[Any]:  # noqa: ARG001
     """The only column, as a vectoriser that comes first takes it."""
-    return list(words[0].cells(rows[:, 0]))
+    return list(wants.words[0].cells(rows[:, 0]))
 
 
-def _table(rows: Rows, features: list[str] | None, words: Mapping[int, Words]) -> Any:
+def _table(rows: Rows, features: list[str] | None, wants: Wants) -> Any:
     """Rows as scikit-learn was fitted on them: a data frame where it knows names, and text where it was text."""
-    columns = {place: own.cells(rows[:, place]) for place, own in words.items()}
+    columns = {place: own.cells(rows[:, place]) for place, own in wants.words.items()}
     if features is None and not columns:
         return rows
     if features is None:
@@ -216,6 +233,8 @@ def _table(rows: Rows, features: list[str] | None, words: Mapping[int, Words]) -
     frame = pd.DataFrame(rows, columns=features)
     for place, cells in columns.items():
         frame.isetitem(place, cells)
+    for place, known in wants.listed.items():
+        frame.isetitem(place, pd.Categorical(frame.iloc[:, place], categories=known))
     return frame
 
 

@@ -28,6 +28,8 @@ class Wants:
 
     words: dict[int, Words] = field(default_factory=dict)
     numbers: dict[int, Numbers] = field(default_factory=dict)
+    listed: dict[int, Sequence[Any]] = field(default_factory=dict)
+    """Columns that reach a booster as pandas' categories, and theirs; it refuses a frame without them."""
     whole: bool = False
     """Whether all steps that read the table are known, and say themselves which missing cells they refuse."""
 

@@ -150,6 +150,11 @@ class Numbers:
         """One that the model knows; missing where its list is empty."""
         return float(self._known[0]) if len(self._known) else math.nan
 
+    @property
+    def listed(self) -> list[float]:
+        """What the model knows, whole numbers as such."""
+        return [int(number) if number.is_integer() else number for number in self._known.tolist()]
+
     def look(self, values: Floats) -> None:
         """Remember those that the model does not know."""
         strange = values[~np.isin(values, self._known) & ~np.isnan(values)]

@@ -9,11 +9,13 @@ import pandas as pd
 import pytest
 import shap
 from lightgbm import LGBMClassifier, LGBMRegressor
-from sklearn.compose import ColumnTransformer
+from sklearn.compose import ColumnTransformer, make_column_transformer
+from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from xgboost import XGBClassifier, XGBRegressor
 
+from jobs.protocol import Done
 from tests.child.support import explained, refusal, skops_bytes
 
 RANDOM = np.random.default_rng(9)
@@ -48,6 +50,33 @@ def test_a_pipeline_that_ends_with_a_booster(last):
     wanted = np.stack([wanted[:, :3].sum(axis=1), wanted[:, 3]], axis=1)
     np.testing.assert_allclose(values[..., 0], wanted, atol=1e-6)
     assert (info.name, info.explainer) == ("Pipeline", "tree")
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        XGBRegressor(n_estimators=9, n_jobs=1, enable_categorical=True),
+        LGBMRegressor(**LIGHT),
+        HistGradientBoostingRegressor(max_iter=9, min_samples_leaf=5, categorical_features="from_dtype"),
+    ],
+    ids=lambda last: type(last).__name__,
+)
+def test_categories_that_pass_through_to_it(last):
+    """As text, as numbers, missing and unknown ones: what the library itself makes of the frame."""
+    cities = np.array(["Bern", "Lyon", "Oslo"])[np.arange(120) % 3]
+    frame = pd.DataFrame({"a": FRAME["a"], "city": cities, "kind": FRAME["kind"]})
+    typed = frame.astype({"city": "category", "kind": "category"})
+    steps = make_column_transformer((StandardScaler(), ["a"]), ("passthrough", ["kind", "city"]))
+    pipeline = make_pipeline(steps.set_output(transform="pandas"), last).fit(typed, NUMBER + 2 * (cities == "Oslo"))
+    frame.loc[3, ["city", "kind"]], frame.loc[4, ["city", "kind"]] = ["Rome", 9], [None, None]
+    typed.loc[[3, 4], ["city", "kind"]] = np.nan
+    values, heard, info = explained(skops_bytes(pipeline), sent(frame))
+    assert (info.explainer, info.columns) == ("tree", None)
+    added = values[..., 0].sum(axis=1) + info.base_values[0]
+    np.testing.assert_allclose(added, pipeline.predict(typed), atol=2e-6)
+    unknown = " ".join(warning.message for warning in heard.one(Done).partial.warnings)
+    assert "'Rome'" in unknown
+    assert "9" in unknown
 
 
 def test_catboost_at_the_end_explains_itself():
