@@ -223,6 +223,24 @@ def test_any_other_exception_is_named_without_a_traceback(samples, forest):
     assert (failed.kind, failed.code, failed.message) == ("raised", "raised", "ZeroDivisionError: division by zero")
 
 
+def test_a_row_that_the_model_itself_refuses_is_named(samples, forest):
+    """Its trees are explained, and its own output is asked for to compare."""
+    supervisor = Supervisor({"model": forest, "data": npy(samples.x)})
+    supervisor.load()
+    explainer = supervisor.prepared.explainer
+    own = explainer.output.call
+
+    def call(rows):
+        if samples.x[7, 0] in rows[:, 0]:
+            raise ValueError("Not on a Friday.")
+        return own(rows)
+
+    explainer.output = replace(explainer.output, call=call)
+    failed = supervisor.open().failed
+    assert (failed.code, failed.detail["row"]) == ("row_refused", 7)
+    assert "Not on a Friday" in failed.message
+
+
 def test_a_supervisor_that_goes_away_ends_the_child(samples, forest):
     import socket
 
