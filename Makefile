@@ -16,7 +16,7 @@ PINNED = $(PIP) --require-hashes
 # By pip, one after the other and with the libraries' own tests, it takes three times as long.
 COMPILE = $(BIN)/python -m compileall -q -j 0 -x '/tests?/' $(VENV) > /dev/null || true
 
-.PHONY: help install libraries demo test check coverage mutate up bench chaos fuzz models memory-proof clean
+.PHONY: help install libraries demo test check coverage mutate up bench chaos docs fuzz models memory-proof clean
 
 help:
 	@echo 'make demo      set up, and explain a real data set end to end'
@@ -32,6 +32,7 @@ help:
 	@echo 'make fuzz      hostile inputs for every route, format and header: SECONDS=60 SEED=1 INPUTS=10000'
 	@echo 'make models    random models by old and new libraries, explained and compared: MODELS=2000 SEED=1; see docs/models.md'
 	@echo '               environments of old libraries (6 GB, made once) and models lie in FILES=.models'
+	@echo 'make docs      the pages of docs/ as a site, in site/; links are checked'
 	@echo 'make memory-proof   1,000 jobs on a machine of 512 MB, 100 of which want 2 GB each (as root; JOBS=n)'
 	@echo 'make clean     remove what these commands made'
 	@echo
@@ -92,12 +93,16 @@ fuzz: $(VENV)/.installed-fuzz
 models: $(VENV)/.installed-dev
 	@$(BIN)/python -m crosscheck --models $(MODELS) --seed $(SEED) --files $(FILES) --write docs/models.md
 
+docs: $(VENV)/.installed-dev
+	@PYTHONPATH=$(CURDIR)/$(VENV)/site NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict
+	@echo 'The site is in site/: $(BIN)/python -m http.server --bind 127.0.0.1 --directory site'
+
 JOBS = 1000
 memory-proof: $(VENV)/.installed-dev
 	MEMORY_PROOF_JOBS=$(JOBS) $(BIN)/python -m pytest tests/memory/test_campaign.py -s
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .coverage .hypothesis .import_linter_cache .models .mutate .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) build dist *.egg-info .coverage .hypothesis .import_linter_cache .models .mutate .mypy_cache .pytest_cache .ruff_cache site
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/.python:
@@ -115,11 +120,12 @@ $(VENV)/.installed: $(VENV)/.python requirements-build.txt requirements.txt setu
 	@$(COMPILE)
 	@touch $@
 
-$(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.txt requirements-dask.txt requirements-generator.txt
+$(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.txt requirements-dask.txt requirements-generator.txt requirements-docs.txt
 	@$(PINNED) -r requirements-dev.txt
 	@$(PIP) --no-deps --no-build-isolation --editable client
 	@$(PINNED) --no-deps --upgrade --target $(VENV)/dask -r requirements-dask.txt
 	@$(PINNED) --no-deps --upgrade --target $(VENV)/generator -r requirements-generator.txt
+	@$(PINNED) --no-deps --upgrade --target $(VENV)/site -r requirements-docs.txt
 	@$(COMPILE)
 	@touch $@
 
