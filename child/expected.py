@@ -96,7 +96,7 @@ def _predicted(blocks: Iterator[Rows], prepared: Prepared, field: str) -> Iterat
     for rows in blocks:
         try:
             yield prepared.predict(rows)
-        except (ValueError, TypeError) as error:
+        except refused.REFUSALS as error:
             raise refused.named(prepared.predict, rows, first, prepared.model, error, field=field) from error
         first += len(rows)
 

@@ -34,14 +34,14 @@ def _name(error: Exception) -> tuple[FailureKind, str, str, dict[str, object]]:
     if isinstance(error, ModelError):
         error = _problem(error)
     if isinstance(error, Problem):
-        return "refused", error.code, _cut(error.message), {name: _cut(value) for name, value in error.detail.items()}
-    text = _cut(f"{type(error).__name__}: {error}".removesuffix(": "))
+        return "refused", error.code, cut(error.message), {name: cut(value) for name, value in error.detail.items()}
+    text = cut(f"{type(error).__name__}: {error}".removesuffix(": "))
     if memory.is_out_of_memory(error):
         return "memory", "memory_cap", text, {}
     return "raised", "raised", text, {}
 
 
-def _cut(value: Any) -> Any:
+def cut(value: Any) -> Any:
     """Names and cells of the caller's stand in messages: no longer than anyone reads, and text that can be sent."""
     if not isinstance(value, str):
         return value

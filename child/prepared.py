@@ -85,7 +85,7 @@ class Prepared:
                 values = self.explainer.explain(rows, first)
                 finite.check(values, self.info.name, first, self.info.columns or self.info.features)
                 miss = additivity.largest_miss(self.explainer, rows, values)
-            except (ValueError, TypeError) as error:
+            except refused.REFUSALS as error:
                 raise refused.named(self.predict, rows, first, self.model, error) from error
         if self.options.check_additivity and not miss.ok:
             raise AdditivityFailed(largest_error=miss.error, tolerance=miss.tolerance)

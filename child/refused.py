@@ -15,7 +15,9 @@ from child.rows.words import shown
 from jobs.errors import MissingValue, Problem, RowRefused
 
 SHOWN_CHARACTERS = 200
-Refusal = ValueError | TypeError
+Refusal = ValueError | TypeError | LookupError
+REFUSALS = (ValueError, TypeError, LookupError)
+"""What a model raises for a row that it does not take; the last, where its parts do not go together."""
 
 
 def named(
@@ -70,6 +72,6 @@ def _said(ask: Callable[[Rows], object], rows: Rows) -> str:
         ask(rows)
     except Problem:
         raise
-    except (ValueError, TypeError) as error:
+    except REFUSALS as error:
         return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")[:SHOWN_CHARACTERS]
     return ""

@@ -42,7 +42,7 @@ def prepare(connection: socket.socket) -> Prepared | None:
     except PipeClosed:
         raise
     except NeedsFullStack as why:
-        pipe.send(Unsuited(why.reason, isinstance(why, UnreadableEnsemble)))
+        pipe.send(Unsuited(failure.cut(why.reason), isinstance(why, UnreadableEnsemble)))
         return None
     except Exception as error:  # whatever it is, the job must hear of it
         failure.report(pipe, error, start)
@@ -142,7 +142,7 @@ def _build(subject: Subject, kind: Kind, reason: str, parts: Parts) -> Prepared:
 def _explainer(subject: Subject, kind: Kind, background: Rows | None) -> steps.Built:
     try:
         return steps.build(kind, subject, background)
-    except (ValueError, TypeError) as error:
+    except refused.REFUSALS as error:
         if background is None or not subject.is_loaded:
             raise
         ask = next(iter(subject.model.outputs.values())).call

@@ -17,6 +17,8 @@ MOST_LINES = 22
 """Of a tree: LightGBM's loader reads no more."""
 _WITH_EQUALS = ("feature_names", "monotone_constraints")
 _INTEGERS = re.compile("[-+0-9 ]*")
+_PARAMETERS = re.compile("(?ms)^parameters:$(.*?)(?:^end of parameters$|\\Z)")
+_PARAMETER = re.compile(r"\[[^:]+:.*\]")
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,7 @@ def parse(content: bytes) -> Text:
     starts = [found.start() for found in re.finditer("^Tree=", body, re.MULTILINE)]
     if "tree_sizes" in head:
         _check_sizes(integers(head["tree_sizes"]), body, starts)
+    _check_parameters(text[end.end() :])
     return Text(head, body, starts, text[end.end() :])
 
 
@@ -104,6 +107,14 @@ def _check_sizes(sizes: list[int], body: str, starts: list[int]) -> None:
     """LightGBM takes a tree for each size, from where the sizes say, and not from where a line says `Tree=`."""
     if not body.isascii() or list(accumulate(sizes, initial=0))[: len(sizes)] != starts:
         raise ValueError("tree_sizes does not say where the trees are: remove that line, or save the model again")
+
+
+def _check_parameters(tail: str) -> None:
+    """LightGBM takes each line apart at its colon, whether it has one or not."""
+    for found in _PARAMETERS.finditer(tail):
+        for line in filter(None, found[1].split("\n")):
+            if not _PARAMETER.fullmatch(line):
+                raise ValueError(f"a line that is no parameter: {line[:40]!r}")
 
 
 def _tree(block: str, index: int) -> Section:

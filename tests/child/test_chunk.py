@@ -223,7 +223,8 @@ def test_any_other_exception_is_named_without_a_traceback(samples, forest):
     assert (failed.kind, failed.code, failed.message) == ("raised", "raised", "ZeroDivisionError: division by zero")
 
 
-def test_a_row_that_the_model_itself_refuses_is_named(samples, forest):
+@pytest.mark.parametrize("error", [ValueError, TypeError, IndexError])
+def test_a_row_that_the_model_itself_refuses_is_named(samples, forest, error):
     """Its trees are explained, and its own output is asked for to compare."""
     supervisor = Supervisor({"model": forest, "data": npy(samples.x)})
     supervisor.load()
@@ -232,7 +233,7 @@ def test_a_row_that_the_model_itself_refuses_is_named(samples, forest):
 
     def call(rows):
         if samples.x[7, 0] in rows[:, 0]:
-            raise ValueError("Not on a Friday.")
+            raise error("Not on a Friday.")
         return own(rows)
 
     explainer.output = replace(explainer.output, call=call)

@@ -104,6 +104,8 @@ def test_what_a_lean_process_leaves_to_a_full_one(samples, boosted, lean, tmp_pa
     assert "pickle" in answer(b"\x80\x05anything", Unsuited, into=into, trusted=True).reason
     assert "explainer=kernel" in answer(raw, Unsuited, background, into=into, explainer="kernel").reason
     assert "gblinear" in answer(bytes(linear.save_raw("ubj")), Unsuited, background, into=into).reason
+    strange = edited(boosted, lambda d: d["learner"]["objective"].__setitem__("name", "\ud800"))
+    assert r"\ud800" in answer(strange, Unsuited, background, into=into).reason  # which no message could hold
     invented = edited(boosted, lambda d: d["learner"]["objective"].__setitem__("name", "invented"))
     assert "invented" in answer(invented, Unsuited, into=into).reason
     assert not into.exists()

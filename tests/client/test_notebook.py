@@ -37,8 +37,8 @@ def picture(cell: Any) -> Any:
 def check_job(cell: Any) -> None:
     """Cancelled, taken up again, and seen on its way."""
     assert "was cancelled" in text(cell)
-    assert "finished 44200 True" in text(cell)
-    assert "/44,200 rows" in text(cell)
+    assert "finished 200226 True" in text(cell)
+    assert "/200,226 rows" in text(cell)
 
 
 @pytest.mark.slow

@@ -151,3 +151,9 @@ def test_trees_of_one_leaf_and_of_several_classes_are_read():
     assert found.about.outputs["probability"] == ["0", "1", "2"]
     own = lightgbm.Booster(model_str=text).predict(ROWS, raw_score=True, num_threads=1)
     np.testing.assert_allclose(found.trees.predict(ROWS), own, rtol=0, atol=1e-12)
+
+
+def test_a_parameter_without_brackets_is_kept_from_lightgbm():
+    """Which ends the process over it."""
+    refused(edit(r"^\[num_leaves: .*$", "true"), "a line that is no parameter: 'true'")
+    refused(edit(r"^\[num_leaves: .*$", "[num_leaves 7]"), "a line that is no parameter")
