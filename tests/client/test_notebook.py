@@ -21,7 +21,7 @@ SHAP_ALONE = "e = shap.TreeExplainer(model)(X)"
 
 def run(notebook: Any) -> list[Any]:
     """Its cells of code, with what they put out."""
-    NotebookClient(notebook, timeout=100, kernel_name="python3", resources={"metadata": {"path": "/"}}).execute()
+    NotebookClient(notebook, timeout=200, kernel_name="python3", resources={"metadata": {"path": "/"}}).execute()
     return [cell for cell in notebook.cells if cell.cell_type == "code"]
 
 
@@ -42,7 +42,7 @@ def check_job(cell: Any) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(300)
 def test_pictures_are_those_of_shap_alone(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SHAP_SUPERVISOR_URL", url)
     notebook = nbformat.read(NOTEBOOK, as_version=4)
@@ -61,7 +61,7 @@ def test_pictures_are_those_of_shap_alone(url: str, monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(300)
 def test_a_service_of_its_own_stops_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SHAP_SUPERVISOR_URL", raising=False)
     notebook = nbformat.read(NOTEBOOK, as_version=4)
