@@ -46,12 +46,12 @@ def parse(content: bytes) -> Text:
     end = re.compile("^end of trees$", re.MULTILINE).search(text, first)
     if not first or not end:
         raise ValueError("the file is truncated: `end of trees` is missing")
-    head, body = _head(text[:first]), text[first : end.start()]
+    head, body, tail = _head(text[:first]), text[first : end.start()], text[end.end() :]
     starts = [found.start() for found in re.finditer("^Tree=", body, re.MULTILINE)]
     if "tree_sizes" in head:
         _check_sizes(integers(head["tree_sizes"]), body, starts)
-    _check_parameters(text[end.end() :])
-    return Text(head, body, starts, text[end.end() :])
+    _check_parameters(tail)
+    return Text(head, body, starts, tail)
 
 
 def normalized(content: bytes) -> str:
