@@ -15,6 +15,7 @@ from starlette.testclient import TestClient
 from api.app import OPERATIONS, create_app
 from api.summaries import Forecast
 from child.opening import Opened, forecast
+from jobs import planner
 from jobs.blobs import IDS
 from jobs.options import Options
 from jobs.records import JobError, Layout
@@ -230,9 +231,8 @@ def test_a_dry_run(client: TestClient, player: Player) -> None:
 def test_children_forecast_what_is_written_down() -> None:
     info = model_info(["a"], ["y"])
     table: Any = SimpleNamespace(rows=2, spans=[None])
-    opened = Opened(
-        table=table, layout=Layout(format="csv", columns=["a"], features=["a"]), per_chunk=2, rows_per_s=1.0
-    )
+    layout = Layout(format="csv", columns=["a"], features=["a"])
+    opened = Opened(table=table, layout=layout, per_chunk=2, pace=planner.Pace(1.0))
     request: Any = SimpleNamespace(model_bytes=1, cap_bytes=2, slots=1, sample_rows=0)
     model = SimpleNamespace(n_features=1)
     prepared: Any = SimpleNamespace(info=info, model=model, options=Options(), needs_bytes=lambda rows: rows)
