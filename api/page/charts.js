@@ -54,12 +54,32 @@ export async function chart(path, place, wanted = () => true) {
   const drawn = h("div.vega", { role: "img", "aria-label": specification.description || "Chart" });
   place.querySelector(".vega")?.remove();
   place.append(drawn);  // after what stands there until it is drawn
-  const shown = { ...specification, background: "transparent", config: merged(specification.config, looks()) };
+  const titles = {};
+  const shown = { ...late(specification, titles), background: "transparent", config: merged(specification.config, looks()) };
   await embed(drawn, { ...shown, ...fitted(specification, place.clientWidth) }, {
-    ast: true, actions: false, renderer: "canvas", defaultStyle: false, tooltip: { disableDefaultStyle: true },
+    ast: true, actions: false, renderer: "canvas", defaultStyle: false,
+    tooltip: { disableDefaultStyle: true, formatTooltip: (mark, escaped) => tip(mark, titles, escaped) },
     loader: { load: () => Promise.reject(new Error("A chart loads nothing.")) },
   });
   if (wanted()) show(place, drawn);
+}
+
+/** The chart with tips that are written when one points at a mark: Vega would write all of them, twice, before it draws
+ *  the first of 10,000 points, which takes as long as the points. Puts the fields' titles into `titles`. */
+function late(part, titles) {
+  const { tooltip, ...encoding } = part.encoding || {};
+  const layered = part.layer && { layer: part.layer.map((one) => late(one, titles)) };
+  if (!Array.isArray(tooltip)) return { ...part, ...layered };
+  for (const { field, title } of tooltip) titles[field] = title;
+  const mark = part.mark && { mark: { ...(part.mark.type ? part.mark : { type: part.mark }), tooltip: { content: "data" } } };
+  return { ...part, ...mark, ...layered, encoding };
+}
+
+/** What a tip says: of the mark's fields those with a title, or all. Names and cells are somebody's: they are escaped. */
+function tip(mark, titles, escaped) {
+  const titled = Object.keys(titles).filter((field) => field in mark);
+  const line = (field) => `<tr><td class="key">${escaped(titles[field] || field)}</td><td class="value">${escaped(mark[field])}</td></tr>`;
+  return `<table><tbody>${(titled.length ? titled : Object.keys(mark)).map(line).join("")}</tbody></table>`;
 }
 
 /** What makes a chart as wide as its place; of several below each other, what their names and legends leave. */

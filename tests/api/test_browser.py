@@ -195,7 +195,9 @@ def test_interactions_are_one_chart_more(visit: Any, service: Service, files: Pa
     expect(chosen).to_have_text("Beeswarm")
     with page.expect_response(lambda answer: "/plots/interactions" in answer.url and answer.ok):
         page.click("[data-kind=interactions]")
-    expect(page.locator("figure .vega canvas")).to_be_visible()
+    page.hover("figure .vega canvas", position={"x": 300, "y": 70})  # a cell, whose tip is written now
+    expect(page.locator("#vg-tooltip-element.visible td.key")).to_have_text(["feature", "with", "mean(|interaction|)"])
+    expect(page.locator("#vg-tooltip-element")).to_contain_text(HOSTILE)
     page.goto(f"{page.url.partition('#')[0]}#/jobs/{finished}")  # which has none: the choice is not kept
     expect(page.locator("[data-kind=interactions]")).to_have_count(0)
     expect(chosen).to_have_text("Beeswarm")
