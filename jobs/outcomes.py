@@ -11,7 +11,7 @@ import msgspec
 
 class Outcome(StrEnum):
     """One run of a chunk ended in one of these ways. To add one is to add a member, a row in OUTCOMES, and one in the
-    README's table.
+    docs/api.md's table.
     """
 
     SUCCEEDED = "succeeded"

@@ -1,7 +1,7 @@
 """The model's own predictions for the first rows, in the output that the service explains by default.
 
 Runs in the caller's process. Where it is not certain which output that is, there are none: a prediction of another
-output would be taken for a broken model. What the service explains stands in its README at `model_output`.
+output would be taken for a broken model. What the service explains stands in its docs/options.md at `model_output`.
 """
 
 import warnings

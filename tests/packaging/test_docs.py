@@ -37,7 +37,7 @@ def test_links_are_to_the_sites_own_pages(site: Path) -> None:
         text = page.read_text(encoding="utf-8")
         assert not re.search(r'href="(?:[^":]*/)?(?:README|ARCHITECTURE|docs/)[^":]*"', text), page
     assert 'href="page.html"' in (site / "index.html").read_text(encoding="utf-8")
-    assert 'href="index.html#what-goes-in"' in (site / "inference.html").read_text(encoding="utf-8")
+    assert 'href="options.html"' in (site / "inference.html").read_text(encoding="utf-8")
 
 
 def test_nothing_is_loaded_from_elsewhere(site: Path) -> None:

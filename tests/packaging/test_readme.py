@@ -1,4 +1,4 @@
-"""README.md against the code: the tables of settings, options and outcomes, and the session with curl, run verbatim."""
+"""README.md and the reference pages against the code: settings, options, outcomes; the session with curl, run verbatim."""
 
 import os
 import re
@@ -27,6 +27,10 @@ def section(title: str) -> str:
     return README.split(f"\n## {title}\n")[1].split("\n## ")[0]
 
 
+def page(name: str) -> str:
+    return (ROOT / "docs" / f"{name}.md").read_text()
+
+
 def rows(text: str) -> dict[str, str]:
     """First and second cells of the tables in a text."""
     return dict(re.findall(r"^\| `?([^`|]+?)`? \| (.+?) \|", text, re.MULTILINE))
@@ -40,7 +44,7 @@ def test_it_begins_with_the_two_commands():
 
 @pytest.mark.parametrize("field", msgspec.structs.fields(Settings), ids=lambda field: field.name)
 def test_every_setting_is_in_the_table_with_its_default(field):
-    table = rows(section("Environment"))
+    table = rows(page("settings"))
     assert field.name.upper() in table
     default = field.default
     if default in (None, ()):
@@ -52,11 +56,11 @@ def test_every_setting_is_in_the_table_with_its_default(field):
 
 def test_no_setting_is_invented():
     known = {field.name.upper() for field in msgspec.structs.fields(Settings)}
-    assert set(rows(section("Environment"))) - {"variable", "---"} <= known
+    assert set(rows(page("settings"))) - {"variable", "---"} <= known
 
 
 def test_every_option_is_in_the_table():
-    table = rows(section("What goes in"))
+    table = rows(page("options"))
     for field in msgspec.structs.fields(Options):
         assert field.name in table
         if field.default is not None:
@@ -64,16 +68,16 @@ def test_every_option_is_in_the_table():
 
 
 def test_every_explainer_is_named_with_its_option():
-    line = next(line for line in section("What goes in").splitlines() if line.startswith("| `explainer` |"))
+    line = next(line for line in page("options").splitlines() if line.startswith("| `explainer` |"))
     assert {name for name in EXPLAINERS if f"`{name}`" in line} == set(EXPLAINERS)
 
 
 def test_every_outcome_is_in_the_table():
-    assert {outcome.value for outcome in Outcome} <= set(rows(section("What comes out")))
+    assert {outcome.value for outcome in Outcome} <= set(rows(page("api")))
 
 
 def test_every_command_and_exit_code_is_named():
-    text = section("Command line")
+    text = page("command-line")
     assert all(f"`{name}`" in text for name in cli.commands)
     assert {str(kind.exit_code) for kind in Failure.__subclasses__()} | {"0"} <= set(rows(text))
 
