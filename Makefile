@@ -120,12 +120,13 @@ $(VENV)/.installed: $(VENV)/.python requirements-build.txt requirements.txt setu
 	@$(COMPILE)
 	@touch $@
 
-$(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.txt requirements-dask.txt requirements-generator.txt requirements-docs.txt
+$(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.txt requirements-dask.txt requirements-generator.txt requirements-docs.txt requirements-mlflow.txt
 	@$(PINNED) -r requirements-dev.txt
 	@$(PIP) --no-deps --no-build-isolation --editable client
 	@$(PINNED) --no-deps --upgrade --target $(VENV)/dask -r requirements-dask.txt
 	@$(PINNED) --no-deps --upgrade --target $(VENV)/generator -r requirements-generator.txt
 	@$(PINNED) --no-deps --upgrade --target $(VENV)/site -r requirements-docs.txt
+	@$(PINNED) --no-deps --upgrade --target $(VENV)/mlflow -r requirements-mlflow.txt
 	@$(COMPILE)
 	@touch $@
 

@@ -8,7 +8,7 @@ import msgspec
 
 ExplainerName = Literal["auto", "tree", "linear", "exact", "permutation", "kernel"]
 EXPLAINERS: tuple[ExplainerName, ...] = get_args(ExplainerName)
-"""What `explainer` may be. All but `auto` have a row in `child.explainers.kinds`, and all are named in docs/options.md."""
+"""What `explainer` may be. All but `auto` have a row in `child.explainers.kinds`, and docs/options.md names all."""
 ModelOutput = Literal["auto", "raw", "probability"]
 UnknownColumns = Literal["ignore", "refuse"]
 FeaturesOf = Literal["auto", "input", "transformed"]

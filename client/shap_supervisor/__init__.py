@@ -2,9 +2,9 @@
 
 A map of the room: `client` and `async_client` are what callers hold, and `job` what they are given. `operations` says
 what is asked, without any I/O; `exchange` how, and when again; `transport` performs it. On the way in, `models`,
-`tables` (`arrow`) and `expected` turn what callers have into `multipart` and `npy`; on the way out there are
-`explanation`, `progress` and `errors`; `local` starts a service. It imports httpx2 and numpy, narwhals where there is a
-frame, and of the service nothing.
+`mlflow_models`, `tables` (`arrow`) and `expected` turn what callers have into `multipart` and `npy`; on the way out
+there are `explanation`, `progress` and `errors`; `local` starts a service. It imports httpx2 and numpy, narwhals where
+there is a frame, and of the service nothing.
 """
 
 from shap_supervisor.async_client import AsyncClient

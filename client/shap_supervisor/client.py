@@ -72,11 +72,12 @@ class Client:
     ) -> Any:
         """The SHAP values of these rows, a shap.Explanation where shap is installed.
 
-        model: fitted (scikit-learn and pipelines, XGBoost, LightGBM, CatBoost), a path, bytes, or a registered name;
-        a string names a file where there is one. X, background: rows, as a data frame, array, sparse matrix, list or
-        path. expected: the model's own predictions of the first rows ("auto"), yours, or None for no check. timeout:
-        seconds, after which the job is cancelled. options: the service's, such as interactions=True; groups and columns
-        change the columns of the explanation, top_k gives TopFeatures, reduce="summary" the summary as a dict.
+        model: fitted (scikit-learn and pipelines, XGBoost, LightGBM, CatBoost), a path, bytes, MLflow's
+        ("models:/churn/3", or a pyfunc), or a registered name; a string names a file where there is one. X, background:
+        rows, as a data frame, array, sparse matrix, list or path. expected: the model's own predictions of the first
+        rows ("auto"), yours, or None for no check. timeout: seconds, after which the job is cancelled. options: the
+        service's, such as interactions=True; groups and columns change the columns of the explanation, top_k gives
+        TopFeatures, reduce="summary" the summary as a dict.
         Raises ClientError: each has `code`, `detail` and `status`.
         """
         job = self.submit(model, X, background, expected=expected, **options)

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from shap_supervisor import errors, expected, models, multipart, npy, tables
+from shap_supervisor import errors, expected, mlflow_models, models, multipart, npy, tables
 from shap_supervisor.exchange import Answer, Lost, Pause, Request, Steps, asked, document, error_of
 from shap_supervisor.explanation import base_by_row, explanation, top_features
 
@@ -49,6 +49,9 @@ def submission(
     options: Mapping[str, Any],
 ) -> Submission:
     """`predicted`: "auto", None, or the caller's own. Raises CannotSave, BadTable, NotInstalled."""
+    if mlflow_models.is_mlflow(model):
+        model, names = mlflow_models.unwrapped(model)
+        data, background = mlflow_models.arranged(data, names), mlflow_models.arranged(background, names)
     saved, rows = models.saved(model), tables.rows_of(data)
     parts = [saved.part]
     if options:
@@ -127,6 +130,8 @@ def health() -> Steps[Document]:
 
 def register(name: str, model: Any) -> Steps[Document]:
     """Upload a model once, to name it in any number of jobs."""
+    if mlflow_models.is_mlflow(model):
+        model, _ = mlflow_models.unwrapped(model)
     part = models.saved(model).part
     body = multipart.Body("application/octet-stream", part.pieces, part.size)
     return (yield from document(Request(method="PUT", path=f"/models/{name}", body=body)))

@@ -1,4 +1,4 @@
-"""README.md and the reference pages against the code: settings, options, outcomes; the session with curl, run verbatim."""
+"""README.md and reference pages against the code: settings, options, outcomes; the session with curl, run verbatim."""
 
 import os
 import re

@@ -9,7 +9,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 STEMS = [
-    f"requirements{of}" for of in ("", "-build", "-dev", "-dask", "-generator", "-docs", "-bench", "-mutate", "-fuzz")
+    f"requirements{of}"
+    for of in ("", "-build", "-dev", "-dask", "-generator", "-docs", "-mlflow", "-bench", "-mutate", "-fuzz")
 ]
 PIN = re.compile(r"^([a-z0-9._-]+)==\S+( ; .+)?$")
 HASH = re.compile(r"    --hash=sha256:[0-9a-f]{64}")
