@@ -25,15 +25,19 @@ from api.submission import FOLLOW_UPS, Submission, read_options
 from api.summaries import JobForecast, JobSummary
 from api.unpacking import Unpacker, by_name, unpacked
 from jobs.connection import UNAVAILABLE, OutOfMemoryError
-from jobs.errors import ForbiddenUrl, Problem, UnsupportedMediaType
+from jobs.errors import ForbiddenUrl, Problem, StorageUnavailable, UnsupportedMediaType
+from jobs.options import Options
 from jobs.records import FollowUp, Input, Job
 from jobs.states import JobState
+from jobs.store import ModelReplaced
 
 READERS = {multipart_body.MEDIA_TYPE: multipart_body, json_body.MEDIA_TYPE: json_body}
 SUPPORTED = ", ".join(READERS)
 DRY_RUN_WAIT_S = 60.0
 """A dry run answers at once, so the caller waits for it without asking to."""
 DRY_RUN = Flag(name="dry_run", description="Compute nothing, and answer what it would take.")
+LOOKUPS = 5
+"""Of a model that is replaced while it is named."""
 SMALL_BYTES = 256 * 1024
 """Smaller bodies are let in without a look at their caller's quota: it is kept when their job is written. Those with an
 Idempotency-Key, too, which may be no new job."""
@@ -139,13 +143,25 @@ async def submit(house: Resources, submission: Submission, key: str | None, *, d
     # From here on the uploads may be a job's, even if the reply gets lost; then they expire by themselves.
     submission.handed_over = True
     try:
-        job_id = await house.store.submit(inputs, options, key, _follow_up(submission))
+        job_id = await _stored(house, submission, inputs, options, key)
     except OutOfMemoryError:
         await submission.discard()
         raise
     size = sum(part.blob.size for part in inputs.values() if part.blob)
     log.info("job_submitted", job_id=job_id, bytes=size, **logged(house.store.caller))
     return job_id
+
+
+async def _stored(
+    house: Resources, submission: Submission, inputs: dict[str, Input], options: Options, key: str | None
+) -> str:
+    """With the model that has the name now: another may have taken its place since it was looked up."""
+    for _ in range(LOOKUPS):
+        try:
+            return await house.store.submit(inputs, options, key, _follow_up(submission))
+        except ModelReplaced:
+            inputs |= await _inputs(house, submission)
+    raise StorageUnavailable
 
 
 async def wait(house: Resources, job_id: str, wait_s: float) -> Job | None:

@@ -21,8 +21,9 @@ from child.rows import layout
 from child.rows.readers import open_table
 from child.stack import NeedsFullStack, UnreadableEnsemble, is_lean
 from jobs import warnings
+from jobs.errors import TooManyValues
 from jobs.options import Options
-from jobs.protocol import Converted, Load, Ready, Unsuited
+from jobs.protocol import MOST_VALUES, Converted, Load, Ready, Unsuited
 from jobs.records import ModelInfo
 from shaptrees.ensemble import Ensemble
 from shaptrees.errors import UnreadableModel
@@ -120,6 +121,7 @@ def _build(subject: Subject, kind: Kind, reason: str, parts: Parts) -> Prepared:
     names.check("model", model.features or ())
     explainer, columns, width = _explainer(subject, kind, _background(parts, subject.wanted, subject.options))
     names.check("model", [*explainer.output.names, *(columns or ())])
+    _check_values(model.name, len(columns or ()) or model.n_features, len(explainer.output.names))
     info = ModelInfo(
         family=model.family,
         name=model.name,
@@ -137,6 +139,12 @@ def _build(subject: Subject, kind: Kind, reason: str, parts: Parts) -> Prepared:
     return Prepared(
         options=subject.options, model=subject.wanted, explainer=explainer, info=info, width=width, doubt=model.doubt
     )
+
+
+def _check_values(name: str, features: int, outputs: int) -> None:
+    """Raises TooManyValues for a row that no summary could hold."""
+    if (found := features * outputs) > MOST_VALUES:
+        raise TooManyValues(model=name, features=features, outputs=outputs, found=found, limit=MOST_VALUES)
 
 
 def _explainer(subject: Subject, kind: Kind, background: Rows | None) -> steps.Built:

@@ -49,6 +49,10 @@ class Listing(NamedTuple):
     """Ids of those whose records cannot be read."""
 
 
+class ModelReplaced(Exception):
+    """The registered model that was named has been replaced or deleted meanwhile; the uploads are still there."""
+
+
 def random_id() -> str:
     """A job's name that nobody can guess."""
     return secrets.token_hex(12)
@@ -97,11 +101,13 @@ class Store:
         """Write a job over finished uploads and push it on the queue; returns its id.
 
         With a known idempotency key the earlier job's id, and the new uploads are dropped.
-        Raises IdempotencyMismatch, StorageUnavailable (an upload has expired meanwhile), TooManyJobs, TooManyBytes.
+        Raises ModelReplaced, IdempotencyMismatch, StorageUnavailable (an upload has expired meanwhile), TooManyJobs,
+        TooManyBytes.
         """
         job_id, caller = self._new_id(), self.caller
         blobs = [part.blob for part in inputs.values() if part.blob]
         own = [part.blob.size for part in inputs.values() if part.blob and not part.registered]
+        named = [part.blob for part in inputs.values() if part.blob and part.registered]
         idempotency = [keys.idempotency(_digest(idempotency_key), caller.name)] if idempotency_key else []
         status, found = await self._submit(
             keys=[*keys.of_job(job_id), *idempotency],
@@ -119,6 +125,8 @@ class Store:
                 *_record(job_id, inputs, options, blobs, follow_up),
             ],
         )
+        if status == b"gone" and found.decode() in {keys.blob(blob.id) for blob in named}:
+            raise ModelReplaced
         if status != b"created":
             await self._discard_uploads(inputs)
         if status == b"mismatch":

@@ -53,7 +53,7 @@ def of(walk: Walk, width: int, *, whole: bool) -> Wants:
         elif all(isinstance(value, int | float | np.number | np.bool_) for value in known if value is not None):
             wants.numbers[place] = Numbers(known, taken)
     for place in walk.texts:
-        wants.words.setdefault(place, Words([], grows=True))
+        wants.words.setdefault(place, Words([], grows=True)).require_text()
     for place in range(width):
         if whole and place not in walk.touched:
             wants.words[place] = Words([], grows=False)

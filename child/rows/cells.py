@@ -15,8 +15,8 @@ import msgspec
 import numpy as np
 
 from child.rows.table import Rows
-from child.rows.words import MISSING, Floats, Words
-from jobs.errors import NotNumeric, RaggedRow
+from child.rows.words import MISSING, Floats, Words, is_missing
+from jobs.errors import NotNumeric, NotText, RaggedRow
 from jobs.records import Layout
 
 SHOWN_CHARS = 60
@@ -114,15 +114,19 @@ def numbers(
         picked = _columns(rows, others)
         found[:, others] = _numbers(picked, first, [columns[place] for place in others], field, plain=plain)
     for place, own in words.items():
-        found[:, place] = _codes([row[place] for row in rows], own, first, columns[place], field)
+        found[:, place] = codes([row[place] for row in rows], own, first, columns[place], field)
     return found
 
 
-def _codes(cells: Sequence[Any], words: Words, first: int, column: str, field: str) -> list[float]:
+def codes(cells: Sequence[Any], words: Words, first: int, column: str, field: str) -> list[float]:
+    """One column's cells as codes. Raises NotText where the model reads nothing else, and NotNumeric for a list."""
     try:
         return list(words.codes(cells))
     except TypeError:
-        index = next(index for index, cell in enumerate(cells) if not isinstance(cell, PLAIN))
+        taken = str if words.only_text else PLAIN
+        index = next(index for index, cell in enumerate(cells) if not isinstance(cell, taken) and not is_missing(cell))
+    if words.only_text:
+        raise NotText(field=field, row=first + index, column=column, value=repr(cells[index])[:SHOWN_CHARS])
     hint = "A cell is text, a number, a boolean or missing."
     raise NotNumeric(field=field, row=first + index, column=column, value=repr(cells[index])[:SHOWN_CHARS], hint=hint)
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.lib import format as npy
 
 from child.parts import Source
+from child.rows.cells import codes
 from child.rows.cutter import Cutter, shared
 from child.rows.table import Rows, Table
 from child.rows.words import Words
@@ -41,10 +42,10 @@ def scan(source: Source, per_chunk: int, _: Sequence[str] | None = None) -> Tabl
 
 
 def read(source: Source, span: Span, layout: Layout, words: Mapping[int, Words]) -> Rows:
-    """(span.rows, columns), of text as codes. Raises BadNpy when the file ends early."""
+    """(span.rows, columns), of text as codes. Raises BadNpy when the file ends early, NotText."""
     rows = _read(source, span, layout)
     for place, own in words.items():
-        rows[:, place] = [own.code(cell) for cell in rows[:, place].tolist()]
+        rows[:, place] = codes(rows[:, place].tolist(), own, span.first, layout.features[place], source.field)
     return rows
 
 

@@ -80,6 +80,8 @@ class Words:
         self._missing = None if any(value is None for value in known) else math.nan
         self.as_text = False
         """Whether cells are wanted to the letter, even where they look like numbers."""
+        self.only_text = False
+        """Whether the model reads nothing else: a number would end in its code."""
         self.values = [value for value in known if not is_missing(value)]
         self.unknown = Unknown(list(self.values), taken)
         self._grows = grows
@@ -87,17 +89,21 @@ class Words:
         self._read = _Memo(self._of_text)
 
     def code(self, cell: Any) -> float:
-        """NaN for a missing cell. Raises TypeError for a list or an object."""
+        """NaN for a missing cell. Raises TypeError for a list, an object, and for what must be text and is none."""
         if isinstance(cell, str):
             return self._read[cell]
         if is_missing(cell):
             return math.nan
-        if not isinstance(cell, int | float):
+        if self.only_text or not isinstance(cell, int | float):
             raise TypeError(cell)
         for spelled in (cell, str(cell)) if isinstance(cell, bool) else (cell, _spelled(cell), str(cell)):
             if spelled in self._codes:
                 return self._codes[spelled]
         return self._new(cell)
+
+    def require_text(self) -> None:
+        """Take text only, and to the letter."""
+        self.as_text = self.only_text = True
 
     def codes(self, cells: Sequence[Any]) -> Iterator[float]:
         """The same for a column; quick where all is text."""

@@ -87,6 +87,13 @@ class NotNumeric(Problem):
     code, status = "not_numeric", 422
 
 
+class NotText(Problem):
+    """{field}: row {row}, column {column}: {value} is no text, and the model reads text there. Send it in quotes, or \
+the column as text."""
+
+    code, status = "not_text", 422
+
+
 class InfiniteValue(Problem):
     """{field}: row {row}, column {column} is infinite, or too large for 32-bit floats, in which most models \
 compute. Only finite numbers and missing values can be explained: fill it in, or leave the cell empty where the \

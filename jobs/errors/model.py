@@ -65,6 +65,13 @@ trained on, and send a model without it."""
     code, status = "not_finite", 422
 
 
+class TooManyValues(Problem):
+    """{model} has {features} features and {outputs} outputs: {found} values for each row, more than the {limit} \
+allowed. Send a model of fewer outputs, such as one for some of its targets."""
+
+    code, status = "too_many_values", 422
+
+
 class NamesTooLarge(Problem):
     """{field}: the names of its columns take {found_bytes} bytes together, more than the {limit_bytes} allowed. \
 Shorten them, or send neither the model nor the rows with names."""

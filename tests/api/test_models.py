@@ -5,11 +5,14 @@ import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import redis
 from starlette.testclient import TestClient
 
+from api import model_lookup
 from jobs import keys
+from jobs.records import Input
 from jobs.registered import RegisteredModels
 from tests.api.conftest import MODEL, MakeClient, files
 from tests.api.player import Player, read_input
@@ -56,6 +59,24 @@ def test_a_models_document(client: TestClient, registered: dict[str, Any], keysp
     assert client.get("/models/churn").json().items() >= registered.items()
     (blob,) = keyspace.scan_iter(f"{keys.BLOB_PREFIX}*")
     assert keyspace.ttl(blob) == -1, "it is kept until it is deleted"
+
+
+def test_a_model_that_is_replaced_while_it_is_named(
+    client: TestClient, registered: dict[str, Any], valkey_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the look at its name and the job's record: the job has what the name means then."""
+    resolve, looks = model_lookup.resolve, iter([True, False])
+
+    async def resolved(*asked: Any) -> Input:
+        found = await resolve(*asked)
+        assert found.blob
+        gone = msgspec.structs.replace(found.blob, id="0" * len(found.blob.id))
+        return msgspec.structs.replace(found, blob=gone) if next(looks, True) else found
+
+    monkeypatch.setattr(model_lookup, "resolve", resolved)
+    assert read_input(valkey_url, submit(client), "model") == MODEL
+    refused = client.post("/analyze", files=files(model=None), data={"model_id": "churn"})
+    assert refused.json()["code"] == "storage_unavailable", "replaced each time"
 
 
 def test_a_job_that_names_it(client: TestClient, registered: dict[str, Any], player: Player, valkey_url: str) -> None:

@@ -12,9 +12,10 @@ import pytest
 import xgboost as xgb
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
+from sklearn.tree import DecisionTreeRegressor
 
 from child import stack
-from jobs.protocol import Converted, Done, Failed, Unsuited
+from jobs.protocol import MOST_VALUES, Converted, Done, Failed, Unsuited
 from tests.child.support import Supervisor, explained, npy, skops_bytes
 from tests.child.test_models import LIGHT_EDITS, XGB_EDITS, edited
 
@@ -129,6 +130,17 @@ def test_probabilities_of_several_classes_are_left_to_a_full_process(samples, le
     assert "one by one" in answer(raw, Unsuited, ensemble=tmp_path / "b", **asked).reason
     failed = answer(raw, Failed, into=tmp_path / "c", explainer="tree", **asked)
     assert failed.code == "unsupported_combination"
+
+
+def test_more_values_a_row_than_a_summary_holds_are_refused_by_their_numbers():
+    x = np.random.default_rng(0).normal(size=(20, 4))
+    tree = DecisionTreeRegressor(max_depth=1, random_state=0)
+    few = skops_bytes(tree.fit(x, np.repeat(x[:, :1], MOST_VALUES // 4, axis=1)))
+    assert explained(few, npy(x[:6]))[1].one(Done).summary["rows"] == 6
+    many = skops_bytes(tree.fit(x, np.repeat(x[:, :1], MOST_VALUES // 4 + 1, axis=1)))
+    failed = answer(many, Failed)
+    assert failed.code == "too_many_values"
+    assert "4 features and 25001 outputs: 100004 values" in failed.message
 
 
 def test_other_explainers_of_trees_stay_with_the_full_process(samples, forest, tmp_path):

@@ -102,7 +102,7 @@ def test_a_piece_fits_a_size_class_of_the_allocator_with_its_header() -> None:
 
 
 def test_the_largest_frame_is_still_read() -> None:
-    assert MAX_FRAME_BYTES == 8 * 1024 * 1024
+    assert MAX_FRAME_BYTES == 12 * 1024 * 1024
     assert frame_length(LENGTH.pack(MAX_FRAME_BYTES)) == MAX_FRAME_BYTES
     assert frame_length(LENGTH.pack(0)) == 0
 

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs import sample
-from jobs.protocol import MAX_FRAME_BYTES, Done, MemoryReport, encode
+from jobs.protocol import MAX_FRAME_BYTES, MOST_VALUES, Done, MemoryReport, encode
+from jobs.records import MOST_COHORT_NUMBERS, MOST_PAIRS, Cohort, Partial
 from jobs.sample import SampledRows, drawn
 from tests.jobs.conftest import Bench
 from tests.jobs.steps import PARTIAL, attempt, finish, lease, opened, span
@@ -68,3 +69,21 @@ def test_the_largest_sample_fits_one_frame() -> None:
         rows=list(range(rows)), data=[[text] * 100] * rows, values=bytes(100 * cells), predictions=bytes(cells)
     )
     assert len(encode(Done(memory=MemoryReport(), sample=kept))) < MAX_FRAME_BYTES * 3 // 4
+
+
+def test_all_that_a_chunk_tells_at_most_fits_one_frame() -> None:
+    sums = [[1.5] * MOST_VALUES]
+    cohort = Cohort(label="one", rows=1, sums=bytes(2 * 8 * MOST_COHORT_NUMBERS))
+    partial = Partial(
+        rows=1,
+        abs_sum=sums,
+        value_sum=sums,
+        largest_error=0.0,
+        tolerance=1.0,
+        cohorts=[cohort],
+        pair_sum=bytes(8 * MOST_PAIRS),
+    )
+    kept = SampledRows(rows=[0], data=[[]], values=bytes(sample.MOST_BYTES), predictions=b"")
+    summary = {"mean_abs_shap": sums, "mean_shap": sums, "outputs": ["output 12345"] * MOST_VALUES}
+    assert len(encode(Done(memory=MemoryReport(), partial=partial, sample=kept))) < MAX_FRAME_BYTES
+    assert len(encode(Done(memory=MemoryReport(), sample=kept, summary=summary))) < MAX_FRAME_BYTES

@@ -1,5 +1,8 @@
 """Pipelines over HTTP: values are those of the last step, for the columns of the table."""
 
+import io
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,6 +11,7 @@ import skops.io
 import xgboost
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import RandomForestRegressor
+from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, PowerTransformer, StandardScaler
@@ -88,3 +92,23 @@ def test_text_categories_of_a_booster_without_its_library(service: Service) -> N
     assert job["status"] == "finished", job["error"]
     wanted = booster.predict(xgboost.DMatrix(frame[:40], enable_categorical=True), pred_contribs=True)
     np.testing.assert_allclose(service.values(job_id), wanted[:, :-1], atol=1e-6)
+
+
+def test_text_that_looks_like_numbers_and_numbers_that_are_no_text(service: Service) -> None:
+    frame = FRAME.assign(note=np.where(np.arange(200) < 100, "late again", "12345 7"))
+    frame.loc[150:, "note"] = "7"
+    steps = ColumnTransformer([("words", CountVectorizer(token_pattern=r"\w+"), "note")], remainder="passthrough")
+    model = make_pipeline(steps, RandomForestRegressor(5, random_state=0)).fit(frame, TARGET)
+    job_id = service.submit(skops.io.dumps(model), sent(frame), batch_size=50)  # the last chunk has nothing but numbers
+    job = service.ended(job_id)
+    assert (job["status"], job["chunks"]) == ("finished", 4), job["error"]
+    base = service.http.get(f"/jobs/{job_id}/summary").json()["base_values"]
+    np.testing.assert_allclose(service.values(job_id).sum(axis=1) + base, model.predict(frame), atol=1e-9)
+    records = json.dumps([{"k": 1, "a": 0.5, "note": "late"}, {"k": 1, "a": 0.5, "note": 7}]).encode()
+    array = io.BytesIO()
+    np.save(array, np.ones((4, 3)))
+    for data, row in ((records, 1), (array.getvalue(), 0)):
+        error = service.ended(service.submit(skops.io.dumps(model), data))["error"]
+        assert error["code"] == "not_text"
+        assert f"row {row}, column " in error["message"]
+        assert "is no text, and the model reads text there" in error["message"]
