@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from shap_supervisor.errors import CannotSave, NotInstalled
-from shap_supervisor.multipart import Part, whole
+from shap_supervisor.multipart import Part, field, is_url, whole
 
 PIECE_BYTES = 256 * 1024
 WAY_OUT = (
@@ -36,10 +36,12 @@ def saved(model: Any) -> Saved:
     """Raises CannotSave, NotInstalled, and OSError for a file that cannot be read."""
     if isinstance(model, bytes | bytearray | memoryview):
         return Saved(whole("model", bytes(model)))
+    if is_url(model):
+        return Saved(field("model_url", model))
     if isinstance(model, os.PathLike) or (isinstance(model, str) and Path(model).is_file()):
         return Saved(of_file("model", Path(model)))
     if isinstance(model, str):
-        return Saved(whole("model_id", model.encode(), is_file=False))
+        return Saved(field("model_id", model))
     library = library_of(model)
     if library is None:
         raise CannotSave(f"{type(model)} cannot be saved without a pickle. {WAY_OUT}.", "cannot_save")

@@ -3,7 +3,7 @@
 import secrets
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeGuard
 
 Pieces = Callable[[], Iterator[bytes]]
 
@@ -34,6 +34,15 @@ class Body:
 
 def whole(name: str, content: bytes, *, is_file: bool = True) -> Part:
     return Part(name, lambda: iter([content]), len(content), is_file)
+
+
+def field(name: str, text: str) -> Part:
+    return whole(name, text.encode(), is_file=False)
+
+
+def is_url(given: object) -> TypeGuard[str]:
+    """Whether it says where a file lies for the service to fetch, such as a presigned URL."""
+    return isinstance(given, str) and given.startswith(("https://", "http://"))
 
 
 def body(parts: Sequence[Part]) -> Body:

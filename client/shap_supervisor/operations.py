@@ -26,6 +26,8 @@ EVENTS_TIMEOUT_S = 30.0
 PATIENCE_S = 60.0
 """How long the service may be away while a job is waited for."""
 PLOT_TYPES = {"vega": "application/json", "svg": "image/svg+xml", "png": "image/png"}
+FOLLOW_UPS = ("callback_url", "result_url")
+"""Said beside the options: who is told the job's end, and who gets its values."""
 INTERRUPTS = (KeyboardInterrupt, asyncio.CancelledError)
 
 
@@ -54,8 +56,9 @@ def submission(
         data, background = mlflow_models.arranged(data, names), mlflow_models.arranged(background, names)
     saved, rows = models.saved(model), tables.rows_of(data)
     parts = [saved.part]
-    if options:
-        parts.append(multipart.whole("options", json.dumps(options).encode(), is_file=False))
+    parts += [multipart.field(name, options[name]) for name in FOLLOW_UPS if options.get(name) is not None]
+    if options := {name: value for name, value in options.items() if name not in FOLLOW_UPS}:
+        parts.append(multipart.field("options", json.dumps(options)))
     if background is not None:
         parts.append(tables.rows_of(background).part("background", saved))
     if (check := _expected(predicted, model, rows, saved, options)) is not None:

@@ -18,7 +18,7 @@ import numpy as np
 from shap_supervisor import arrow, npy
 from shap_supervisor.errors import BadTable
 from shap_supervisor.models import Saved, of_file
-from shap_supervisor.multipart import Part
+from shap_supervisor.multipart import Part, field, is_url
 
 DIMENSIONS = 2
 CELL_BYTES = 8
@@ -41,6 +41,8 @@ class Rows(Protocol):
 
 def rows_of(table: Any) -> Rows:
     """Raises BadTable for what is no table."""
+    if is_url(table):
+        return UrlRows(table)
     if isinstance(table, str | os.PathLike):
         return FileRows(Path(table))
     if hasattr(table, "tocsr"):
@@ -64,6 +66,22 @@ class FileRows:
 
     def part(self, name: str, _model: Saved) -> Part:
         return of_file(name, self._path)
+
+    def head(self, _rows: int, _model: Saved) -> None:
+        return None
+
+    def data(self, _features: Sequence[str], _rows: slice) -> None:
+        return None
+
+
+class UrlRows:
+    """A file that the service fetches."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    def part(self, name: str, _model: Saved) -> Part:
+        return field(f"{name}_url", self._url)
 
     def head(self, _rows: int, _model: Saved) -> None:
         return None

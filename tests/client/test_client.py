@@ -18,7 +18,7 @@ from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from shap_supervisor import AsyncClient, CannotSave, Client, JobFailed, TimedOut, Unreachable
+from shap_supervisor import AsyncClient, CannotSave, Client, JobFailed, Refused, TimedOut, Unreachable
 from shap_supervisor.errors import NotFound
 
 RANDOM = np.random.default_rng(0)
@@ -162,6 +162,18 @@ def test_trouble_has_a_type_a_code_and_a_way_out(client: Client) -> None:
     with pytest.raises(JobFailed) as differs:
         client.explain(fitted("xgboost"), X, expected=np.zeros(5))
     assert differs.value.code == "expected_differs"
+
+
+@pytest.mark.parametrize("field", ["model_url", "data_url", "background_url", "callback_url", "result_url"])
+def test_what_the_service_fetches_and_whom_it_tells(client: Client, field: str) -> None:
+    """This service may speak to nobody, and refuses each by its name."""
+    url = "https://files.example/a"
+    given = {"model": fitted("xgboost"), "X": X, "background": None}
+    given[{"model_url": "model", "data_url": "X", "background_url": "background"}.get(field, field)] = url
+    with pytest.raises(Refused) as refused:
+        client.submit(**given, expected=None)
+    assert refused.value.code == "forbidden_url"
+    assert field in refused.value.detail
 
 
 def test_time_is_bounded_and_ctrl_c_cancels(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
