@@ -7,10 +7,13 @@ import sys
 from glob import glob
 from pathlib import Path
 
-from setuptools import Extension, setup
+from setuptools import Extension, find_packages, setup
 from setuptools.command.build_py import build_py
 
 FLAGS = ["/O2"] if sys.platform == "win32" else ["-std=c11", "-O3", "-ffp-contract=fast", "-fno-math-errno"]
+ROOMS = ("jobs", "shaptrees", "child", "supervisor", "api", "plots", "cli")
+CLIENT = "shap_supervisor"
+"""A distribution of its own, too; the command line speaks HTTP with it."""
 BUNDLE = Path(__file__).parent / "api" / "page" / "vega.js"
 
 
@@ -28,6 +31,8 @@ class BuildWithBundle(build_py):
 
 
 setup(
+    packages=[*find_packages(include=[f"{room}*" for room in ROOMS]), CLIENT],
+    package_dir={CLIENT: f"client/{CLIENT}"},
     cmdclass={"build_py": BuildWithBundle},
     ext_modules=[
         Extension(

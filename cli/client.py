@@ -1,11 +1,12 @@
-"""The web app, as the command line sees it: files stream from disk to the service and back, errors become failures.
+"""The web app, as the command line sees it: what `shap_supervisor` sends, with answers as documents and files.
 
-Runs in the command's own process. Does not wait for jobs: see `polling`.
+Runs in the command's own process: errors become failures with exit codes, and nothing is tried twice behind its back.
+Does not wait for jobs: see `polling`.
 """
 
-import contextlib
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,10 +14,12 @@ from typing import Any, Protocol
 import httpx2
 
 from cli.failures import JobFailed, Refused, Unreachable
+from shap_supervisor import errors, exchange, multipart
+from shap_supervisor.exchange import Answer, Request
+from shap_supervisor.models import of_file
+from shap_supervisor.transport import Transport
 
-CONNECT_TIMEOUT_S = 5.0
 ANSWER_TIMEOUT_S = 120.0
-PIECE_BYTES = 256 * 1024
 
 Document = dict[str, Any]
 
@@ -27,24 +30,29 @@ class Sink(Protocol):
     def write(self, data: bytes, /) -> int: ...
 
 
+class _Counted:
+    """How much a sink was given."""
+
+    def __init__(self, sink: Sink) -> None:
+        self.size = 0
+        self._sink = sink
+
+    def write(self, piece: bytes) -> None:
+        self.size += self._sink.write(piece)
+
+
 class Client:
     """`with Client(url, token) as client: ...`; `transport` is for tests."""
 
     def __init__(self, url: str, token: str | None = None, transport: httpx2.BaseTransport | None = None) -> None:
         self.url = url.rstrip("/")
-        self._http = httpx2.Client(
-            base_url=self.url,
-            headers={"Authorization": f"Bearer {token}"} if token else {},
-            timeout=httpx2.Timeout(ANSWER_TIMEOUT_S, connect=CONNECT_TIMEOUT_S),
-            transport=transport,
-            trust_env=not _is_local(self.url),
-        )
+        self._transport = Transport(self.url, token, ANSWER_TIMEOUT_S, transport)
 
     def __enter__(self) -> "Client":
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self._http.close()
+        self._transport.close()
 
     def submit(
         self, files: Mapping[str, Path], options: Document, *, model_id: str | None = None, wait_s: int | None = None
@@ -53,105 +61,77 @@ class Client:
 
         Raises JobFailed where the job has ended without one by then, Refused, Unreachable.
         """
-        fields = {"options": json.dumps(options)} if options else {}
-        if model_id:
-            fields["model_id"] = model_id
+        parts = [multipart.field("options", json.dumps(options))] if options else []
+        parts += [multipart.field("model_id", model_id)] if model_id else []
+        parts += [of_file(name, path) for name, path in files.items()]
         headers = {"Prefer": f"wait={wait_s}"} if wait_s else {}
-        with contextlib.ExitStack() as opened:
-            parts = {name: (path.name, opened.enter_context(path.open("rb"))) for name, path in files.items()}
-            return self._document("POST", "/analyze", data=fields, files=parts, headers=headers)
+        return self._document(Request(method="POST", path="/analyze", headers=headers, body=multipart.body(parts)))
 
     def job(self, job_id: str) -> Document:
-        return self._document("GET", f"/jobs/{job_id}")
+        return self._document(Request(path=f"/jobs/{job_id}"))
 
     def summary(self, job_id: str) -> Document:
-        return self._document("GET", f"/jobs/{job_id}/summary")
+        return self._document(Request(path=f"/jobs/{job_id}/summary"))
 
     def cancel(self, job_id: str) -> Document:
-        return self._document("DELETE", f"/jobs/{job_id}")
+        return self._document(Request(method="DELETE", path=f"/jobs/{job_id}"))
 
     def health(self) -> Document:
         """The whole picture; a service that is not well answers 503 with the same document."""
-        with self._translating():
-            response = self._http.get("/health")
-        return _document_of(response) or {"status": "fail", "output": f"HTTP {response.status_code}"}
+        found = self._answer(Request(path="/health"))
+        return found.document() or {"status": "fail", "output": f"HTTP {found.status}"}
 
     def ready(self) -> Document:
         """What is missing before the service can take work; it answers 503 with the same document."""
-        with self._translating():
-            response = self._http.get("/readyz")
-        return _document_of(response) or {"status": "fail", "missing": [f"/readyz answered {response.status_code}"]}
+        found = self._answer(Request(path="/readyz"))
+        return found.document() or {"status": "fail", "missing": [f"/readyz answered {found.status}"]}
 
     def memory(self) -> Document:
         """Every process and its memory; needs the admin token."""
-        return self._document("GET", "/admin/memory")
+        return self._document(Request(path="/admin/memory"))
 
     def download(self, job_id: str, sink: Sink, *, accept: str, rows: str | None = None) -> int:
         """Write the result into `sink` piece by piece; returns its size in bytes."""
-        params = {"rows": rows} if rows else {}
-        size = 0
-        with (
-            self._translating(),
-            self._http.stream("GET", f"/jobs/{job_id}/result", params=params, headers={"Accept": accept}) as response,
-        ):
-            if response.is_error:
-                response.read()
-                raise _failure(response)
-            for piece in response.iter_bytes(PIECE_BYTES):
-                size += sink.write(piece)
-        return size
+        counted, params = _Counted(sink), {"rows": rows} if rows else {}
+        self._good(Request(path=f"/jobs/{job_id}/result", accept=accept, params=params, sink=lambda: counted))
+        return counted.size
 
     def file(self, path: str, *, accept: str, asked: Mapping[str, str]) -> bytes:
         """A small file: a picture, or a report."""
-        with self._translating():
-            response = self._http.get(path, params=asked, headers={"Accept": accept})
-        if response.is_error:
-            raise _failure(response)
-        return response.content
+        return bytes(self._good(Request(path=path, accept=accept, params=asked)).sink.content)
 
-    def _document(self, method: str, path: str, **request: Any) -> Document:
-        with self._translating():
-            response = self._http.request(method, path, **request)
-        if response.is_error:
-            raise _failure(response)
-        document = _document_of(response)
-        if document is None:
-            raise Unreachable(f"{self.url}{path} did not answer with JSON: is it shap-supervisor's address?")
-        return document
+    def _document(self, request: Request) -> Document:
+        found = self._good(request).document()
+        if not found:
+            raise Unreachable(f"{self.url}{request.path} did not answer with JSON: is it shap-supervisor's address?")
+        return found
 
-    @contextlib.contextmanager
-    def _translating(self) -> Iterator[None]:
-        try:
-            yield
-        except httpx2.TimeoutException:
-            raise Unreachable(f"{self.url} does not answer in time.") from None
-        except (httpx2.TransportError, httpx2.InvalidURL) as error:
-            raise Unreachable(
-                f"Cannot reach {self.url} ({error}). Start the service with `shap-supervisor up`, or name its address "
-                "with --url."
-            ) from None
+    def _good(self, request: Request) -> Answer:
+        with _failing():
+            return self._transport.run(exchange.asked(request, attempts=1))
+
+    def _answer(self, request: Request) -> Answer:
+        """Whatever its status is."""
+        with _failing():
+            return self._transport.run(exchange.answered(request))
 
 
-def _is_local(url: str) -> bool:
-    return httpx2.URL(url).host in {"127.0.0.1", "localhost", "::1"}
-
-
-def _document_of(response: httpx2.Response) -> Document | None:
+@contextmanager
+def _failing() -> Iterator[None]:
+    """What went wrong, as how the command ends."""
     try:
-        document = response.json()
-    except ValueError:
-        return None
-    return document if isinstance(document, dict) else None
+        yield
+    except errors.Unreachable as error:
+        raise Unreachable(f"{error.detail} Another address is named with --url.") from None
+    except errors.ClientError as error:
+        raise _failure(error) from None
 
 
-def _failure(response: httpx2.Response) -> Exception:
-    """The failure for a problem document, or for whatever else answered; one with a job's id is that job's end."""
-    problem = _document_of(response) or {}
-    code = str(problem.get("code", f"http_{response.status_code}"))
-    message = str(problem.get("detail") or problem.get("title") or f"The service answered {response.status_code}.")
-    if code == "no_result" or {"code", "job_id"} <= problem.keys():
-        return JobFailed(message, code)
-    is_refused = response.status_code == HTTPStatus.NOT_IMPLEMENTED
-    if response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR and not is_refused:
-        return Unreachable(message, code)
-    return Refused(message, code)
+def _failure(error: errors.ClientError) -> Exception:
+    """A problem with a job's id is that job's end; an answer that is no problem is not."""
+    status = error.status or 0
+    if error.code == "no_result" or (error.job_id and error.code != f"http_{status}"):
+        return JobFailed(error.detail, error.code)
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR and status != HTTPStatus.NOT_IMPLEMENTED:
+        return Unreachable(error.detail, error.code)
+    return Refused(error.detail, error.code)

@@ -7,22 +7,26 @@ there are `explanation`, `progress` and `errors`; `local` starts a service. It i
 there is a frame, and of the service nothing.
 """
 
-from shap_supervisor.async_client import AsyncClient
-from shap_supervisor.client import Client
-from shap_supervisor.errors import (
-    BadTable,
-    CannotSave,
-    ClientError,
-    JobCancelled,
-    JobFailed,
-    NotInstalled,
-    Refused,
-    TimedOut,
-    Unavailable,
-    Unreachable,
-)
-from shap_supervisor.explanation import Explanation, TopFeatures
-from shap_supervisor.job import AsyncJob, Job
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from shap_supervisor.async_client import AsyncClient
+    from shap_supervisor.client import Client
+    from shap_supervisor.errors import (
+        BadTable,
+        CannotSave,
+        ClientError,
+        JobCancelled,
+        JobFailed,
+        NotInstalled,
+        Refused,
+        TimedOut,
+        Unavailable,
+        Unreachable,
+    )
+    from shap_supervisor.explanation import Explanation, TopFeatures
+    from shap_supervisor.job import AsyncJob, Job
 
 __all__ = [
     "AsyncClient",
@@ -42,3 +46,22 @@ __all__ = [
     "Unavailable",
     "Unreachable",
 ]
+_MODULES = {
+    "AsyncClient": "async_client",
+    "AsyncJob": "job",
+    "Client": "client",
+    "Explanation": "explanation",
+    "Job": "job",
+    "TopFeatures": "explanation",
+}
+"""Where what is no exception stands. It is imported when it is asked for: the command line needs no NumPy to speak."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULES.get(name, 'errors')}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -98,16 +98,24 @@ Steps = Generator[Request | Pause, Any, T]
 """An operation: yields what to do, is sent an Answer or Lost, returns its result."""
 
 
-def asked(request: Request) -> Steps[Answer]:
+def answered(request: Request) -> Steps[Answer]:
+    """The answer, whatever its status. Raises Unreachable where there is none."""
+    found: Answer | Lost = yield request
+    if isinstance(found, Lost):
+        raise found.error()
+    return found
+
+
+def asked(request: Request, *, attempts: int = ATTEMPTS) -> Steps[Answer]:
     """The 2xx answer. Tried again after trouble that may pass: only for requests that are harmless twice.
 
     Raises ClientError.
     """
-    for attempt in range(ATTEMPTS):
+    for attempt in range(attempts):
         found: Answer | Lost = yield request
         if isinstance(found, Answer) and found.ok:
             return found
-        pause_s = retry_pause(found, attempt)
+        pause_s = retry_pause(found, attempt) if attempt + 1 < attempts else None
         if pause_s is None:
             break
         yield Pause(pause_s)

@@ -1,5 +1,6 @@
 """What is pinned, what is declared, and what the import contracts list: none may fall behind another."""
 
+import ast
 import configparser
 import re
 import tomllib
@@ -108,6 +109,7 @@ def test_no_address_of_an_index_is_written_down():
 
 def test_the_import_contracts_hold_for_every_room():
     """A package that no contract knows could import what it likes."""
-    rooms = {name.rstrip("*") for name in config()["options.packages.find"]["include"].split()}
+    written = re.search(r"^ROOMS = (\(.+\))$", (ROOT / "setup.py").read_text(), re.MULTILINE)
+    rooms = set(ast.literal_eval(written[1])) if written else set()
     assert rooms == set(config()["importlinter"]["root_packages"].split())
     assert rooms == set(config()["importlinter:contract:circles"]["ancestors"].split())
