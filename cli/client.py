@@ -107,24 +107,26 @@ class Client:
         return found
 
     def _good(self, request: Request) -> Answer:
-        with _failing():
+        with self._failing():
             return self._transport.run(exchange.asked(request, attempts=1))
 
     def _answer(self, request: Request) -> Answer:
         """Whatever its status is."""
-        with _failing():
+        with self._failing():
             return self._transport.run(exchange.answered(request))
 
-
-@contextmanager
-def _failing() -> Iterator[None]:
-    """What went wrong, as how the command ends."""
-    try:
-        yield
-    except errors.Unreachable as error:
-        raise Unreachable(f"{error.detail} Another address is named with --url.") from None
-    except errors.ClientError as error:
-        raise _failure(error) from None
+    @contextmanager
+    def _failing(self) -> Iterator[None]:
+        """What went wrong, as how the command ends."""
+        try:
+            yield
+        except errors.Unreachable as error:
+            raise Unreachable(
+                f"Cannot reach {self.url} ({error.data['reason']}). Start the service with `shap-supervisor up`, or "
+                "name its address with --url."
+            ) from None
+        except errors.ClientError as error:
+            raise _failure(error) from None
 
 
 def _failure(error: errors.ClientError) -> Exception:

@@ -90,7 +90,8 @@ class Lost:
 
     def error(self) -> errors.Unreachable:
         way_out = "Start the service with `shap-supervisor up`, or check the address and the network"
-        return errors.Unreachable(f"{self.url} cannot be reached ({self.reason}). {way_out}.", "unreachable")
+        detail, data = f"{self.url} cannot be reached ({self.reason}). {way_out}.", {"reason": self.reason}
+        return errors.Unreachable(detail, "unreachable", data=data)
 
 
 T = TypeVar("T")

@@ -72,18 +72,20 @@ def test_the_largest_sample_fits_one_frame() -> None:
 
 
 def test_all_that_a_chunk_tells_at_most_fits_one_frame() -> None:
-    sums = [[1.5] * MOST_VALUES]
-    cohort = Cohort(label="one", rows=1, sums=bytes(2 * 8 * MOST_COHORT_NUMBERS))
-    partial = Partial(
-        rows=1,
-        abs_sum=sums,
-        value_sum=sums,
-        largest_error=0.0,
-        tolerance=1.0,
-        cohorts=[cohort],
-        pair_sum=bytes(8 * MOST_PAIRS),
-    )
     kept = SampledRows(rows=[0], data=[[]], values=bytes(sample.MOST_BYTES), predictions=b"")
-    summary = {"mean_abs_shap": sums, "mean_shap": sums, "outputs": ["output 12345"] * MOST_VALUES}
-    assert len(encode(Done(memory=MemoryReport(), partial=partial, sample=kept))) < MAX_FRAME_BYTES
+    cohort = Cohort(label="one", rows=1, sums=bytes(2 * 8 * MOST_COHORT_NUMBERS))
+    for values, cohorts in ((MOST_VALUES, []), (MOST_COHORT_NUMBERS, [cohort])):
+        sums, pairs = [[1.5] * values], bytes(8 * MOST_PAIRS)
+        partial = Partial(
+            rows=1, abs_sum=sums, value_sum=sums, largest_error=0.0, tolerance=1.0, cohorts=cohorts, pair_sum=pairs
+        )
+        assert len(encode(Done(memory=MemoryReport(), partial=partial, sample=kept))) < MAX_FRAME_BYTES
+
+
+def test_the_summary_of_most_outputs_fits_one_frame_with_the_sample() -> None:
+    """Of two features; names of outputs take a megabyte at most."""
+    kept = SampledRows(rows=[0], data=[[]], values=bytes(sample.MOST_BYTES), predictions=b"")
+    outputs = MOST_VALUES // 2
+    sums = [[1.5] * outputs] * 2
+    summary = {"mean_abs_shap": sums, "mean_shap": sums, "outputs": ["123456789"] * outputs, "base_values": sums[0]}
     assert len(encode(Done(memory=MemoryReport(), sample=kept, summary=summary))) < MAX_FRAME_BYTES
