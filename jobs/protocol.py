@@ -19,7 +19,7 @@ from jobs.spans import Span, Spans
 LENGTH = struct.Struct(">I")
 MAX_FRAME_BYTES = 12 * 1024 * 1024
 """More than a chunk ever tells: its sample, its cohorts, and the sums of MOST_VALUES."""
-MOST_VALUES = 200_000
+MOST_VALUES = 130_000
 """Of a row: features times outputs."""
 PIECE_BYTES = 256 * 1024 - 64
 """Uploads, results and what a child reads at once are cut into pieces of this size: with its header one fits a size

@@ -140,7 +140,7 @@ def test_more_values_a_row_than_a_summary_holds_are_refused_by_their_numbers():
     many = skops_bytes(tree.fit(x, np.repeat(x[:, :1], MOST_VALUES // 4 + 1, axis=1)))
     failed = answer(many, Failed)
     assert failed.code == "too_many_values"
-    assert "4 features and 50001 outputs: 200004 values" in failed.message
+    assert "4 features and 32501 outputs: 130004 values" in failed.message
 
 
 def test_other_explainers_of_trees_stay_with_the_full_process(samples, forest, tmp_path):
