@@ -107,7 +107,7 @@ class Store:
         job_id, caller = self._new_id(), self.caller
         blobs = [part.blob for part in inputs.values() if part.blob]
         own = [part.blob.size for part in inputs.values() if part.blob and not part.registered]
-        named = [part.blob for part in inputs.values() if part.blob and part.registered]
+        named = {keys.blob(part.blob.id) for part in inputs.values() if part.blob and part.registered}
         idempotency = [keys.idempotency(_digest(idempotency_key), caller.name)] if idempotency_key else []
         status, found = await self._submit(
             keys=[*keys.of_job(job_id), *idempotency],
@@ -125,7 +125,7 @@ class Store:
                 *_record(job_id, inputs, options, blobs, follow_up),
             ],
         )
-        if status == b"gone" and found.decode() in {keys.blob(blob.id) for blob in named}:
+        if status == b"gone" and found.decode() in named:
             raise ModelReplaced
         if status != b"created":
             await self._discard_uploads(inputs)

@@ -27,10 +27,13 @@ def is_mlflow(model: Any) -> bool:
 
 
 def unwrapped(model: Any) -> tuple[Any, list[str] | None]:
-    """The model within, and the names of its signature's inputs, in their order; None where it has none.
+    """The model within, and the names of its signature's inputs, in their order; None where it has none. What is not
+    MLflow's comes back as it is.
 
     Raises NotInstalled without mlflow, CannotSave where nothing is within, and what MLflow raises for an address.
     """
+    if not is_mlflow(model):
+        return model, None
     if isinstance(model, str):
         model = _mlflow(model).pyfunc.load_model(model)
     schema = model.metadata.get_input_schema()

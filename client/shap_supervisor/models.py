@@ -14,7 +14,7 @@ from typing import Any
 from shap_supervisor.errors import CannotSave, NotInstalled
 from shap_supervisor.multipart import Part, field, is_url, whole
 
-PIECE_BYTES = 256 * 1024
+PIECE_BYTES = 64 * 1024
 WAY_OUT = (
     "Pass a fitted scikit-learn estimator or pipeline, an XGBoost, LightGBM or CatBoost model, the path or the bytes "
     "of a file that one of them has saved, or the name of a registered model"

@@ -51,9 +51,8 @@ def submission(
     options: Mapping[str, Any],
 ) -> Submission:
     """`predicted`: "auto", None, or the caller's own. Raises CannotSave, BadTable, NotInstalled."""
-    if mlflow_models.is_mlflow(model):
-        model, names = mlflow_models.unwrapped(model)
-        data, background = mlflow_models.arranged(data, names), mlflow_models.arranged(background, names)
+    model, names = mlflow_models.unwrapped(model)
+    data, background = mlflow_models.arranged(data, names), mlflow_models.arranged(background, names)
     saved, rows = models.saved(model), tables.rows_of(data)
     parts = [saved.part]
     parts += [multipart.field(name, options[name]) for name in FOLLOW_UPS if options.get(name) is not None]
@@ -133,8 +132,7 @@ def health() -> Steps[Document]:
 
 def register(name: str, model: Any) -> Steps[Document]:
     """Upload a model once, to name it in any number of jobs."""
-    if mlflow_models.is_mlflow(model):
-        model, _ = mlflow_models.unwrapped(model)
+    model, _ = mlflow_models.unwrapped(model)
     part = models.saved(model).part
     body = multipart.Body("application/octet-stream", part.pieces, part.size)
     return (yield from document(Request(method="PUT", path=f"/models/{name}", body=body)))
