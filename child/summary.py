@@ -13,7 +13,7 @@ from child import cohorts
 from child.models.model import Rows
 from jobs import protocol, warnings
 from jobs.options import Options
-from jobs.records import MOST_PAIRS, Cohort, Layout, ModelInfo, Partial
+from jobs.records import MOST_PAIRS, Cohort, Layout, ModelInfo, OlderPartial, Partial
 
 TOP_FEATURES = 20
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -25,7 +25,7 @@ NOT_ADDITIVE = warnings.warning(
     "Base value plus SHAP values miss the model's own output by more than rounding, and check_additivity was false: "
     "do not rely on these values; the summary's additivity says by how much they miss.",
 )
-_decoder = msgspec.msgpack.Decoder(Partial)
+_decoder, _older = msgspec.msgpack.Decoder(Partial), msgspec.msgpack.Decoder(OlderPartial)
 
 
 def effects(values: Rows) -> Rows:
@@ -38,8 +38,7 @@ def partial(effects: Rows, error: float, tolerance: float) -> Partial:
     is_off = not error <= tolerance
     return Partial(
         rows=len(effects),
-        abs_sum=np.abs(effects).sum(axis=0).tolist(),
-        value_sum=effects.sum(axis=0).tolist(),
+        sums=_bytes([np.abs(effects).sum(axis=0), effects.sum(axis=0)]),
         largest_error=error,
         tolerance=tolerance,
         warnings=[NOT_ADDITIVE] if is_off else [],
@@ -53,8 +52,7 @@ def merged(parts: list[Partial]) -> Partial:
     worst = max(parts, key=_share)
     return Partial(
         rows=sum(part.rows for part in parts),
-        abs_sum=np.sum([part.abs_sum for part in parts], axis=0).tolist(),
-        value_sum=np.sum([part.value_sum for part in parts], axis=0).tolist(),
+        sums=_bytes(np.sum([np.frombuffer(part.sums, "<f8") for part in parts], axis=0)),
         largest_error=worst.largest_error,
         tolerance=worst.tolerance,
         warnings=warnings.merged(*(part.warnings for part in parts)),
@@ -99,7 +97,19 @@ def read_partials(file: BinaryIO) -> Iterator[Partial]:
         body = file.read(length)
         if len(body) < length:
             raise EOFError("the partials end inside a frame")
-        yield _decoder.decode(body)
+        yield _decoded(body)
+
+
+def _decoded(body: bytes) -> Partial:
+    part = _decoder.decode(body)
+    if not part.sums:
+        older = _older.decode(body)
+        part.sums = _bytes([older.abs_sum, older.value_sum])
+    return part
+
+
+def _bytes(sums: Any) -> bytes:
+    return np.asarray(sums, "<f8").tobytes()
 
 
 class Totals:
@@ -107,7 +117,7 @@ class Totals:
 
     def __init__(self, features: int, outputs: int) -> None:
         self.rows = 0
-        self.absolute, self.signed = np.zeros((features, outputs)), np.zeros((features, outputs))
+        self.absolute, self.signed = self._sums = np.zeros((2, features, outputs))
         self.pairs = np.zeros(0)
         self.drawn: list[bytes] = []
         self.cohorts: list[Cohort] = []
@@ -115,8 +125,7 @@ class Totals:
 
     def add(self, part: Partial) -> None:
         self.rows += part.rows
-        self.absolute += np.asarray(part.abs_sum)
-        self.signed += np.asarray(part.value_sum)
+        self._sums += np.frombuffer(part.sums, "<f8").reshape(self._sums.shape)
         if part.pair_sum:
             self.pairs = np.frombuffer(part.pair_sum, "<f8") + (self.pairs if len(self.pairs) else 0)
         self.drawn.append(part.drawn)

@@ -189,10 +189,9 @@ class Partial(msgspec.Struct, kw_only=True):
     """What the summary needs of one chunk."""
 
     rows: int
-    abs_sum: list[list[float]]
-    """(features, outputs): the sum of |SHAP value| over the rows. For interactions, of |row sums|."""
-    value_sum: list[list[float]]
-    """(features, outputs): the signed sum, for the direction of an effect."""
+    sums: bytes = b""
+    """float64 (2, features, outputs): over the rows, of |SHAP value| and of SHAP values, which have a direction; for
+    interactions, of row sums. Empty in what an older version has left: see `OlderPartial`."""
     largest_error: float
     """The largest |base + sum of values - the model's own output|."""
     tolerance: float
@@ -205,6 +204,13 @@ class Partial(msgspec.Struct, kw_only=True):
     """Where the options say `by`."""
     drawn: bytes = b""
     """float64 (rows, features, outputs) of some rows, for quantiles; where nothing else is kept of rows."""
+
+
+class OlderPartial(Partial, kw_only=True):
+    """Of a chunk that was explained before sums were bytes, in a job that was under way when this version came."""
+
+    abs_sum: list[list[float]]
+    value_sum: list[list[float]]
 
 
 class JobError(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -256,6 +262,8 @@ class Job(msgspec.Struct, kw_only=True):
     created_at: Time
     caller: str = ""
     """Whose it is; empty: the unnamed caller's."""
+    traceparent: str | None = None
+    """Of the request that submitted it, where traces are sent."""
     options: Options
     inputs: dict[str, Input]
     blobs: list[str]

@@ -153,14 +153,13 @@ class Run:
         if partial is None or not (self.model and self.layout):
             return False
         features, outputs = len(self.model.values_of(self.layout)), len(self.model.outputs)
-        sums, columns = [partial.abs_sum, partial.value_sum], len(self.job.options.columns or range(features))
+        columns = len(self.job.options.columns or range(features))
+        row_bytes = 8 * features * outputs
+        if len(partial.sums) != 2 * row_bytes:
+            return False
         if len(partial.pair_sum) not in (0, 8 * columns * columns * outputs):
             return False
-        if not (
-            self._fits_cohorts(partial, 8 * features * outputs) and self._fits_drawn(partial, 8 * features * outputs)
-        ):
-            return False
-        return all(len(sum_) == features and all(len(row) == outputs for row in sum_) for sum_ in sums)
+        return self._fits_cohorts(partial, row_bytes) and self._fits_drawn(partial, row_bytes)
 
     def _fits_cohorts(self, partial: Partial, row_bytes: int) -> bool:
         found, span = partial.cohorts, self.lease.chunk.span

@@ -1,6 +1,7 @@
 """Plays a supervisor over the real queue: leases, plans, stores values and ends jobs, as a test tells it to."""
 
 import asyncio
+import struct
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
@@ -19,7 +20,7 @@ from jobs.settings import Settings
 from jobs.spans import Span
 from jobs.store import Store
 
-PARTIAL = Partial(rows=1, abs_sum=[[1.0]], value_sum=[[1.0]], largest_error=0.0, tolerance=1e-6)
+PARTIAL = Partial(rows=1, sums=struct.pack("<2d", 1.0, 1.0), largest_error=0.0, tolerance=1e-6)
 CAP = 256 * 1024 * 1024
 
 

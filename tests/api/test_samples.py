@@ -15,7 +15,7 @@ from tests.api.player import Player, model_info
 FEATURES = ["a", "<img onerror=1>"]
 VALUES = [[[1.0, -1.0], [0.5, 0.25]], [[-2.0, 2.0], [0.0, 1.0]], [[3.0, -3.0], [0.5, 0.5]]]
 """(rows, features, outputs) of rows 0, 2 and 5."""
-ABS_SUM = {1: [[12.0], [6.0]], 2: [[12.0, 24.0], [6.0, 9.0]]}
+ABS_SUM = {1: [12.0, 6.0], 2: [12.0, 24.0, 6.0, 9.0]}
 LAYOUT = Layout(format="csv", columns=FEATURES, features=FEATURES)
 ROWS, CELLS = [0, 2, 5], [[1.5, "red"], [None, "blue"], [3.0, "a long way"]]
 
@@ -36,7 +36,8 @@ def job(client: TestClient, player: Player, outputs: int = 1, samples: Any = ([0
     job_id: str = client.post("/analyze", files=files(), **options).json()["job_id"]
     names = ["no", "yes"][:outputs]
     parts = [sampled(places, outputs) for places in samples]
-    partial = Partial(rows=6, abs_sum=ABS_SUM[outputs], value_sum=ABS_SUM[outputs], largest_error=0.0, tolerance=1e-9)
+    sums = struct.pack(f"<{4 * outputs}d", *ABS_SUM[outputs], *ABS_SUM[outputs])
+    partial = Partial(rows=6, sums=sums, largest_error=0.0, tolerance=1e-9)
     player.finish(
         job_id,
         bytes(6 * 16 * outputs),

@@ -5,6 +5,7 @@ import sys
 from dataclasses import replace
 
 import lightgbm as lgb
+import msgspec
 import numpy as np
 import pandas as pd
 import pytest
@@ -15,7 +16,7 @@ from sklearn.ensemble import (
 from sklearn.linear_model import LogisticRegression
 from sklearn.svm import SVC
 
-from child import models
+from child import models, summary
 from child.models import conversion, ensemble_file
 from child.parts import Source
 from jobs import planner, protocol
@@ -82,6 +83,22 @@ def test_closing_gives_the_summary_of_one_chunk(samples, forest):
     assert [e["feature"] for e in closed.pop("top_features")] == [e["feature"] for e in one.pop("top_features")]
     assert closed["additivity"].pop("largest_error") == pytest.approx(one["additivity"].pop("largest_error"))
     assert closed == one
+
+
+def test_chunks_that_an_older_version_has_explained_count(samples, forest):
+    """Their sums are lists, in a job that was under way when this version came."""
+    supervisor = Supervisor({"model": forest, "data": npy(samples.x)})
+    supervisor.load()
+    _, plan, frames = all_chunks(supervisor, 17)
+    features, outputs = len(plan.layout.features), len(supervisor.info.outputs)
+    older = bytearray()
+    for part in summary.read_partials(io.BytesIO(frames)):
+        kept = {name: getattr(part, name) for name in ("rows", "largest_error", "tolerance")}
+        absolute, signed = np.frombuffer(part.sums).reshape(2, features, outputs).tolist()
+        body = msgspec.msgpack.encode({**kept, "abs_sum": absolute, "value_sum": signed})
+        older += protocol.LENGTH.pack(len(body)) + body
+    now, before = (supervisor.close(plan.layout, bytes(of)).one(Done).summary for of in (frames, older))
+    assert before == now
 
 
 def test_frames_and_reads_are_pieces(samples, forest):

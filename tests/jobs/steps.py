@@ -1,5 +1,6 @@
 """What both sides of the store do with a job, in short: for the tests of this room."""
 
+import struct
 from typing import Any
 
 from jobs.outcomes import Attempt, Evidence, Outcome
@@ -23,7 +24,7 @@ MODEL = ModelInfo(
     explains="margin",
 )
 LAYOUT = Layout(format="npy", columns=["x"], features=["x"])
-PARTIAL = Partial(rows=1, abs_sum=[[1.0]], value_sum=[[1.0]], largest_error=0.0, tolerance=1.0)
+PARTIAL = Partial(rows=1, sums=struct.pack("<2d", 1.0, 1.0), largest_error=0.0, tolerance=1.0)
 
 
 FRAME = encode(PARTIAL)

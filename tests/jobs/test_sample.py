@@ -75,10 +75,8 @@ def test_all_that_a_chunk_tells_at_most_fits_one_frame() -> None:
     kept = SampledRows(rows=[0], data=[[]], values=bytes(sample.MOST_BYTES), predictions=b"")
     cohort = Cohort(label="one", rows=1, sums=bytes(2 * 8 * MOST_COHORT_NUMBERS))
     for values, cohorts in ((MOST_VALUES, []), (MOST_COHORT_NUMBERS, [cohort])):
-        sums, pairs = [[1.5] * values], bytes(8 * MOST_PAIRS)
-        partial = Partial(
-            rows=1, abs_sum=sums, value_sum=sums, largest_error=0.0, tolerance=1.0, cohorts=cohorts, pair_sum=pairs
-        )
+        sums, pairs = bytes(2 * 8 * values), bytes(8 * MOST_PAIRS)
+        partial = Partial(rows=1, sums=sums, largest_error=0.0, tolerance=1.0, cohorts=cohorts, pair_sum=pairs)
         assert len(encode(Done(memory=MemoryReport(), partial=partial, sample=kept))) < MAX_FRAME_BYTES
 
 

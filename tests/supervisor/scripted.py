@@ -57,7 +57,7 @@ MODEL = ModelInfo(
     explains="prediction",
 )
 LAYOUT = Layout(format="json", columns=["x"], features=["x"])
-PARTIAL = Partial(rows=1, abs_sum=[[1.0]], value_sum=[[1.0]], largest_error=0.0, tolerance=1.0)
+PARTIAL = Partial(rows=1, sums=struct.pack("<2d", 1.0, 1.0), largest_error=0.0, tolerance=1.0)
 ARRAYS = "arrays"
 
 

@@ -83,6 +83,8 @@ def test_a_partial_has_what_the_options_ask_for_and_no_more() -> None:
     assert fits({"reduce": "summary"}, drawn=bytes(8 * 3 * numbers))
     assert not fits({"reduce": "summary"})
     assert not fits({}, drawn=bytes(8 * 3 * numbers))
+    for sums in (b"", bytes(8 * numbers), bytes(8 * (2 * numbers + 1))):
+        assert not fits({}, sums=sums)
 
 
 def test_groups_are_fewer_than_features() -> None:
