@@ -5,9 +5,9 @@ The house from the front door inwards:
 - `__main__`: `python -m api`; `app`: what lives as long as the process (`resources`), and all routes. Each stands
   beside its handler, with what it takes and answers (`routes`); `openapi` writes them down.
 - `door`: a connection, bounded before any handler hears of it, and how it is let go.
-- `access_log`: one line a request; `headers`: what each carries; `origins` and `cors`: which web pages may ask; `auth`:
-  who asks, known by `tokens`, counted by `request_quota`; `problems`: every error as RFC 9457; `parameters`: query,
-  path and header values; `responses`: JSON answers.
+- `tracing`: one span a request; `access_log`: one line; `headers`: what each carries; `origins` and `cors`: which web
+  pages may ask; `auth`: who asks, known by `tokens`, counted by `request_quota`; `problems`: every error as RFC 9457;
+  `parameters`: query, path and header values; `responses`: JSON answers.
 - `analyze`: POST /analyze. `admission` lets a body in, under a `store_watch`; `multipart_body` and `json_body` read it
   into a `submission`, one blob a part, undone by `unpacking` and judged by its first bytes in `sniffing` (and `npy`).
 - `jobs`: list, status, cancel, as `representation` writes them; `summaries`: what children have stored.

@@ -13,7 +13,7 @@ from starlette.applications import Starlette
 
 from api.app import create_app
 from api.door import Door
-from jobs import logs
+from jobs import logs, traces
 from jobs.access import access_denied
 from jobs.allocator import return_large_buffers
 from jobs.blob_location import check_blobs
@@ -45,7 +45,8 @@ def main() -> int:
     structlog.get_logger().info("web_starting", host=settings.host, port=settings.port, redis=settings.redis_address)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # uvicorn raises it again when it has shut down
     try:
-        server.run()
+        with traces.sent("shap-supervisor-web"):
+            server.run()
     except KeyboardInterrupt:
         structlog.get_logger().info("web_stopped")
     except SystemExit:  # uvicorn has logged why it could not start

@@ -52,6 +52,7 @@ from api.responses import JsonResponse
 from api.routes import JSON, Answer, Operation, Routes, serve
 from api.subscription import Subscription
 from api.tokens import Tokens
+from api.tracing import Tracing
 from jobs.blob_location import open_blobs
 from jobs.connection import RedisClient, connect, connect_blocking
 from jobs.settings import LOOPBACK, InvalidSettings, Settings
@@ -120,7 +121,12 @@ def create_app(settings: Settings, redis: RedisClient | None = None) -> Starlett
     destinations = _destinations(settings)
     app = Starlette(
         routes=serve(OPERATIONS),
-        middleware=[Middleware(AccessLog), Middleware(Headers), Middleware(Cors, origins=settings.cors_origins)],
+        middleware=[
+            Middleware(Tracing),
+            Middleware(AccessLog),
+            Middleware(Headers),
+            Middleware(Cors, origins=settings.cors_origins),
+        ],
         exception_handlers=HANDLERS,
         lifespan=_lifespan(settings, destinations, redis),
     )

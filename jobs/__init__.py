@@ -20,5 +20,6 @@ The house from the front door inwards:
 - `overview`, `histograms` and `history`: what operators see; `audit`: contradictions in the store, and how they are
   repaired.
 - `allocator` and `undumpable`: what a process that lives on asks of the C library and of the kernel.
-- `logs`: structured logging for every process; `version`: of this package.
+- `logs`: structured logging for every process; `traces`: from a request to its chunks, sent by `telemetry`;
+  `version`: of this package.
 """

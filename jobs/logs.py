@@ -9,6 +9,8 @@ from typing import Any, Literal, TextIO
 
 import structlog
 
+from jobs import traces
+
 Format = Literal["json", "console"]
 
 
@@ -19,6 +21,7 @@ def configure(level: str, log_format: Format | None, stream: TextIO | None = Non
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
+        traces.add_ids,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
     ]

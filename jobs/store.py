@@ -12,7 +12,7 @@ from typing import NamedTuple
 import msgspec
 import structlog
 
-from jobs import errors, keys
+from jobs import errors, keys, traces
 from jobs.blobs import BlobStore, RedisBlobs
 from jobs.callers import OPERATOR, Caller
 from jobs.connection import RedisClient, RedisError, is_of_another_type
@@ -283,6 +283,7 @@ def _record(
         "inputs": json_text(inputs),
         "blobs": json_text([blob.id for blob in blobs]),
         **({"follow_up": json_text(follow_up)} if follow_up else {}),
+        **({"traceparent": parent} if (parent := traces.current()) else {}),
     }
     return [item for pair in fields.items() for item in pair]
 

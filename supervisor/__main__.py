@@ -12,6 +12,7 @@ import sys
 import structlog
 import uvloop
 
+from jobs import traces
 from jobs.access import ADVICE
 from jobs.allocator import return_large_buffers
 from jobs.blob_location import check_blobs, open_blobs
@@ -44,7 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
     close_to_others()
     return_large_buffers()
     configure(settings.log_level, settings.log_format)
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    with traces.sent("shap-supervisor-worker"), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(_serve(settings, burst=options.burst))
 
 

@@ -4,6 +4,7 @@ All that touches the network is here. Does not know what is asked: see `operatio
 """
 
 import asyncio
+import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from functools import partial
@@ -133,7 +134,7 @@ def _arguments(http: httpx2.Client | httpx2.AsyncClient, request: Request) -> di
         timeout = httpx2.Timeout(
             connect=timeout.connect, write=timeout.write, pool=timeout.pool, read=request.read_timeout_s
         )
-    headers = {"Accept": request.accept, **request.headers, **body}
+    headers = {"Accept": request.accept, **_trace(), **request.headers, **body}
     return {
         "method": request.method,
         "url": request.path,
@@ -141,6 +142,19 @@ def _arguments(http: httpx2.Client | httpx2.AsyncClient, request: Request) -> di
         "headers": headers,
         "timeout": timeout,
     }
+
+
+def _trace() -> dict[str, str]:
+    """What makes a request part of the trace that is under way, as W3C Trace Context has it; only a program that has
+    imported OpenTelemetry can have begun one.
+    """
+    if "opentelemetry.trace" not in sys.modules:
+        return {}
+    from opentelemetry import propagate
+
+    carrier: dict[str, str] = {}
+    propagate.inject(carrier)
+    return carrier
 
 
 def _answer(response: httpx2.Response, sink: Any) -> Answer:

@@ -11,13 +11,14 @@ import time
 
 import structlog
 
+from jobs import traces
 from jobs.blobs import IDS, BlobGone
 from jobs.connection import RedisError
 from jobs.errors import InputLost, Problem, UnreadableRecord
 from jobs.outcomes import MEMORY_OUTCOMES, Attempt, Outcome
 from jobs.protocol import Close, Done, Explain, Ids, Open, Plan, Request, Values
 from jobs.queue import Decision, Lease, Queue
-from jobs.records import JobError
+from jobs.records import Job, JobError
 from jobs.settings import Settings
 from supervisor.children.conversation import LastWord, results
 from supervisor.children.inputs import Parts, job_parts, partials_part, sizes
@@ -53,6 +54,10 @@ class Executor:
             await self._bury(lease, problem)
             return
         assert job
+        with traces.span(f"chunk {lease.chunk.kind}", "consumer", job.traceparent, _attributes(lease)):
+            await self._run(lease, job, pool)
+
+    async def _run(self, lease: Lease, job: Job, pool: ProcessPool) -> None:
         run = self.running[lease.token] = Run(lease, job, pool, wanted_rows=self._settings.sample_rows)
         timer = Timer(self._settings.chunk_timeout_s, self._link, lambda: run.stop(Outcome.TIMED_OUT))
         try:
@@ -190,6 +195,7 @@ class Executor:
             narrow = verdict.outcome in MEMORY_OUTCOMES and run.pool.widen(run.template_key)
             held = await self._link.retry(lambda: self._settle(run, verdict, attempt, narrow=narrow))
         _log_ended(run, attempt, held=held)
+        _trace_ended(run, attempt)
 
     async def _finish(self, run: Run, ending: Ending, attempt: Attempt) -> bool:
         if run.plan:
@@ -248,3 +254,25 @@ def _log_ended(run: Run, attempt: Attempt, *, held: bool) -> None:
         **({} if held else {"stale": True}),
         **({"message": attempt.message} if attempt.message else {}),
     )
+
+
+def _attributes(lease: Lease) -> traces.Attributes:
+    chunk = lease.chunk
+    return {
+        "shap.job.id": lease.job_id,
+        "shap.chunk.id": chunk.id,
+        "shap.chunk.attempt": chunk.attempts + 1,
+        "shap.chunk.rows": chunk.span.rows if chunk.kind == "rows" else None,
+    }
+
+
+def _trace_ended(run: Run, attempt: Attempt) -> None:
+    seen, succeeded = attempt.evidence, attempt.outcome is Outcome.SUCCEEDED
+    known = {
+        "shap.attempt.outcome": attempt.outcome.value,
+        "error.type": None if succeeded else attempt.code or attempt.outcome.value,
+        "shap.explainer": run.model.explainer if run.model else None,
+        "shap.child.peak_bytes": seen.peak_bytes,
+        "shap.child.cap_bytes": seen.cap_bytes,
+    }
+    traces.note(known, failure=None if succeeded else attempt.message or "")

@@ -64,7 +64,7 @@ async def test_a_store_that_refuses_what_we_ask_costs_the_attempt_and_nothing_el
 
     queue: Any = SimpleNamespace(supervisor="sup", partial_sizes=partial_sizes)
     executor = Executor(queue, Settings(), RedisLink("redis://there"))
-    job = SimpleNamespace(job_id="a-job", model="a model", layout="a layout")
+    job = SimpleNamespace(job_id="a-job", model="a model", layout="a layout", traceparent=None)
     lease: Any = SimpleNamespace(job=job, job_id="a-job", token=7, chunk=Chunk(id="close", kind="close"))
     with structlog.testing.capture_logs() as logs:
         await executor.run(lease, cast("Any", Pool()))
