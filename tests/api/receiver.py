@@ -5,6 +5,9 @@ from collections import deque
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import NamedTuple
 
+HANGS_UP = -1
+"""In the place of a status: the connection ends without an answer."""
+
 
 class Received(NamedTuple):
     method: str
@@ -53,6 +56,9 @@ class Receiver:
                     receiver.received.append(Received(self.command, self.path, headers, body))
                     receiver._came.notify_all()
                 status, extra, content = receiver._next(self.path)
+                if status == HANGS_UP:
+                    self.close_connection = True
+                    return
                 self.send_response(status)
                 for name, value in {"Content-Length": str(len(content)), **extra}.items():
                     self.send_header(name, value)

@@ -18,7 +18,7 @@ from jobs import keys
 from jobs.records import JobError
 from tests.api.conftest import CSV, MODEL, MakeClient, files
 from tests.api.player import Player
-from tests.api.receiver import Receiver
+from tests.api.receiver import HANGS_UP, Receiver
 
 SECRET = "whsec_" + base64.b64encode(bytes(range(32))).decode()
 VALUES = np.arange(4, dtype=float).reshape(2, 2)
@@ -129,6 +129,16 @@ def test_values_go_to_result_url_before_the_end_is_told(client: TestClient, play
     assert "webhook-signature" not in put.headers
     assert follow_up(client, job_id, "delivered")["result_put"] is True
     assert "X-Sig" not in client.get(f"/jobs/{job_id}").text, "signatures are shown to nobody"
+
+
+def test_values_that_nobody_takes_are_no_end_of_it(client: TestClient, player: Player, receiver: Receiver) -> None:
+    """Who hangs up before it answers is asked again."""
+    receiver.answers.append((HANGS_UP, {}, b""))
+    job_id = submit(client, result_url=f"{receiver.url}/bucket/key")
+    finish(player, job_id)
+    assert [sent.method for sent in receiver.until(2)] == ["PUT", "PUT"]
+    found = follow_up(client, job_id, "delivered")
+    assert (found["attempts"], found["result_put"]) == (2, True)
 
 
 def test_what_is_fetched(client: TestClient, player: Player, receiver: Receiver, keyspace: Any) -> None:

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -53,6 +53,22 @@ async def test_who_has_waited_is_forgotten_and_others_are_not() -> None:
         known._announce("a")
         assert first.is_set()
     assert known._waiters == {}
+
+
+@pytest.mark.anyio
+async def test_a_store_that_is_away_is_not_asked_again_and_again() -> None:
+    asked: list[float] = []
+    twice = asyncio.Event()
+
+    def pubsub(**_: Any) -> Any:
+        asked.append(time.monotonic())
+        if len(asked) > 1:
+            twice.set()
+        raise ConnectionError
+
+    async with subscription.Subscription(cast("Any", SimpleNamespace(pubsub=pubsub))):
+        await twice.wait()
+    assert asked[1] - asked[0] > subscription.RECONNECT_S / 3 > 0.1
 
 
 def test_the_result_comes_with_the_end_of_the_job(client: TestClient, player: Player, monkeypatch: Any) -> None:

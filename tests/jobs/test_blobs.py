@@ -12,10 +12,12 @@ from redis.asyncio import Redis
 from jobs import keys, object_store
 from jobs.blob_location import check_blobs, open_blobs
 from jobs.blobs import BATCH_BYTES, BlobGone, BlobsAway, BlobStore, BlobWriter
+from jobs.outcomes import Outcome
 from jobs.protocol import PIECE_BYTES
+from jobs.queue import Decision
 from jobs.settings import InvalidSettings, Settings, load_settings
 from tests.jobs.conftest import Bench
-from tests.jobs.steps import finish, lease, opened, span
+from tests.jobs.steps import attempt, finish, lease, opened, span
 from tests.s3 import BUCKET, S3
 
 pytestmark = pytest.mark.anyio
@@ -166,6 +168,14 @@ async def test_values_of_a_failed_attempt_go(bench: Bench, blobs: BlobStore) -> 
         await blobs.put_values(job_id, "0-4", held.token, number, b"x")
     await blobs.put_values(job_id, "0-4", held.token * 10, 0, b"another attempt's")
     await blobs.drop_values(job_id, "0-4", held.token)
+    assert [name for name in await names(bench) if f".{held.token}/" in name] == []
+
+
+async def test_whoever_settles_a_failed_attempt_lets_its_values_go(bench: Bench, blobs: BlobStore) -> None:
+    job_id = await bench.submit(CONTENT)
+    held = await opened(bench, job_id, span(0, 4))
+    assert await bench.queue.put_values(held, 0, b"x")
+    assert await bench.queue.settle(held, attempt("0-4", Outcome.RAISED), Decision(action="retry", counts="attempts"))
     assert [name for name in await names(bench) if f".{held.token}/" in name] == []
 
 

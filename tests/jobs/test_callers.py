@@ -12,6 +12,7 @@ from jobs.formats import ModelFormat
 from jobs.options import Options
 from jobs.queue import Queue
 from jobs.records import Input
+from jobs.scripts import bare
 from jobs.states import JobState
 from tests.jobs.conftest import Bench
 from tests.jobs.steps import attempt, finish, lease, opened, span
@@ -336,3 +337,9 @@ async def test_a_job_that_an_older_version_wrote_ends_without_being_counted(benc
     assert await has(bench, "") == (0, 0)
     await bench.store.forget_values(job_id)
     assert await has(bench, "") == (0, 0)
+
+
+async def test_requests_are_taken_until_the_minutes_are_used_up(bench: Bench) -> None:
+    take = bench.redis.register_script(bare("take_requests"))
+    taken = [await take(keys=["minute"], args=[25, 10, 60]) for _ in range(5)]
+    assert taken == [10, 10, 5, 0, 0]

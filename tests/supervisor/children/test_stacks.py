@@ -7,13 +7,16 @@ import psutil
 import pytest
 import structlog
 
+from jobs.protocol import Failed
 from supervisor.children import stacks
 from supervisor.children.sandbox import Policy
 from supervisor.children.spawner import ForkserverLost
 from supervisor.children.stacks import START_TRIES, Stack
+from tests.processes import gone
 
 pytestmark = pytest.mark.anyio
 SCRIPTED = "tests.supervisor.scripted"
+MIB = 1024 * 1024
 
 
 async def test_a_start_is_tried_several_times() -> None:
@@ -44,6 +47,23 @@ async def test_one_that_takes_too_long_is_started_again(monkeypatch: pytest.Monk
         "reason": "TimeoutError",
     }
     assert keeping.cancelled()
+
+
+async def test_nobody_who_has_left_the_group_outlives_a_forkserver_that_is_let_go() -> None:
+    stack = Stack("tests.supervisor.children.runaway", "lean", Policy(mode="off"))
+    forkserver = await stack.up()
+    child, _ = await forkserver.spawner.fork("child", 0)
+    word = await child.pipe.receive()
+    assert isinstance(word, Failed)
+    runaway = int(word.message)
+    assert psutil.pid_exists(runaway)
+    await stack.down()
+    assert gone(runaway)
+    child.close()
+
+
+async def test_room_is_kept_for_libraries_before_they_are_measured() -> None:
+    assert 200 * MIB < Stack(SCRIPTED, "full", Policy()).expected_bytes < 400 * MIB
 
 
 async def test_one_that_is_let_go_has_seen_out_what_it_has_forked() -> None:

@@ -8,7 +8,7 @@ import structlog
 from redis.exceptions import ConnectionError, ResponseError
 
 from jobs.outcomes import Attempt
-from jobs.protocol import Failed
+from jobs.protocol import Explain, Failed
 from jobs.queue import Decision, Lease
 from jobs.records import Chunk
 from jobs.settings import Settings
@@ -70,6 +70,16 @@ async def test_a_store_that_refuses_what_we_ask_costs_the_attempt_and_nothing_el
         await executor.run(lease, cast("Any", Pool()))
     assert [line["event"] for line in logs if line["event"] == "attempt_not_committed"] == ["attempt_not_committed"]
     assert executor.running == {}
+
+
+def test_a_child_is_told_how_many_rows_the_job_has() -> None:
+    """Which of them are kept to be shown depends on it."""
+    executor, run = Executor(cast("Any", Queue()), Settings(), RedisLink("redis://there")), run_of()
+    for rows in (None, 7):
+        run.job.rows = rows
+        request = executor._request(run, {})
+        assert isinstance(request, Explain)
+        assert request.rows == (rows or 0)
 
 
 async def test_a_job_whose_record_cannot_be_read_ends_at_once() -> None:

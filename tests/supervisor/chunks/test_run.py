@@ -9,7 +9,7 @@ from jobs.options import Options
 from jobs.outcomes import Outcome
 from jobs.protocol import Done, Failed, Ids, MemoryReport, Plan
 from jobs.queue import Lease
-from jobs.records import OPEN, Chunk, Cohort, Job, Partial
+from jobs.records import MOST_COHORTS, OPEN, Chunk, Cohort, Job, Partial
 from jobs.sample import Cell, SampledRows
 from jobs.spans import Spans
 from jobs.states import JobState
@@ -85,6 +85,28 @@ def test_a_partial_has_what_the_options_ask_for_and_no_more() -> None:
     assert not fits({}, drawn=bytes(8 * 3 * numbers))
     for sums in (b"", bytes(8 * numbers), bytes(8 * (2 * numbers + 1))):
         assert not fits({}, sums=sums)
+
+
+def test_so_many_cohorts_and_no_more() -> None:
+    numbers = len(LAYOUT.features) * len(MODEL.outputs)
+
+    def fits(count: int) -> bool:
+        run = run_of(Chunk(id="0-99", kind="rows", first=0, last=99), by="a")
+        run.value_bytes = run.announced_bytes
+        cohorts = [Cohort(label=place, rows=1, sums=bytes(2 * 8 * numbers)) for place in range(count - 1)]
+        cohorts.append(Cohort(label="rest", rows=101 - count, sums=bytes(2 * 8 * numbers)))
+        partial = msgspec.structs.replace(PARTIAL, cohorts=cohorts)
+        return run.is_complete(Done(memory=MemoryReport(), partial=partial))
+
+    assert fits(MOST_COHORTS)
+    assert not fits(MOST_COHORTS + 1)
+
+
+def test_where_no_rows_are_kept_none_are_shown() -> None:
+    run = run_of(reduce="summary")
+    run._wanted_rows = 9
+    assert run.sample_rows == 0
+    assert run_of().sample_rows == 0
 
 
 def test_groups_are_fewer_than_features() -> None:
