@@ -39,6 +39,8 @@ class Parts:
 
     pipe: Pipe
     sizes: dict[str, int]
+    data: bytes = b""
+    """What the part of this name begins with, as far as that is known already."""
 
     @property
     def has_background(self) -> bool:
@@ -51,4 +53,4 @@ class Parts:
     def source(self, part: str) -> Source:
         """One part, at its beginning; empty where the job has none of this name."""
         size = self.sizes.get(part, 0)
-        return Source(field=part, file=self.pipe.part(part, size), size=size)
+        return Source(field=part, file=self.pipe.part(part, size, self.data if part == "data" else b""), size=size)

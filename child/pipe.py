@@ -36,9 +36,11 @@ class Pipe:
         except protocol.BadFrame as error:
             raise PipeClosed(str(error)) from error
 
-    def part(self, name: str, size: int) -> io.BufferedReader:
-        """A seekable binary file over one part of the job, fetched PIECE_BYTES at a time as it is read."""
-        return io.BufferedReader(PartFile(self, name, size), PIECE_BYTES)
+    def part(self, name: str, size: int, known: bytes = b"") -> io.BufferedReader:
+        """A seekable binary file over one part of the job, fetched PIECE_BYTES at a time as it is read; `known` is what
+        it begins with.
+        """
+        return io.BufferedReader(PartFile(self, name, size, known), PIECE_BYTES)
 
     def ask(self, part: str, offset: int, length: int, step: int = 0, count: int = 1) -> bytes:
         """One piece of a part, or strips of it (see `Read`), at most PIECE_BYTES. Raises PipeClosed."""
@@ -67,9 +69,9 @@ class PartFile(io.RawIOBase):
     through several times.
     """
 
-    def __init__(self, pipe: Pipe, name: str, size: int) -> None:
+    def __init__(self, pipe: Pipe, name: str, size: int, known: bytes) -> None:
         self._pipe, self._name, self._size, self._position = pipe, name, size, 0
-        self._last, self._last_at = b"", 0
+        self._last, self._last_at = known, 0
 
     def readable(self) -> bool:
         return True

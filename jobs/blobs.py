@@ -41,6 +41,9 @@ class BlobStore(Protocol):
     Whatever else a store does, Redis has the hash `shap:blob:<id>` for as long as an upload is wanted.
     """
 
+    in_redis: bool
+    """Whether all of it lies there, so that scripts may write it."""
+
     async def append(self, blob_id: str, first: int, pieces: Sequence[Bytes]) -> None:
         """Write pieces of an upload, from number `first`. It expires in UPLOAD_TTL_S unless a job takes it over."""
 
@@ -71,6 +74,8 @@ class BlobStore(Protocol):
 
 class RedisBlobs:
     """Everything lies in Redis, so its scripts delete it themselves."""
+
+    in_redis = True
 
     def __init__(self, redis: RedisClient) -> None:
         self._redis = redis

@@ -63,6 +63,8 @@ def probe(store: ObjectStore) -> None:
 class ObjectBlobs:
     """A BlobStore whose bytes lie in an object store."""
 
+    in_redis = False
+
     def __init__(self, redis: RedisClient, store: ObjectStore) -> None:
         self._redis = redis
         self._store = store

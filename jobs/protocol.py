@@ -26,6 +26,9 @@ PIECE_BYTES = 256 * 1024 - 64
 class of Redis's allocator, which would otherwise round it up by a quarter."""
 
 
+SMALL_BYTES = 16 * 1024
+"""Rows, or values, so few that they go along with what is said anyway."""
+
 MOST_STRIPS = 64
 """Of a part that are read at once: Redis looks into as many pieces, some 30 microseconds each."""
 
@@ -85,6 +88,8 @@ class Open(msgspec.Struct, tag=True, kw_only=True):
     """Only say what it would take: Done with a forecast for a summary, and no Plan."""
     sample_rows: int = 0
     """The most rows of the job that are kept to be shown: see `jobs.sample`."""
+    data: bytes = b""
+    """All of that part where it has SMALL_BYTES at most; it need not be asked for."""
 
 
 class Explain(msgspec.Struct, tag=True, kw_only=True):
@@ -176,6 +181,16 @@ class Done(msgspec.Struct, tag=True, kw_only=True):
     summary: dict[str, Any] | None = None
 
 
+class Whole(msgspec.Struct, tag=True, kw_only=True):
+    """All that a child has to say of a small job, which it has opened and explained: its only word, in the place of a
+    plan of one span, values and Done.
+    """
+
+    plan: Plan
+    values: Annotated[bytes, Meta(max_length=SMALL_BYTES)]
+    done: Done
+
+
 class Failed(msgspec.Struct, tag=True, kw_only=True):
     """The attempt ended with a problem that the child could still report."""
 
@@ -189,7 +204,7 @@ class Failed(msgspec.Struct, tag=True, kw_only=True):
 
 Request = Load | Open | Explain | Close
 FromSupervisor = Load | Open | Explain | Close | Data
-FromChild = Read | Ready | Converted | Unsuited | Plan | Ids | Values | Done | Failed
+FromChild = Read | Ready | Converted | Unsuited | Plan | Ids | Values | Done | Whole | Failed
 
 _encoder = msgspec.msgpack.Encoder()
 _from_supervisor = msgspec.msgpack.Decoder(FromSupervisor)

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
 import msgspec
+from redis.exceptions import NoScriptError
 
 from jobs import keys, warnings
 from jobs.blobs import BlobGone, BlobStore, RedisBlobs
@@ -19,6 +20,7 @@ from jobs.errors import StorageFull
 from jobs.kept import row_bytes
 from jobs.options import Options
 from jobs.outcomes import Attempt
+from jobs.protocol import Done, Whole
 from jobs.protocol import encode as encode_frame
 from jobs.records import (
     About,
@@ -27,17 +29,17 @@ from jobs.records import (
     JobError,
     Layout,
     ModelInfo,
-    Partial,
     chunk_from,
     job_from_hash,
     json_text,
 )
-from jobs.sample import SampledRows
 from jobs.scripts import bare, source
 from jobs.spans import Span, Spans
 
 EXPIRED_AT_ONCE = 200
 """Leases looked at in one go by a rescue."""
+Call = tuple[Any, ...]
+"""A script's name, the job, and its other arguments."""
 PAGE = 500
 """Chunks asked for at once where a job may have many."""
 FULL_PATIENCE_S, FULL_RETRY_S = 30.0, 0.5
@@ -59,6 +61,28 @@ class Lease(msgspec.Struct, kw_only=True):
     def job(self) -> Job | None:
         """Read anew at each call. Raises UnreadableRecord."""
         return job_from_hash(self.fields)
+
+
+class OpenedJob(msgspec.Struct, kw_only=True):
+    """What an opening has found out."""
+
+    model: ModelInfo
+    layout: Layout
+    rows: int
+    spans: Sequence[Span] | Spans
+    cap_bytes: int
+
+    def fields(self, options: Options) -> dict[str, Any]:
+        """Of the job's record."""
+        return {
+            "rows": self.rows,
+            "cap_bytes": self.cap_bytes,
+            "model": json_text(self.model),
+            "layout": json_text(self.layout),
+            "about": json_text(About.of(self.model, self.layout)),
+            "warnings": json_text(warnings.merged(self.model.warnings, self.layout.warnings)),
+            "row_bytes": row_bytes(self.layout, self.model, options),  # its caller is charged for each row that is done
+        }
 
 
 class Decision(msgspec.Struct, kw_only=True):
@@ -130,37 +154,18 @@ class Queue:
     async def renew(self, lease: Lease) -> bool:
         return bool(await self._run("renew", lease.job_id, lease.chunk.id, lease.token, self._lease_s))
 
-    async def plan(
-        self,
-        lease: Lease,
-        *,
-        model: ModelInfo,
-        layout: Layout,
-        rows: int,
-        spans: Sequence[Span] | Spans,
-        cap_bytes: int,
-        attempt: Attempt | None,
-    ) -> bool:
+    async def plan(self, lease: Lease, opened: OpenedJob, attempt: Attempt | None) -> bool:
         """Commit an opened job. Without an attempt it goes on: `lease` becomes the single chunk's."""
-        fields: dict[str, Any] = {"rows": rows, "cap_bytes": cap_bytes}
-        fields |= {"model": json_text(model), "layout": json_text(layout), "about": json_text(About.of(model, layout))}
-        fields["warnings"] = json_text(warnings.merged(model.warnings, layout.warnings))
-        options = msgspec.json.decode(lease.fields[b"options"], type=Options)
-        fields["row_bytes"] = row_bytes(layout, model, options)  # its caller is charged for each row that is done
-        held = await self._run(
-            "plan",
-            lease.job_id,
-            lease.token,
-            self._lease_s,
-            _json_list(spans),
-            "" if attempt is None else json_text(attempt),
-            *(item for pair in fields.items() for item in pair),
-        )
+        held = await self._run(*self._plan_call(lease, opened, attempt))
         if held and attempt is None:
-            chunk = Chunk.of_span(spans[0])
-            chunk.token, chunk.attempts, chunk.crashes = lease.token, lease.chunk.attempts, lease.chunk.crashes
-            lease.chunk = chunk
+            lease.chunk = lease.chunk.opened(opened.spans[0])
         return bool(held)
+
+    def _plan_call(self, lease: Lease, opened: OpenedJob, attempt: Attempt | None) -> Call:
+        fields = opened.fields(msgspec.json.decode(lease.fields[b"options"], type=Options))
+        ended = "" if attempt is None else json_text(attempt)
+        pairs = (item for pair in fields.items() for item in pair)
+        return "plan", lease.job_id, lease.token, self._lease_s, _json_list(opened.spans), ended, *pairs
 
     async def put_values(self, lease: Lease, number: int | str, data: bytes) -> bool:
         """Store a piece of the chunk's values. A full store is given FULL_PATIENCE_S, for other chunks' rows leave it.
@@ -173,27 +178,36 @@ class Queue:
             await asyncio.sleep(FULL_RETRY_S)
         raise StorageFull
 
-    async def finish(
-        self,
-        lease: Lease,
-        attempt: Attempt,
-        partial: Partial | None,
-        summary: dict[str, Any] | None,
-        sample: SampledRows | None = None,
-    ) -> bool:
+    async def finish(self, lease: Lease, attempt: Attempt, done: Done) -> bool:
         """Commit a chunk that succeeded; with a summary the job is finished."""
-        found = await self._run(
+        return await self._finished(await self._run(*self._finish_call(lease, attempt, done)))
+
+    async def finish_at_once(self, lease: Lease, attempt: Attempt, opened: OpenedJob, whole: Whole) -> bool:
+        """Commit a small job, of which the store knows no more than that it is opened: `lease` is its only chunk's."""
+        plan = self._plan_call(lease, opened, None)
+        if self.blobs.in_redis:
+            _, found = await self._run_together(plan, self._finish_call(lease, attempt, whole.done, whole.values))
+            return await self._finished(found)
+        held = bool(await self._run(*plan)) and await self.put_values(lease, 0, whole.values)
+        return held and await self.finish(lease, attempt, whole.done)
+
+    def _finish_call(self, lease: Lease, attempt: Attempt, done: Done, values: bytes = b"") -> Call:
+        return (
             "finish",
             lease.job_id,
             lease.chunk.id,
             lease.token,
             json_text(attempt),
             self._job_ttl_s,
-            b"" if partial is None else encode_frame(partial),
-            "" if summary is None else json_text(summary),
-            json_text(warnings.of_summary(summary)),
-            b"" if sample is None else msgspec.msgpack.encode(sample),
+            b"" if done.partial is None else encode_frame(done.partial),
+            "" if done.summary is None else json_text(done.summary),
+            json_text(warnings.of_summary(done.summary)),
+            b"" if done.sample is None else msgspec.msgpack.encode(done.sample),
+            values,
         )
+
+    async def _finished(self, found: list[Any]) -> bool:
+        """What the script has answered: nothing, where the token no longer held the chunk."""
         if not found:
             return False
         blob, *pieces = found
@@ -282,6 +296,16 @@ class Queue:
             else:
                 leases.append(Lease(job_id=job_id, chunk=chunk))
         return leases
+
+    async def _run_together(self, *calls: Call) -> list[Any]:
+        """What each answers, one after the other, in one round trip. All may be carried out twice."""
+        async with self.redis.pipeline(transaction=False) as pipe:
+            for name, job_id, *args in calls:
+                names = keys.of_job(job_id)
+                pipe.evalsha(self._scripts[name].sha, len(names), *names, job_id, *args)
+            with contextlib.suppress(NoScriptError):  # the store has forgotten its scripts: `_run` tells it again
+                return list(await pipe.execute())
+        return [await self._run(*call) for call in calls]
 
     async def _run(self, name: str, job_id: str, *args: Any) -> Any:
         return await self._scripts[name](keys=keys.of_job(job_id), args=[job_id, *args])

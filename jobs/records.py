@@ -70,6 +70,12 @@ class Chunk(msgspec.Struct, kw_only=True, omit_defaults=False):
     def of_span(cls, span: Span) -> "Chunk":
         return cls(id=span.chunk_id, kind="rows", **msgspec.structs.asdict(span))
 
+    def opened(self, span: Span) -> "Chunk":
+        """Of `open`: the job's only chunk, which goes on under its token, with its tries."""
+        found = Chunk.of_span(span)
+        found.token, found.attempts, found.crashes = self.token, self.attempts, self.crashes
+        return found
+
 
 OPEN = Chunk(id="open", kind="open")
 

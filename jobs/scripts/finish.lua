@@ -1,7 +1,8 @@
 #!lua flags=allow-oom
 -- Commits a chunk that succeeded. The last one puts "close" into the queue, or ends the job if it brings the summary.
 -- KEYS: the job's (prelude)   ARGV: job id, chunk, token, attempt, ttl seconds, partial, summary ("" for
--- none), its warnings, its rows of the sample ("" for none)
+-- none), its warnings, its rows of the sample ("" for none), its values ("" where they have
+-- been put)
 -- returns {} when the token no longer holds the chunk, otherwise {blob of the data, the numbers of its pieces that nobody
 -- needs any more...}
 local chunk = held(ARGV[2], ARGV[3])
@@ -14,6 +15,7 @@ record_attempt(ARGV[4])
 if chunk.kind == 'rows' then
   redis.call('ZADD', K.results, chunk.first, chunk.id .. ':' .. chunk.token)
   redis.call('HSET', K.partials, chunk.id, partial)
+  if ARGV[10] ~= '' then redis.call('HSET', K.values, chunk.id .. ':' .. ARGV[3] .. ':0', ARGV[10]) end
   if sample ~= '' then
     redis.call('HSET', K.sample, chunk.id, sample)
     redis.call('HINCRBY', K.job, 'sample_bytes', #sample)

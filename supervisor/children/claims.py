@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from jobs.protocol import MOST_NAME, BadFrame, Done, Failed, FromChild, Plan, Ready, Unsuited
+from jobs.protocol import MOST_NAME, BadFrame, Done, Failed, FromChild, Plan, Ready, Unsuited, Whole
 from jobs.records import ModelInfo, json_text
 
 MOST_SENTENCE = 4_000
@@ -34,6 +34,9 @@ def bounded(message: FromChild) -> FromChild:
         case Plan():
             _texts(message.layout)
             _document(message.layout.detail)
+        case Whole():
+            bounded(message.plan)
+            bounded(message.done)
     return message
 
 

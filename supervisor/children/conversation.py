@@ -6,7 +6,21 @@ The child asks for bytes and is answered; everything else it says is given to th
 from collections.abc import AsyncIterator
 
 from jobs.outcomes import Outcome
-from jobs.protocol import BadFrame, Converted, Data, Done, Failed, FromChild, Ids, Plan, Read, Ready, Unsuited, Values
+from jobs.protocol import (
+    BadFrame,
+    Converted,
+    Data,
+    Done,
+    Failed,
+    FromChild,
+    Ids,
+    Plan,
+    Read,
+    Ready,
+    Unsuited,
+    Values,
+    Whole,
+)
 from supervisor.children.inputs import Parts, read_part
 from supervisor.children.pipe import Pipe
 from supervisor.children.spawner import Child
@@ -23,7 +37,7 @@ async def serve_reads(pipe: Pipe, parts: Parts) -> FromChild | None:
         await pipe.send(Data(await read_part(parts, message)))
 
 
-async def results(child: Child, parts: Parts) -> AsyncIterator[Plan | Ids | Values | LastWord]:
+async def results(child: Child, parts: Parts) -> AsyncIterator[Plan | Ids | Values | Whole | LastWord]:
     """Everything a child says but its reads, up to its last word; nothing more when it has gone."""
     while True:
         try:
@@ -37,5 +51,5 @@ async def results(child: Child, parts: Parts) -> AsyncIterator[Plan | Ids | Valu
             child.kill(Outcome.CRASHED)
             return
         yield message
-        if isinstance(message, LastWord):
+        if isinstance(message, LastWord | Whole):
             return

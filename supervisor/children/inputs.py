@@ -4,9 +4,10 @@ A child asks for a piece at a time, so nothing here ever holds a file. Does not 
 """
 
 import asyncio
+import contextlib
 from array import array
 from bisect import bisect_right
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from itertools import accumulate
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -15,10 +16,11 @@ import msgspec
 
 from jobs import errors
 from jobs.blobs import BlobStore
-from jobs.protocol import PIECE_BYTES, Read
+from jobs.protocol import PIECE_BYTES, SMALL_BYTES, Read
 from jobs.queue import Queue
 from jobs.records import Blob, Chunk, Input
 from jobs.trusted_models import trusted_models
+from supervisor import tasks
 
 
 class Part(Protocol):
@@ -144,6 +146,20 @@ def of_the_model(parts: Parts) -> dict[str, Part]:
 
 def sizes(parts: Parts) -> dict[str, int]:
     return {name: part.size for name, part in parts.items()}
+
+
+@contextlib.asynccontextmanager
+async def read_ahead(part: Part) -> AsyncIterator[Awaitable[bytes]]:
+    """All of a small part, read while something else goes on; of a large one nothing. Awaiting it raises as `read`."""
+    reading = asyncio.create_task(part.read(0, part.size) if 0 < part.size <= SMALL_BYTES else _nothing())
+    try:
+        yield reading
+    finally:
+        await tasks.cancel({reading})
+
+
+async def _nothing() -> bytes:
+    return b""
 
 
 async def read_part(parts: Parts, asked: Read) -> bytes:

@@ -16,12 +16,12 @@ from jobs.blobs import IDS, BlobGone
 from jobs.connection import RedisError
 from jobs.errors import InputLost, Problem, UnreadableRecord
 from jobs.outcomes import MEMORY_OUTCOMES, Attempt, Outcome
-from jobs.protocol import Close, Done, Explain, Ids, Open, Plan, Request, Values
-from jobs.queue import Decision, Lease, Queue
+from jobs.protocol import Close, Done, Explain, Ids, Open, Plan, Request, Values, Whole
+from jobs.queue import Decision, Lease, OpenedJob, Queue
 from jobs.records import Job, JobError
 from jobs.settings import Settings
 from supervisor.children.conversation import LastWord, results
-from supervisor.children.inputs import Parts, job_parts, partials_part, sizes
+from supervisor.children.inputs import Parts, job_parts, partials_part, read_ahead, sizes
 from supervisor.children.pool import ProcessPool
 from supervisor.children.spawner import Child, ForkserverLost
 from supervisor.children.templates import LoadFailed, template_key, wait_for_exit
@@ -115,15 +115,18 @@ class Executor:
         run.data_bytes = parts["data"].size
         trusted = run.job.inputs["model"].trusted_name is not None
         run.loading, run.template_key = True, template_key(run.job, parts)
-        async with run.pool.borrow(run.job, parts, trusted=trusted, on_spawn=run.spawned) as template:
+        async with (
+            read_ahead(parts["data"]) as data,
+            run.pool.borrow(run.job, parts, trusted=trusted, on_spawn=run.spawned) as template,
+        ):
             run.loading, run.child = False, None  # the template is not this attempt's to kill any more
             run.model = template.model
             run.inherited_bytes = template.growth_bytes
             child = await template.take()
             run.spawned(child, run.pool.watched(template, child))
-            return await self._converse(run, child, parts, self._request(run, parts))
+            return await self._converse(run, child, parts, self._request(run, parts, await data))
 
-    def _request(self, run: Run, parts: Parts) -> Request:
+    def _request(self, run: Run, parts: Parts, data: bytes) -> Request:
         chunk = run.lease.chunk
         if chunk.kind == "open":
             options = run.job.options
@@ -139,6 +142,7 @@ class Executor:
                 slots=run.pool.plan.slots,
                 dry_run=run.job.options.dry_run,
                 sample_rows=run.sample_rows,
+                data=data,
             )
         assert run.layout
         rows = run.job.rows or 0
@@ -157,6 +161,9 @@ class Executor:
                 await self._received_ids(run, message)
             elif isinstance(message, Values):
                 await self._received(run, message)
+            elif isinstance(message, Whole):
+                run.take_whole(message)
+                last = message.done
             else:
                 last = message
         if not isinstance(last, Done):  # how it ended is evidence; a child that is done may go while we commit
@@ -188,6 +195,8 @@ class Executor:
     async def _commit(self, run: Run, ending: Ending) -> None:
         """Write down what became of it: the result, the plan, or what follows from its failure."""
         verdict = unless_incomplete(judge(ending), complete=run.is_complete(ending.message))
+        if verdict.outcome is not Outcome.SUCCEEDED:
+            run.let_whole_go()
         attempt = self._record(run, ending, verdict)
         if verdict.outcome is Outcome.SUCCEEDED:
             held = await self._link.retry(lambda: self._finish(run, ending, attempt))
@@ -202,7 +211,9 @@ class Executor:
             return await self._commit_plan(run, run.plan, attempt)
         done = ending.message
         assert isinstance(done, Done)
-        return await self._queue.finish(run.lease, attempt, done.partial, done.summary, done.sample)
+        if run.whole:
+            return await self._queue.finish_at_once(run.lease, attempt, _opened(run, run.whole.plan), run.whole)
+        return await self._queue.finish(run.lease, attempt, done)
 
     async def _settle(self, run: Run, verdict: Verdict, attempt: Attempt, *, narrow: bool) -> bool:
         decision = decide(
@@ -218,21 +229,18 @@ class Executor:
         return await self._queue.settle(run.lease, attempt, decision)
 
     async def _commit_plan(self, run: Run, plan: Plan, attempt: Attempt | None) -> bool:
-        assert run.model
-        return await self._queue.plan(
-            run.lease,
-            model=run.model,
-            layout=plan.layout,
-            rows=plan.spans.rows,
-            spans=plan.spans,
-            cap_bytes=run.sample.cap_bytes,
-            attempt=attempt,
-        )
+        return await self._queue.plan(run.lease, _opened(run, plan), attempt)
 
     def _record(self, run: Run, ending: Ending, verdict: Verdict) -> Attempt:
         evidence = evidence_of(ending, run.sample, inherited_bytes=run.inherited_bytes, seconds=run.seconds)
         supervisor, ended_at = self._queue.supervisor, time.time()
         return attempt_of(run.lease.chunk, ending, verdict, evidence, supervisor=supervisor, ended_at=ended_at)
+
+
+def _opened(run: Run, plan: Plan) -> OpenedJob:
+    assert run.model
+    cap_bytes = run.sample.cap_bytes
+    return OpenedJob(model=run.model, layout=plan.layout, rows=plan.spans.rows, spans=plan.spans, cap_bytes=cap_bytes)
 
 
 def _ending(run: Run, child: Child, message: LastWord | None) -> Ending:

@@ -10,9 +10,9 @@ from array import array
 
 from jobs import kept
 from jobs.outcomes import Outcome
-from jobs.protocol import Done, Failed, Ids, Plan, Ready, Values
+from jobs.protocol import Done, Failed, Ids, Plan, Ready, Values, Whole
 from jobs.queue import Lease
-from jobs.records import MOST_COHORTS, Job, Layout, ModelInfo, Partial
+from jobs.records import MOST_COHORTS, Chunk, Job, Layout, ModelInfo, Partial
 from jobs.sample import SampledRows, drawn, most_rows
 from supervisor.children.limits import oom_kills
 from supervisor.children.pool import ProcessPool
@@ -44,6 +44,9 @@ class Run:
         self.layout: Layout | None = job.layout
         self.plan: Plan | None = None
         """A plan of several chunks, to be committed when the attempt has succeeded."""
+        self.whole: Whole | None = None
+        """All of a small job: nothing of it is written before the attempt's end."""
+        self._opening: Chunk | None = None
         self.pieces = 0
         self.value_bytes = 0
         self.has_ids = False
@@ -61,6 +64,17 @@ class Run:
     def kernel_killed(self) -> bool:
         """The kernel has killed for memory since it began; whom, the child's signal must say."""
         return oom_kills() > self._oom_kills
+
+    def take_whole(self, whole: Whole) -> None:
+        """From now on the lease is that of its only chunk; the store hears of both at once."""
+        self.whole, self.layout, self._opening = whole, whole.plan.layout, self.lease.chunk
+        self.lease.chunk = self.lease.chunk.opened(whole.plan.spans[0])
+        self.value_bytes, self.changing_chunk = len(whole.values), True
+
+    def let_whole_go(self) -> None:
+        """It is not believed: what failed is the opening."""
+        if self._opening:
+            self.whole, self.lease.chunk, self._opening, self.changing_chunk = None, self._opening, None, False
 
     def spawned(self, child: Child, sample: Sample) -> None:
         """From now on this is the process to kill if the run is stopped."""
@@ -113,7 +127,7 @@ class Run:
             return 0
         return chunk.span.rows * kept.row_bytes(self.layout, self.model, self.job.options)
 
-    def can_be(self, message: Plan | Ids | Values | Done | Failed | Ready) -> bool:
+    def can_be(self, message: Plan | Ids | Values | Whole | Done | Failed | Ready) -> bool:
         """Whether an honest child says this of its chunk, now."""
         if isinstance(message, Ids):
             wanted = self.job.options.id_column is not None and self.announced_bytes > 0
@@ -122,6 +136,8 @@ class Run:
             return self.value_bytes + len(message.data) <= self.announced_bytes
         if isinstance(message, Plan):
             return self._can_be_plan(message)
+        if isinstance(message, Whole):
+            return self._can_be_plan(message.plan) and len(message.plan.spans) == 1
         return not isinstance(message, Ready)
 
     def _can_be_plan(self, plan: Plan) -> bool:

@@ -12,8 +12,8 @@ from jobs import history, keys
 from jobs.blob_location import open_blobs
 from jobs.heartbeats import Heartbeats
 from jobs.outcomes import Attempt, Evidence, Outcome
-from jobs.protocol import PIECE_BYTES
-from jobs.queue import Decision, Lease, Queue
+from jobs.protocol import PIECE_BYTES, Done, MemoryReport
+from jobs.queue import Decision, Lease, OpenedJob, Queue
 from jobs.records import JobError, Layout, ModelInfo, Partial
 from jobs.sample import SampledRows
 from jobs.settings import Settings
@@ -41,6 +41,12 @@ def model_info(features: list[str], outputs: list[str]) -> ModelInfo:
 
 SUMMARY = summarize([PARTIAL], model_info(["a"], ["y"]), Layout(format="csv", columns=["a"], features=["a"]))
 """As children make them."""
+
+
+def done(
+    partial: Partial | None = None, summary: dict[str, Any] | None = None, sample: SampledRows | None = None
+) -> Done:
+    return Done(memory=MemoryReport(), partial=partial, summary=summary, sample=sample)
 
 
 def attempt(chunk: str, outcome: Outcome = Outcome.SUCCEEDED, **more: Any) -> Attempt:
@@ -152,15 +158,14 @@ class Player:
         async def play(queue: Queue) -> Lease:
             lease = await queue.lease(job_id)
             assert lease
-            assert await queue.plan(
-                lease,
+            opened = OpenedJob(
                 model=model_info(features, outputs or ["y"]),
                 layout=Layout(format="csv", columns=features, features=features),
                 rows=rows,
                 spans=spans,
                 cap_bytes=CAP,
-                attempt=None if whole else attempt("open"),
             )
+            assert await queue.plan(lease, opened, None if whole else attempt("open"))
             return lease
 
         found: Lease = self.act(play)
@@ -178,7 +183,7 @@ class Player:
         async def play(queue: Queue) -> None:
             for number, piece in enumerate(_pieces(values)):
                 assert await queue.put_values(held, number, piece)
-            assert await queue.finish(held, attempt(held.chunk.id), PARTIAL, summary, sample)
+            assert await queue.finish(held, attempt(held.chunk.id), done(PARTIAL, summary, sample))
 
         self.act(play)
 
@@ -186,7 +191,7 @@ class Player:
         """The last chunk."""
         held = self.lease(job_id)
         assert held.chunk.kind == "close"
-        self.act(lambda queue: queue.finish(held, attempt("close"), None, summary))
+        self.act(lambda queue: queue.finish(held, attempt("close"), done(None, summary)))
 
 
 def _pieces(values: bytes | Iterable[bytes]) -> Iterable[bytes]:

@@ -13,7 +13,7 @@ import numpy as np
 import child
 from jobs import planner, protocol
 from jobs.options import Options
-from jobs.protocol import Close, Data, Done, Explain, Failed, Load, Open, Plan, Read, Ready, Values
+from jobs.protocol import Close, Data, Done, Explain, Failed, Load, Open, Plan, Read, Ready, Values, Whole
 from jobs.records import Layout, ModelInfo
 from jobs.spans import Span
 
@@ -25,6 +25,8 @@ class Heard:
     """Everything one process of ours sent, except what it asked for."""
 
     messages: list[Any] = field(default_factory=list)
+    at_once: bool = False
+    """A small job was told as a whole: `messages` are its parts."""
     longest_read: int = 0
     reads: int = 0
 
@@ -73,6 +75,10 @@ class Supervisor:
         file.flush()
         while header := file.read(protocol.LENGTH.size):
             message = protocol.decode_from_child(file.read(protocol.frame_length(header)))
+            if isinstance(message, Whole):
+                heard.at_once = True
+                heard.messages += [message.plan, Values(message.values), message.done]
+                continue
             if not isinstance(message, Read):
                 heard.messages.append(message)
                 continue
@@ -99,9 +105,16 @@ class Supervisor:
         return heard
 
     def open(
-        self, batch_size: int | str = 500, cap_bytes: int = CAP, *, dry_run: bool = False, slots: int = 1
+        self,
+        batch_size: int | str = 500,
+        cap_bytes: int = CAP,
+        *,
+        dry_run: bool = False,
+        slots: int = 1,
+        given: bool = False,
     ) -> Heard:
         request = Open(sizes=self.sizes, batch_size=batch_size, cap_bytes=cap_bytes, dry_run=dry_run, slots=slots)
+        request.data = self.parts["data"] if given else b""
         return self.ask(request, child.run, self.prepared)[1]
 
     def explain(self, layout: Layout, span: Span, *, rows: int = 0) -> Heard:

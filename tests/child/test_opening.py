@@ -155,6 +155,38 @@ def test_small_data_is_asked_for_once(samples, forest, write):
     assert heard.reads == 1
 
 
+def test_small_data_that_came_along_is_not_asked_for(samples, forest):
+    supervisor = Supervisor({"model": forest, "data": csv_bytes(samples.columns, samples.x)})
+    supervisor.load()
+    asked = supervisor.open(1_000)
+    given = supervisor.open(1_000, given=True)
+    assert (asked.reads, given.reads) == (1, 0)
+    assert np.array_equal(asked.values(), given.values())
+
+
+@pytest.mark.parametrize(
+    ("rows", "batch_size", "options", "at_once"),
+    [
+        (20, 1_000, {}, True),
+        (20, 10, {}, False),
+        (20, 1_000, {"explainer": "permutation"}, False),
+        (20, 1_000, {"id_column": "a"}, False),
+        (20, 1_000, {"reduce": "summary"}, True),
+        (2_000, 10_000, {}, False),
+        (2_000, 10_000, {"reduce": "summary"}, False),
+    ],
+)
+def test_small_jobs_are_told_at_once(samples, forest, *, rows, batch_size, options, at_once):
+    """Where it takes long, or is much, the plan comes first: somebody may look how far it is."""
+    x = np.resize(samples.x, (rows, samples.x.shape[1]))
+    columns = [*samples.columns, "a"] if "id_column" in options else samples.columns
+    x = np.column_stack([x, np.arange(rows)]) if "id_column" in options else x
+    parts = {"model": forest, "data": csv_bytes(columns, x), "background": csv_bytes(samples.columns, samples.x[:2])}
+    supervisor = Supervisor(parts if "explainer" in options else {name: parts[name] for name in ("model", "data")})
+    supervisor.load(**options)
+    assert supervisor.open(batch_size).at_once is at_once
+
+
 @pytest.mark.parametrize("width", [2, 2_000])
 def test_estimates_count_the_width_of_text(width, monkeypatch):
     """A dry run tells it, and a chunk has the fewer rows for it."""

@@ -26,31 +26,23 @@ from jobs.audit import Audit
 from jobs.callers import Caller
 from jobs.options import Options
 from jobs.outcomes import Attempt, Evidence, Outcome
-from jobs.queue import Lease, Queue
+from jobs.protocol import Plan, Whole
+from jobs.queue import Lease
 from jobs.records import Blob, Input
 from jobs.spans import Span, Spans
 from jobs.states import ENDED
 from jobs.store import Store
 from supervisor.chunks.decide import decide
 from supervisor.chunks.judge import Verdict
-from supervisor.chunks.leases import HeldLeases
 from supervisor.chunks.rescue import adopt, give_back, rescue
 from tests.jobs.invariants import DUMP, Picture, check
-from tests.jobs.steps import LAYOUT, MODEL, PARTIAL, repeated, sample
+from tests.jobs.steps import LAYOUT, PARTIAL, Incarnation, done, found, repeated, sample
 
 MAX_ATTEMPTS = 3
 NAMES = ("one", "two")
 CALLERS = ("", "alice", "bob")
 OUTCOMES = (Outcome.REFUSED, Outcome.RAISED, Outcome.MEMORY_CAP, Outcome.TIMED_OUT, Outcome.CRASHED)
 PICK = st.integers(0, 7)
-
-
-class Incarnation:
-    """One process under a supervisor's name."""
-
-    def __init__(self, redis: Any, name: str) -> None:
-        self.queue = Queue(redis, redis, supervisor=name, lease_s=600, job_ttl_s=60)
-        self.held_leases = HeldLeases(self.queue)
 
 
 class Machine(RuleBasedStateMachine):
@@ -181,14 +173,30 @@ class Machine(RuleBasedStateMachine):
             picture = self.picture if self.fresh else self.look()
             opens = picture.holds(lease.job_id, "open", lease.token)
             done_before = one and picture.holds(lease.job_id, spans[0].chunk_id, lease.token)
-            answer = self.wait(
-                incarnation.queue.plan(
-                    sent, model=MODEL, layout=LAYOUT, rows=rows, spans=spans, cap_bytes=7, attempt=attempt
-                )
-            )
+            answer = self.wait(incarnation.queue.plan(sent, found(*spans), attempt))
             assert answer == (opens or done_before)
             assert opens or self.look() == picture
         self.leases.insert(0, (incarnation, before))
+
+    @precondition(lambda self: self.leases)
+    @rule(number=PICK, rows=st.integers(1, 6), times=st.integers(1, 2))
+    def finish_at_once(self, number: int, rows: int, times: int) -> None:
+        """A small job: opened and explained, and all of it written together."""
+        incarnation, lease = self.any_lease(number)
+        if lease.chunk.kind != "open":
+            return
+        span, plan = _span(0, rows - 1), Plan(layout=LAYOUT, spans=Spans.at(rows, rows, [(0, 1)]))
+        whole = Whole(plan=plan, values=b"x", done=done(PARTIAL, {}))
+        lease.chunk = lease.chunk.opened(span)
+        for _ in range(times):
+            before = self.look()
+            valid = any(before.holds(lease.job_id, chunk, lease.token) for chunk in ("open", span.chunk_id))
+            answer = self.wait(
+                incarnation.queue.finish_at_once(lease, _attempt(lease, Outcome.SUCCEEDED), found(span), whole)
+            )
+            assert answer == valid
+            assert valid or self.look() == before, "a stale token changed something"
+        incarnation.held_leases.release(lease, begun=True)
 
     @precondition(lambda self: self.leases)
     @rule(number=PICK, times=st.integers(1, 2))
@@ -215,7 +223,7 @@ class Machine(RuleBasedStateMachine):
         attempt, summary = _attempt(lease, Outcome.SUCCEEDED), {"a": 1} if summed else None
         kept = sample(lease.chunk.first) if partial and lease.chunk.first % 2 == 0 else None
         for _ in range(times):
-            self.call(lease, lambda: incarnation.queue.finish(lease, attempt, partial, summary, kept))
+            self.call(lease, lambda: incarnation.queue.finish(lease, attempt, done(partial, summary, kept)))
         incarnation.held_leases.release(lease, begun=True)
 
     @precondition(lambda self: self.leases)
@@ -325,11 +333,7 @@ class Machine(RuleBasedStateMachine):
         incarnation = self.incarnations["one"]
         lease = self.wait(incarnation.held_leases.draw(caller=caller))
         if lease.chunk.kind == "open":
-            self.wait(
-                incarnation.queue.plan(
-                    lease, model=MODEL, layout=LAYOUT, rows=1, spans=[_span(0, 0)], cap_bytes=7, attempt=None
-                )
-            )
+            self.wait(incarnation.queue.plan(lease, found(_span(0, 0)), None))
         self.finish_for(incarnation, lease, summed=lease.chunk.kind == "close")
 
 

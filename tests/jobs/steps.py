@@ -4,11 +4,12 @@ import struct
 from typing import Any
 
 from jobs.outcomes import Attempt, Evidence, Outcome
-from jobs.protocol import encode
-from jobs.queue import Lease
+from jobs.protocol import Done, MemoryReport, encode
+from jobs.queue import Lease, OpenedJob, Queue
 from jobs.records import Layout, ModelInfo, Partial
 from jobs.sample import SampledRows
 from jobs.spans import Span
+from supervisor.chunks.leases import HeldLeases
 from tests.jobs.conftest import Bench
 
 MODEL = ModelInfo(
@@ -42,6 +43,14 @@ def span(first: int, last: int) -> Span:
     return Span(first=first, last=last, span_first=first, start=8 * first, end=8 * (last + 1))
 
 
+class Incarnation:
+    """One process under a supervisor's name."""
+
+    def __init__(self, redis: Any, name: str) -> None:
+        self.queue = Queue(redis, redis, supervisor=name, lease_s=600, job_ttl_s=60)
+        self.held_leases = HeldLeases(self.queue)
+
+
 async def lease(bench: Bench, job_id: str) -> Lease:
     found = await bench.queue.lease(job_id)
     assert found
@@ -52,16 +61,18 @@ async def opened(bench: Bench, job_id: str, *spans: Span) -> Lease:
     """Lease and plan a job; with one span the lease goes on as that chunk's."""
     held = await lease(bench, job_id)
     goes_on = len(spans) == 1
-    assert await bench.queue.plan(
-        held,
-        model=MODEL,
-        layout=LAYOUT,
-        rows=spans[-1].last + 1,
-        spans=list(spans),
-        cap_bytes=7,
-        attempt=None if goes_on else attempt("open"),
-    )
+    assert await bench.queue.plan(held, found(*spans), None if goes_on else attempt("open"))
     return held
+
+
+def found(*spans: Span, model: ModelInfo = MODEL, layout: Layout = LAYOUT) -> OpenedJob:
+    return OpenedJob(model=model, layout=layout, rows=spans[-1].last + 1, spans=list(spans), cap_bytes=7)
+
+
+def done(
+    partial: Partial | None = None, summary: dict[str, Any] | None = None, sampled: SampledRows | None = None
+) -> Done:
+    return Done(memory=MemoryReport(), partial=partial, summary=summary, sample=sampled)
 
 
 async def finish(
@@ -69,9 +80,8 @@ async def finish(
 ) -> bool:
     await bench.queue.put_values(held, 0, value * held.chunk.span.rows)
     partial = PARTIAL if held.chunk.kind == "rows" else None
-    return await bench.queue.finish(
-        held, attempt(held.chunk.id), partial, summary, sample(held.chunk.first) if sampled else None
-    )
+    rows = sample(held.chunk.first) if sampled else None
+    return await bench.queue.finish(held, attempt(held.chunk.id), done(partial, summary, rows))
 
 
 async def places(bench: Bench, job_id: str) -> dict[str, list[str]]:

@@ -7,17 +7,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from redis.asyncio import Redis
 
 from jobs import keys, object_store
 from jobs.blob_location import check_blobs, open_blobs
 from jobs.blobs import BATCH_BYTES, BlobGone, BlobsAway, BlobStore, BlobWriter
 from jobs.outcomes import Outcome
-from jobs.protocol import PIECE_BYTES
-from jobs.queue import Decision
+from jobs.protocol import PIECE_BYTES, Plan, Whole
+from jobs.queue import Decision, Lease
 from jobs.settings import InvalidSettings, Settings, load_settings
+from jobs.spans import Spans
+from jobs.states import JobState
 from tests.jobs.conftest import Bench
-from tests.jobs.steps import attempt, finish, lease, opened, span
+from tests.jobs.steps import LAYOUT, PARTIAL, attempt, done, finish, found, lease, opened, span
 from tests.s3 import BUCKET, S3
 
 pytestmark = pytest.mark.anyio
@@ -169,6 +172,22 @@ async def test_values_of_a_failed_attempt_go(bench: Bench, blobs: BlobStore) -> 
     await blobs.put_values(job_id, "0-4", held.token * 10, 0, b"another attempt's")
     await blobs.drop_values(job_id, "0-4", held.token)
     assert [name for name in await names(bench) if f".{held.token}/" in name] == []
+
+
+async def test_a_small_job_is_written_at_once(bench: Bench, blobs: BlobStore) -> None:
+    """Once, though it is sent twice; and a store that has forgotten its scripts is told them again."""
+    job_id = await bench.submit(CONTENT)
+    held = await lease(bench, job_id)
+    held.chunk = held.chunk.opened(span(0, 4))
+    plan = Plan(layout=LAYOUT, spans=Spans.at(5, 5, [(0, 1)]))
+    whole = Whole(plan=plan, values=bytes(40), done=done(PARTIAL, {"top": 1}))
+    stale = Lease(job_id=job_id, chunk=replace(held.chunk, token=held.token + 1), fields=held.fields)
+    await bench.redis.script_flush()
+    for one, written in ((stale, False), (held, True), (held, False)):
+        assert await bench.queue.finish_at_once(one, attempt("0-4"), found(span(0, 4)), whole) is written
+    job = await bench.store.job(job_id)
+    assert (job.state, job.rows, job.summary, job.attempts) == (JobState.FINISHED, 5, {"top": 1}, 1)
+    assert await blobs.get_values(job_id, "0-4", held.token, 0) == bytes(40)
 
 
 async def test_whoever_settles_a_failed_attempt_lets_its_values_go(bench: Bench, blobs: BlobStore) -> None:

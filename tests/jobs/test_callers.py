@@ -15,7 +15,7 @@ from jobs.records import Input
 from jobs.scripts import bare
 from jobs.states import JobState
 from tests.jobs.conftest import Bench
-from tests.jobs.steps import attempt, finish, lease, opened, span
+from tests.jobs.steps import attempt, done, finish, lease, opened, span
 
 ALICE, BOB = Caller(name="alice"), Caller(name="bob")
 
@@ -204,7 +204,7 @@ async def test_jobs_and_bytes_of_a_job_are_its_callers_until_its_end(bench: Benc
     held = [await lease(bench, job_id) for _ in range(2)]
     await finish(bench, held[0], b"aaaaaaaa")
     assert await has(bench, "alice") == (1, 8 + 5 * 8)
-    await bench.queue.finish(held[0], attempt("0-4"), None, None)
+    await bench.queue.finish(held[0], attempt("0-4"), done())
     assert await has(bench, "alice") == (1, 8 + 5 * 8), "sent again it is counted once"
     await finish(bench, held[1], b"aaaaaaaa")
     await finish(bench, await lease(bench, job_id), b"", {"a": 1})

@@ -15,7 +15,7 @@ from jobs.queue import Decision, Lease
 from jobs.records import Chunk, JobError
 from jobs.states import ChunkState, JobState
 from tests.jobs.conftest import Bench
-from tests.jobs.steps import FRAME, PARTIAL, attempt, finish, lease, opened, places, span
+from tests.jobs.steps import FRAME, PARTIAL, attempt, done, finish, lease, opened, places, span
 
 pytestmark = pytest.mark.anyio
 
@@ -83,7 +83,7 @@ async def test_a_stale_token_changes_nothing(bench: Bench) -> None:
     fail = Decision(action="fail", counts="attempts", error=JobError(code="c", message="m"))
     assert not await bench.queue.renew(stale)
     assert not await bench.queue.put_values(stale, 0, b"x")
-    assert not await bench.queue.finish(stale, attempt("0-4"), PARTIAL, None)
+    assert not await bench.queue.finish(stale, attempt("0-4"), done(PARTIAL))
     assert not await bench.queue.settle(stale, attempt("0-4"), fail)
     assert (await bench.redis.dump(f"shap:job:{job_id}"), await places(bench, job_id)) == before
     assert await finish(bench, fresh, b"aaaaaaaa")

@@ -8,7 +8,7 @@ from jobs.blobs import IDS
 from jobs.queue import Lease
 from jobs.states import JobState
 from tests.jobs.conftest import Bench
-from tests.jobs.steps import PARTIAL, attempt, lease, opened, span
+from tests.jobs.steps import PARTIAL, attempt, done, lease, opened, span
 
 pytestmark = pytest.mark.anyio
 
@@ -28,7 +28,7 @@ async def commit(bench: Bench, *held: Lease) -> None:
         first = one.chunk.first
         for number, piece in enumerate((ROWS[first : first + 2], ROWS[first + 2 : first + 3])):
             assert await bench.queue.put_values(one, number, piece)
-        assert await bench.queue.finish(one, attempt(one.chunk.id), PARTIAL, None)
+        assert await bench.queue.finish(one, attempt(one.chunk.id), done(PARTIAL))
 
 
 async def read(bench: Bench, job_id: str, first: int, last: int) -> bytes:
@@ -124,7 +124,7 @@ async def test_values_are_forgotten_when_asked(bench: Bench) -> None:
         await bench.store.forget_values(job_id)
     await commit(bench, held[3])
     close = await lease(bench, job_id)
-    assert await bench.queue.finish(close, attempt("close"), None, {"top": 1})
+    assert await bench.queue.finish(close, attempt("close"), done(summary={"top": 1}))
     await bench.store.forget_values(job_id)
     assert not await bench.store.results.exist(job_id)
     assert not await bench.redis.exists(keys.values(job_id))

@@ -9,7 +9,7 @@ from jobs.protocol import MAX_FRAME_BYTES, MOST_VALUES, Done, MemoryReport, enco
 from jobs.records import MOST_COHORT_NUMBERS, MOST_PAIRS, Cohort, Partial
 from jobs.sample import SampledRows, drawn
 from tests.jobs.conftest import Bench
-from tests.jobs.steps import PARTIAL, attempt, finish, lease, opened, span
+from tests.jobs.steps import PARTIAL, attempt, done, finish, lease, opened, span
 from tests.jobs.steps import sample as sampled
 
 
@@ -51,11 +51,11 @@ async def test_it_is_kept_and_forgotten_with_the_values(bench: Bench) -> None:
     await opened(bench, job_id, span(0, 2), span(3, 5), span(6, 8))
     held = [await lease(bench, job_id) for _ in range(3)]
     for one in reversed(held[:2]):
-        assert await bench.queue.finish(one, attempt(one.chunk.id), PARTIAL, None, sampled(one.chunk.first))
-    assert not await bench.queue.finish(held[0], attempt("0-2"), PARTIAL, None, sampled(1)), "once"
+        assert await bench.queue.finish(one, attempt(one.chunk.id), done(PARTIAL, None, sampled(one.chunk.first)))
+    assert not await bench.queue.finish(held[0], attempt("0-2"), done(PARTIAL, None, sampled(1))), "once"
     assert [found.rows for found in await bench.store.results.sample(job_id)] == [[0], [3]]
     await finish(bench, held[2], b"x")
-    await bench.queue.finish(await lease(bench, job_id), attempt("close"), None, {"top": 1})
+    await bench.queue.finish(await lease(bench, job_id), attempt("close"), done(summary={"top": 1}))
     assert len(await bench.store.results.sample(job_id)) == 2
     await bench.store.forget_values(job_id)
     assert await bench.store.results.sample(job_id) == []

@@ -8,7 +8,7 @@ from jobs.protocol import BadFrame, Ready
 from jobs.records import Job, job_from_hash, json_text
 from jobs.warnings import MOST, MOST_CHARACTERS, JobWarning, warning
 from tests.jobs.conftest import Bench
-from tests.jobs.steps import LAYOUT, MODEL, finish, lease, span
+from tests.jobs.steps import LAYOUT, MODEL, finish, found, lease, span
 from tests.jobs.test_records import FIELDS
 
 A, B, C = (warning(code, f"It is {code}.") for code in "abc")
@@ -26,7 +26,7 @@ async def test_a_job_has_those_of_its_model_and_its_data_once_and_its_summarys_w
     job_id = await bench.submit()
     held = await lease(bench, job_id)
     whole = [span(0, 1)]
-    await bench.queue.plan(held, model=model, layout=layout, rows=2, spans=whole, cap_bytes=7, attempt=None)
+    await bench.queue.plan(held, found(*whole, model=model, layout=layout), None)
     assert (await bench.store.job(job_id)).warnings == [A, B, C]
     await finish(bench, held, b"aaaaaaaa")
     await finish(bench, await lease(bench, job_id), b"", {"warnings": [msgspec.to_builtins(C)]})

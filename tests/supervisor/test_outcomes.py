@@ -206,6 +206,27 @@ async def test_what_a_child_says_at_length_is_cut(service: Service, tmp_path: Pa
     assert failed.detail == {}
 
 
+async def test_a_small_job_is_told_and_written_at_once(service: Service, tmp_path: Path) -> None:
+    async with service.supervisor():
+        job = await service.ended(await service.submit({"acts": {"open": ["whole"]}, "scratch": str(tmp_path)}))
+        assert (job.state, job.rows, job.chunks, job.rows_done) == (JobState.FINISHED, 2, 1, 2)
+        assert await service.values(job) == [0, 1]
+        (attempt,) = await service.store.attempts(job.job_id)
+        assert (attempt.chunk, attempt.outcome, attempt.evidence.peak_bytes >= 1234) == ("0-1", "succeeded", True)
+
+
+@pytest.mark.parametrize(
+    ("chunk", "act"), [("open", "whole_with_too_little"), ("open", "whole_of_two_chunks"), ("0-1", "whole")]
+)
+async def test_what_is_told_at_once_is_not_believed_for_that(
+    service: Service, tmp_path: Path, chunk: str, act: str
+) -> None:
+    """Whoever says too little, too much, or what is not its business is no honest child; the next one may be."""
+    job, attempts = await play(service, {chunk: [act, "ok"]}, tmp_path)
+    assert (job.state, job.rows_done) == (JobState.FINISHED, 4)
+    assert [one.outcome for one in attempts if one.chunk == chunk] == [Outcome.CRASHED, Outcome.SUCCEEDED]
+
+
 async def test_no_more_values_are_kept_than_there_are_rows(service: Service, tmp_path: Path) -> None:
     async with service.supervisor(chunk_max_attempts=1):
         job_id = await service.submit({"acts": {"0-1": ["flood"]}, "scratch": str(tmp_path)})

@@ -1,15 +1,17 @@
 """Parts of a job that are fetched as they are read."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from jobs.blobs import BlobGone
 from jobs.errors import UnknownModel
-from jobs.protocol import PIECE_BYTES, Read
+from jobs.protocol import PIECE_BYTES, SMALL_BYTES, Read
 from jobs.records import Input
 from supervisor.children import inputs
-from supervisor.children.inputs import FilePart, Part, PartialsPart, read_part
+from supervisor.children.inputs import FilePart, Part, PartialsPart, read_ahead, read_part
 
 pytestmark = pytest.mark.anyio
 FRAMES = [b"first", b"2", b"the third one", b"last"]
@@ -108,3 +110,36 @@ async def test_an_operators_model_is_read_from_its_file_and_others_are_not_known
     for name, directory in (("other.json", tmp_path), ("../known.json", tmp_path), ("known.json", None)):
         with pytest.raises(UnknownModel):
             inputs._part(unused, Input(trusted_name=name), directory)
+
+
+class Reads:
+    """A part that notes what is read of it; `broken`: reading it fails."""
+
+    identity = "reads"
+
+    def __init__(self, size: int, *, broken: bool = False) -> None:
+        self.size = size
+        self.asked: list[int] = []
+        self._broken = broken
+
+    async def read(self, offset: int, length: int) -> bytes:
+        self.asked.append(length)
+        if self._broken:
+            raise BlobGone("it")
+        return bytes(length)
+
+
+@pytest.mark.parametrize(("size", "read"), [(0, 0), (7, 7), (SMALL_BYTES, SMALL_BYTES), (SMALL_BYTES + 1, 0)])
+async def test_only_what_is_small_is_read_ahead(size: int, read: int) -> None:
+    part = Reads(size)
+    async with read_ahead(part) as found:
+        assert await found == bytes(read)
+    assert part.asked == ([read] if read else [])
+
+
+async def test_what_cannot_be_read_ahead_is_told_who_wants_it() -> None:
+    async with read_ahead(Reads(7, broken=True)) as found:
+        with pytest.raises(BlobGone):
+            await found
+    async with read_ahead(Reads(7, broken=True)):
+        await asyncio.sleep(0)  # and nobody else

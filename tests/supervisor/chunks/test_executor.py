@@ -77,7 +77,7 @@ def test_a_child_is_told_how_many_rows_the_job_has() -> None:
     executor, run = Executor(cast("Any", Queue()), Settings(), RedisLink("redis://there")), run_of()
     for rows in (None, 7):
         run.job.rows = rows
-        request = executor._request(run, {})
+        request = executor._request(run, {}, b"")
         assert isinstance(request, Explain)
         assert request.rows == (rows or 0)
 
