@@ -132,7 +132,7 @@ async def _inputs(house: Resources, submission: Submission) -> dict[str, Input]:
     inputs = submission.inputs()
     model_id = submission.field("model_id")
     if model_id is not None:
-        inputs["model"] = await model_lookup.resolve(model_id, house.settings, house.store)
+        inputs["model"] = await model_lookup.resolve(model_id, house.operators, house.store)
     return inputs
 
 

@@ -42,6 +42,7 @@ from api.cors import Cors
 from api.destinations import Destinations
 from api.follow_ups import Follower
 from api.headers import Headers
+from api.model_lookup import OperatorsFiles
 from api.negotiation import choose
 from api.outgoing import Outgoing
 from api.page import files
@@ -156,6 +157,7 @@ def _lifespan(settings: Settings, destinations: Destinations, given: RedisClient
                     tokens=Tokens(settings),
                     requests=RequestQuota(redis),
                     outgoing=outgoing,
+                    operators=OperatorsFiles(settings, redis),
                 )
                 async with _following(Follower(store, outgoing, settings.callback_secret), outgoing):
                     yield {"resources": found}

@@ -64,7 +64,7 @@ class Ready(msgspec.Struct, kw_only=True):
 async def metadata(request: Request) -> Response:
     """Of a model that no job has loaded yet the number of features is not known."""
     house, name = resources(request), request.path_params["name"]
-    found = await model_lookup.resolve(name.encode(), house.settings, house.store)
+    found = await model_lookup.resolve(name.encode(), house.operators, house.store)
     registered = await house.store.models.get(found.registered) if found.registered else None
     info = await house.store.models.info(registered) if registered else None
     platform = registered.format.value if registered else "shap-supervisor"
@@ -82,7 +82,7 @@ async def metadata(request: Request) -> Response:
 async def model_ready(request: Request) -> Response:
     """Raises UnknownModel."""
     house, name = resources(request), request.path_params["name"]
-    await model_lookup.resolve(name.encode(), house.settings, house.store)
+    await model_lookup.resolve(name.encode(), house.operators, house.store)
     return JsonResponse(Ready(ready=True, name=name))
 
 

@@ -4,9 +4,12 @@ Does not load them: only children do, from their supervisor's directory.
 """
 
 import re
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 from jobs import heartbeats
+from jobs.connection import RedisClient
 from jobs.errors import InvalidParameter, UnknownModel
 from jobs.records import Input
 from jobs.settings import Settings
@@ -14,21 +17,48 @@ from jobs.store import Store
 from jobs.trusted_models import trusted_models
 
 SHOWN_NAMES = 10
+KEPT_S = 1.0
+"""No longer than it takes to the next heartbeat; and before a name is refused it is asked for once more."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 
-async def resolve(raw: bytes, settings: Settings, store: Store) -> Input:
+class OperatorsFiles:
+    """The names in TRUSTED_MODEL_DIR, here or where the supervisors are: what these say is kept for KEPT_S.
+
+    `clock` is monotonic, in seconds.
+    """
+
+    def __init__(self, settings: Settings, redis: RedisClient, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._here = settings.trusted_model_dir
+        self._redis = redis
+        self._clock = clock
+        self._there: set[str] = set()
+        self._kept_until = float("-inf")
+
+    async def names(self, *, anew: bool = False) -> set[str] | None:
+        """None where nobody can tell: no directory here, and no supervisor."""
+        if self._here:
+            return {name for name in trusted_models(self._here) if _NAME.fullmatch(name)}
+        if anew or self._clock() >= self._kept_until:
+            snapshots = await heartbeats.snapshots(self._redis)
+            if not snapshots:
+                return None
+            self._there = {name for snapshot in snapshots for name in snapshot.get("trusted_models", ())}
+            self._kept_until = self._clock() + KEPT_S
+        return self._there
+
+
+async def resolve(raw: bytes, operators: OperatorsFiles, store: Store) -> Input:
     """An operator's file, a registered model, or the only operator's file of this stem, in this order.
 
-    Raises InvalidParameter and UnknownModel. Where nobody can tell (no directory here, no supervisor yet) the name is
-    taken for an operator's file.
+    Raises InvalidParameter and UnknownModel. Where nobody can tell the name is taken for an operator's file.
     """
     model_id = checked_name(raw.decode(errors="replace").strip())
-    known = await operators_files(settings, store)
-    if model_id not in (known or ()):
-        registered = await store.models.get(model_id)
-        if registered:
-            return Input(blob=registered.blob, registered=model_id)
+    if model_id in (await operators.names() or ()):
+        return Input(trusted_name=model_id)
+    if registered := await store.models.get(model_id):
+        return Input(blob=registered.blob, registered=model_id)
+    known = await operators.names(anew=True)
     if known is None:
         return Input(trusted_name=model_id)
     if found := _match(model_id, known):
@@ -43,21 +73,6 @@ def checked_name(name: str) -> str:
         reason = "it must be 1 to 128 letters, digits, dots, dashes or underscores, a letter or digit first"
         raise InvalidParameter(field="model_id", reason=reason)
     return name
-
-
-async def operators_files(settings: Settings, store: Store) -> set[str] | None:
-    """The names in TRUSTED_MODEL_DIR, here or where the supervisors are; None where nobody can tell."""
-    return _known_here(settings.trusted_model_dir) if settings.trusted_model_dir else await _known_there(store)
-
-
-def _known_here(directory: Path) -> set[str]:
-    return {name for name in trusted_models(directory) if _NAME.fullmatch(name)}
-
-
-async def _known_there(store: Store) -> set[str] | None:
-    """What the supervisors say that they have; None without any supervisor."""
-    snapshots = await heartbeats.snapshots(store.redis)
-    return {name for snapshot in snapshots for name in snapshot.get("trusted_models", ())} if snapshots else None
 
 
 def _match(model_id: str, known: set[str]) -> str | None:

@@ -77,7 +77,7 @@ async def listing(request: Request) -> Response:
         for name in await house.store.whose()
         for model in await house.store.of(Caller(name=name)).models.all()
     ]
-    operators = await model_lookup.operators_files(house.settings, house.store)
+    operators = await house.operators.names(anew=True)
     by_name = [OperatorsModel(name=name) for name in sorted(operators or ())]
     return JsonResponse(ModelList(models=[*registered, *by_name]))
 
@@ -113,7 +113,7 @@ async def put(request: Request) -> Response:
     """The body is the file. 201, or 200 where it takes another one's place."""
     house = resources(request)
     name = model_lookup.checked_name(request.path_params["name"])
-    if name in (await model_lookup.operators_files(house.settings, house.store) or ()):
+    if name in (await house.operators.names(anew=True) or ()):
         raise ModelNameTaken(name=name)
     async with Submission(house) as submission:
         blob = await _receive(request, submission, house)

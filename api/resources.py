@@ -11,6 +11,7 @@ from starlette.requests import Request
 from api.admission import Admission
 from api.columnar import Columnar
 from api.drawing import Drawing
+from api.model_lookup import OperatorsFiles
 from api.outgoing import Outgoing
 from api.request_quota import RequestQuota
 from api.subscription import Subscription
@@ -36,6 +37,7 @@ class Resources:
     tokens: Tokens
     requests: RequestQuota
     outgoing: Outgoing
+    operators: OperatorsFiles
     drawing: Drawing = field(default_factory=Drawing)
     columnar: Columnar = field(default_factory=Columnar)
     one_sample: asyncio.Lock = field(default_factory=asyncio.Lock)

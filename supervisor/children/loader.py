@@ -57,7 +57,7 @@ class Wanted:
 
 
 class Loader:
-    """Forks, asks, and remembers what it was told. `eager`: a child waits ahead where forking takes long."""
+    """Forks, asks, and remembers what it was told. `eager`: a child waits ahead, whatever it holds."""
 
     def __init__(self, ensembles: Ensembles, choice: StackChoice, watch: Watch, *, eager: bool) -> None:
         self._ensembles = ensembles
@@ -102,8 +102,14 @@ class Loader:
             warm = msgspec.structs.replace(warm, anon_bytes=max(warm.anon_bytes, seen.anon_bytes))
         self._watch.rest(loading.child)
         log.info("template_loaded", stack=stack, pid=loading.child.pid, model=answer.model.name)
-        spare = self._eager and stack == "full"
-        return Template(stack, loading, answer.model, base=forkserver.warm, warm=warm, cap_bytes=cap_bytes, spare=spare)
+        model, base, ahead = answer.model, forkserver.warm, self._spare_from(stack)
+        return Template(stack, loading, model, base=base, warm=warm, cap_bytes=cap_bytes, spare_from=ahead)
+
+    def _spare_from(self, stack: StackName) -> int:
+        """A lean child that waits takes a megabyte or two, perhaps for nothing: one waits where a second was wanted."""
+        if stack == "lean":
+            return 2
+        return 1 if self._eager else 0
 
     async def _remember(
         self, wanted: Wanted, answer: Converted | Unsuited, *, given_arrays: bool, into: IO[bytes] | None

@@ -79,7 +79,7 @@ class Loading:
 
 
 class Template:
-    """A process that has loaded a model. `spare`: one child waits ahead."""
+    """A process that has loaded a model. `spare_from`: the child with which one more begins to wait ahead; 0: none."""
 
     def __init__(
         self,
@@ -90,7 +90,7 @@ class Template:
         base: Warm,
         warm: Warm,
         cap_bytes: int,
-        spare: bool,
+        spare_from: int,
     ) -> None:
         self.stack = stack
         self.cap_bytes = cap_bytes
@@ -103,7 +103,8 @@ class Template:
         self.idle_since = 0.0
         self.reservation: Reservation | None = None
         self._spawner = loaded.spawner
-        self._keeps_spare = spare
+        self._spare_from = spare_from
+        self._taken = 0
         self._spare: Child | None = None
         self._forking: asyncio.Task[None] | None = None
 
@@ -113,6 +114,7 @@ class Template:
 
     async def take(self) -> Child:
         """A child for one chunk: the one that waits ahead, and another is forked to wait. Raises ForkserverLost."""
+        self._taken += 1
         if self._forking:
             await self._forking
         child, self._spare = self._spare, None
@@ -132,7 +134,8 @@ class Template:
             self.reservation.shrink(0)
 
     def _keep_one_ahead(self) -> None:
-        if self._keeps_spare and self._spare is None and (self._forking is None or self._forking.done()):
+        wanted = 0 < self._spare_from <= self._taken
+        if wanted and self._spare is None and (self._forking is None or self._forking.done()):
             self._forking = asyncio.create_task(self._fork_spare())
 
     async def _fork_spare(self) -> None:

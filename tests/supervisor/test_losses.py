@@ -236,6 +236,18 @@ async def test_a_child_waits_ahead_and_goes_with_its_template(service: Service) 
     await service.until(lambda: gone(next_spare) and gone(process))
 
 
+async def test_where_a_second_chunk_came_a_child_waits_for_a_third(service: Service) -> None:
+    async with service.supervisor(worker_slots=1) as daemon:
+        await service.ended(await service.submit({"rows": 2, "per_chunk": 2}))
+        (template,) = daemon._pool.templates
+        process = psutil.Process(template.child.pid)
+        await service.until(lambda: not [child for child in process.children() if not gone(child)])
+        await service.ended(await service.submit({"rows": 2, "per_chunk": 2}))
+        spare = await service.until(lambda: only_child(process))
+        assert (await service.ended(await service.submit({"rows": 2, "per_chunk": 2}))).state is JobState.FINISHED
+        await service.until(lambda: gone(spare))
+
+
 async def test_slots_that_take_children_at_once_leave_one_ahead(service: Service) -> None:
     async with service.supervisor(aggressive_memory_management=False) as daemon:
         await service.ended(await service.submit({"rows": 2}, {"needs": "full"}))

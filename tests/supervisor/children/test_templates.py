@@ -57,17 +57,17 @@ async def test_jobs_share_a_template_whatever_their_rows_are_and_what_is_expecte
     assert own not in (key(model="n", background="b", data="d"), key(model="m", background="c", data="d"))
 
 
-def template(spawner: Forking, *, spare: bool) -> Template:
+def template(spawner: Forking, *, spare_from: int) -> Template:
     warm = Warm(pid=1, rss_bytes=0, anon_bytes=30, vm_size_bytes=0)
     base = Warm(pid=1, rss_bytes=0, anon_bytes=10, vm_size_bytes=0)
     loaded: Any = SimpleNamespace(child=Played(), spawner=spawner)
     model: Any = None
-    return Template("lean", loaded, model, base=base, warm=warm, cap_bytes=100, spare=spare)
+    return Template("lean", loaded, model, base=base, warm=warm, cap_bytes=100, spare_from=spare_from)
 
 
 async def test_one_waits_ahead_and_is_taken_next() -> None:
     spawner = Forking()
-    found = template(spawner, spare=True)
+    found = template(spawner, spare_from=1)
     first: Any = await found.take()
     second: Any = await found.take()
     assert [first, second] == spawner.forked[:2]
@@ -76,15 +76,24 @@ async def test_one_waits_ahead_and_is_taken_next() -> None:
 
 async def test_none_waits_ahead_unless_that_is_wanted() -> None:
     spawner = Forking()
-    found = template(spawner, spare=False)
+    found = template(spawner, spare_from=0)
     await found.take()
     await asyncio.sleep(0)
     assert len(spawner.forked) == 1
 
 
+async def test_one_waits_ahead_as_soon_as_it_is_likely_to_be_wanted() -> None:
+    spawner = Forking()
+    found = template(spawner, spare_from=2)
+    for forked in (1, 3):
+        await found.take()
+        await asyncio.sleep(0)
+        assert len(spawner.forked) == forked
+
+
 async def test_one_that_died_while_it_waited_is_not_taken() -> None:
     spawner = Forking()
-    found = template(spawner, spare=True)
+    found = template(spawner, spare_from=1)
     await found.take()
     await asyncio.sleep(0)
     spawner.forked[1].exited.set_result(None)
@@ -94,7 +103,7 @@ async def test_one_that_died_while_it_waited_is_not_taken() -> None:
 
 async def test_with_a_template_all_go_that_it_has_forked_and_nobody_has_taken() -> None:
     spawner = Forking()
-    found = template(spawner, spare=True)
+    found = template(spawner, spare_from=1)
     released: list[int] = []
     reservation: Any = SimpleNamespace(shrink=released.append)
     found.reservation = reservation
