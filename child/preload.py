@@ -71,6 +71,19 @@ ENVIRONMENT = {
 """Read by the libraries when they are imported."""
 
 
+UNWANTED = frozenset({"polars"})
+"""CatBoost imports it wherever it finds it, with threads and 100 MB of its own; nothing here takes its data frames, and
+pyarrow cannot be imported beside it under a cap."""
+
+
+class Unwanted:
+    """A finder of modules: those have not been installed, as far as this process knows."""
+
+    def find_spec(self, name: str, *_: object) -> None:
+        if name in UNWANTED:
+            raise ModuleNotFoundError(f"No module named {name!r} is wanted here", name=name)
+
+
 class NotWarm(RuntimeError):
     """The process is not fit to be forked from."""
 
@@ -82,6 +95,7 @@ def warm(stack: Stack) -> None:
     """
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
+    sys.meta_path.insert(0, Unwanted())
     _hide("pyarrow")  # pandas imports it wherever it finds it: 42 MB that only a child with such a table needs
     for module in LEAN if stack == "lean" else (*FULL, *_explainers()):
         importlib.import_module(module)

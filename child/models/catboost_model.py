@@ -131,12 +131,24 @@ def _trained_with(booster: Any) -> dict[str, Any]:
         return {"loss_function": json.loads(said).get("type")} if said.startswith("{") else {}
 
 
+def _asked_once(margin: Output, n_features: int) -> int:
+    """The outputs of one row. Raises UnreadableModel where a damaged model cannot be asked at all."""
+    import catboost
+
+    try:
+        return int(margin.call(np.zeros((1, n_features))).shape[1])
+    except catboost.CatBoostError as error:
+        if memory.is_out_of_memory(error):
+            raise
+        raise UnreadableModel(format=ModelFormat.CATBOOST, reason=str(error)[:300]) from None
+
+
 def _outputs(booster: Any, loss: str, n_features: int, words: Mapping[int, Any]) -> dict[str, Output]:
     def ask(kind: str) -> Any:
         return lambda rows: booster.predict(pool(rows, words), prediction_type=kind, thread_count=1)
 
     margin = ask("RawFormulaVal")
-    count = output(margin, []).call(np.zeros((1, n_features))).shape[1]
+    count = _asked_once(output(margin, []), n_features)
     classes = list(booster.classes_)
     if classes:
         names, probability = class_names(count, classes), ask("Probability")

@@ -108,3 +108,14 @@ class TestTheProcess:
         assert "BLOB_URL: " in found.stderr
         assert "Traceback" not in found.stderr
         assert "secret" not in found.stderr
+
+
+def test_what_lies_elsewhere_takes_no_room_in_the_store(client: TestClient, keyspace: Any) -> None:
+    """An upload is let in where Redis has room for little more than its record, and not where it has none."""
+    used = keyspace.info("memory")["used_memory"]
+    try:
+        for most, status in ((used + MIB, 202), (used * 21 // 20, 503)):
+            keyspace.config_set("maxmemory", most)
+            assert client.post("/analyze", files=files(data=("d", LARGE))).status_code == status
+    finally:
+        keyspace.config_set("maxmemory", 0)

@@ -100,3 +100,9 @@ def test_they_need_the_token(make_client: MakeClient) -> None:
     assert client.post("/v1/models/churn:explain", json={"instances": [[1]]}).status_code == 401
     assert client.get("/v2/models/churn").status_code == 401
     assert client.get("/v2/health/live").status_code == 200
+
+
+def test_of_a_model_that_no_job_has_loaded_neither_rows_nor_features_are_counted(client: TestClient) -> None:
+    assert client.put("/models/price", content=MODEL).status_code == 201
+    (rows,) = client.get("/v2/models/price").json()["inputs"]
+    assert rows == {"name": "rows", "datatype": "FP64", "shape": [-1, -1]}

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from api.origins import _parts
 from tests.api.conftest import MakeClient, files
 
 HERE = "127.0.0.1:8000"
@@ -16,7 +17,15 @@ def ask(client: TestClient, method: str = "GET", path: str = "/jobs", **headers:
     return client.request(method, path, headers={"host": HERE, **named})
 
 
-OWN_HOSTS = (HERE, "localhost", "LOCALHOST:8000", "localhost.", "[::1]:8000", "127.1.2.3", "testserver")
+OWN_HOSTS = (
+    HERE,
+    "localhost",
+    "LOCALHOST:8000",
+    "localhost.",
+    "[::1]:8000",
+    "127.1.2.3",
+    "testserver",
+)
 FOREIGN_HOSTS = (
     "evil.example",
     "evil.example:8000",
@@ -117,3 +126,11 @@ def test_pages_that_are_allowed_may_submit(make_client: MakeClient) -> None:
     assert response.status_code == 202
     assert response.headers["access-control-allow-origin"] == PAGE
     assert ask(client, "DELETE", "/jobs/x", origin="https://evil.example").status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("netloc", "found"),
+    [("[2001:DB8::1]:80", ("2001:db8::1", "80")), ("HERE.:1", ("here", "1")), ("here:\u0661", ("", ""))],
+)
+def test_names_are_read_whatever_their_case_and_ports_are_digits(netloc: str, found: tuple[str, str]) -> None:
+    assert _parts(netloc) == found

@@ -124,6 +124,11 @@ def test_index(client: TestClient) -> None:
         (errors.StorageFull(), "10"),
         (errors.Busy(), "5"),
         (errors.NotReady(state="queued"), "1"),
+        (errors.TooManyJobs(limit=1), "5"),
+        (errors.TooManyConnections(limit=1), "5"),
+        (errors.TooManyDrawings(limit=1), "5"),
+        (errors.TooManyColumnar(limit=1), "5"),
+        (errors.TooManyBytes(limit_bytes=1), "60"),
     ],
 )
 def test_when_to_try_again(problem: errors.Problem, seconds: str) -> None:

@@ -4,8 +4,11 @@ import struct
 from typing import Any
 
 import pytest
+from starlette.responses import Response
 from starlette.testclient import TestClient
 
+from api import charts
+from api.resources import Resources
 from child.summary import summarize
 from jobs.records import JobError, Layout, Partial
 from jobs.sample import SampledRows
@@ -151,3 +154,19 @@ def test_the_media_type_is_the_one_that_was_asked_for(client: TestClient, finish
     for wanted in ("application/json", "application/vnd.vegalite.v6+json"):
         assert client.get(f"{finished}/bar", headers={"accept": wanted}).headers["content-type"] == wanted
     assert code(client, f"{finished}/bar", accept="text/csv") == (406, "not_acceptable")
+
+
+@pytest.mark.parametrize(("media_type", "held"), [("application/json", True), ("image/svg+xml", False)])
+def test_one_sample_is_in_memory_and_nobody_waits_for_a_picture(
+    client: TestClient, player: Player, monkeypatch: pytest.MonkeyPatch, media_type: str, held: bool
+) -> None:
+    """A chart may hold a sample, until it is written; to draw it takes long, and is another process's work."""
+    seen: list[bool] = []
+
+    async def respond(house: Resources, *_: Any) -> Response:
+        seen.append(house.one_sample.locked())
+        return Response(b"{}", media_type=media_type)
+
+    monkeypatch.setattr(charts, "respond", respond)
+    client.get(f"/jobs/{job(client, player)}/plots/bar", headers={"Accept": media_type})
+    assert seen == [held]

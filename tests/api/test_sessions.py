@@ -150,3 +150,7 @@ def test_what_was_not_sealed_here_is_no_session(change: Any) -> None:
 def test_the_cookie_has_a_name_of_its_own(guarded: TestClient) -> None:
     sign_in(guarded, API)
     assert list(guarded.cookies) == [SESSION_COOKIE]
+
+
+def test_a_session_lasts_a_working_day() -> None:
+    assert SESSION_S == 43_200

@@ -35,3 +35,9 @@ def test_a_whole_number_may_be_written_as_a_fraction(client: TestClient) -> None
     assert client.get(f"/jobs/{job_id}").json()["options"] == {"seed": 1002, "batch_size": 7, "max_evals": 500}
     for refused in ('{"seed": 0.5}', '{"seed": 1e300}', '{"dry_run": 1.0}', '{"seed": "7"}'):
         assert client.post("/analyze", files=files(options=(None, refused))).status_code == 422
+
+
+@pytest.mark.parametrize(("named", "got"), [({"model": None}, "neither"), ({"model_id": (None, "tiny")}, "both")])
+def test_a_model_is_sent_or_named(client: TestClient, named: dict[str, object], got: str) -> None:
+    problem = client.post("/analyze", files=files(**named)).json()
+    assert (problem["code"], problem["data"]) == ("model_choice", {"got": got})

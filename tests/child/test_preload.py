@@ -73,3 +73,15 @@ late = set(sys.modules) - before
 assert not late, late
 """
     )
+
+
+def test_what_catboost_would_import_for_nothing_stays_away():
+    """pyarrow could not be imported beside it under a cap."""
+    run("""
+import importlib.util, sys
+assert importlib.util.find_spec("polars"), "it is installed"
+import child
+child.warm()
+import catboost
+assert not [name for name in sys.modules if "polars" in name]
+""")

@@ -343,3 +343,7 @@ async def test_requests_are_taken_until_the_minutes_are_used_up(bench: Bench) ->
     take = bench.redis.register_script(bare("take_requests"))
     taken = [await take(keys=["minute"], args=[25, 10, 60]) for _ in range(5)]
     assert taken == [10, 10, 5, 0, 0]
+
+
+def test_whoever_has_no_name_has_no_limits() -> None:
+    assert (UNNAMED.most_jobs, UNNAMED.most_bytes, UNNAMED.most_requests) == (0, 0, 0)

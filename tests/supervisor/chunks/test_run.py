@@ -7,7 +7,7 @@ import pytest
 
 from jobs.options import Options
 from jobs.outcomes import Outcome
-from jobs.protocol import Done, Failed, Ids, MemoryReport, Plan
+from jobs.protocol import Done, Failed, Ids, MemoryReport, Plan, Values
 from jobs.queue import Lease
 from jobs.records import MOST_COHORTS, OPEN, Chunk, Cohort, Job, Partial
 from jobs.sample import Cell, SampledRows
@@ -216,3 +216,10 @@ def test_a_dry_run_and_the_end_of_a_job_are_complete_with_a_summary() -> None:
     for run in (run_of(OPEN, dry_run=True), run_of(Chunk(id="close", kind="close"))):
         assert not run.is_complete(done())
         assert run.is_complete(done(summary={}))
+
+
+def test_values_are_taken_up_to_those_that_were_announced() -> None:
+    run = run_of()
+    run.value_bytes = run.announced_bytes - 8
+    assert run.can_be(Values(bytes(8)))
+    assert not run.can_be(Values(bytes(9)))
