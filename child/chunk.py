@@ -58,7 +58,7 @@ def _do(pipe: Pipe, prepared: Prepared | None, start: int) -> Done | Whole:
         case Open() as request if prepared:
             return _open(pipe, request, prepared, start)
         case Explain() as request if prepared:
-            source = Parts(pipe, request.sizes).source("data")
+            source = Parts(pipe, request.sizes, request.data).source("data")
             wanted = _sampled(request.span, request.rows, request.sample_rows, prepared)
             layout, rows = request.layout, request.rows
             return _explain(pipe.send, source, request.span, layout, prepared, wanted=wanted, total=rows)

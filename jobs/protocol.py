@@ -101,6 +101,7 @@ class Explain(msgspec.Struct, tag=True, kw_only=True):
     rows: int = 0
     """Of the whole job."""
     sample_rows: int = 0
+    data: bytes = b""
     """See `Open`."""
 
 

@@ -146,7 +146,14 @@ class Executor:
             )
         assert run.layout
         rows = run.job.rows or 0
-        return Explain(sizes=sizes(parts), layout=run.layout, span=chunk.span, rows=rows, sample_rows=run.sample_rows)
+        return Explain(
+            sizes=sizes(parts),
+            layout=run.layout,
+            span=chunk.span,
+            rows=rows,
+            sample_rows=run.sample_rows,
+            data=data,
+        )
 
     async def _converse(self, run: Run, child: Child, parts: Parts, request: Request) -> Ending:
         last: LastWord | None = None

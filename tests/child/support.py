@@ -117,8 +117,9 @@ class Supervisor:
         request.data = self.parts["data"] if given else b""
         return self.ask(request, child.run, self.prepared)[1]
 
-    def explain(self, layout: Layout, span: Span, *, rows: int = 0) -> Heard:
+    def explain(self, layout: Layout, span: Span, *, rows: int = 0, given: bool = False) -> Heard:
         request = Explain(sizes=self.sizes, layout=layout, span=span, rows=rows)
+        request.data = self.parts["data"] if given else b""
         return self.ask(request, child.run, self.prepared)[1]
 
     def close(self, layout: Layout, partials: bytes) -> Heard:

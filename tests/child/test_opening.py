@@ -162,6 +162,11 @@ def test_small_data_that_came_along_is_not_asked_for(samples, forest):
     given = supervisor.open(1_000, given=True)
     assert (asked.reads, given.reads) == (1, 0)
     assert np.array_equal(asked.values(), given.values())
+    plan = supervisor.open(10).one(Plan)
+    for span in plan.spans:
+        asked, given = (supervisor.explain(plan.layout, span, given=known) for known in (False, True))
+        assert given.reads == 0 < asked.reads
+        assert np.array_equal(asked.values(), given.values())
 
 
 @pytest.mark.parametrize(
